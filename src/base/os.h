@@ -1,0 +1,25 @@
+/* What the operating system gives: mapped files, aligned memory, time. The only file with OS conditionals. */
+#ifndef LT_OS_H
+#define LT_OS_H
+
+#include "base/error.h"
+
+/* A file mapped read-only. */
+typedef struct lt_file {
+    const uint8_t *data; /* NULL when size is 0 */
+    size_t size;         /* bytes */
+} lt_file;
+
+lathe_status lt_file_open(const char *path, lt_file *out, lathe_error *err) LT_MUST_USE;
+void lt_file_close(lt_file *file);
+
+/* Writes a whole file: to a temporary beside it, then renamed, so readers never see half of it. */
+lathe_status lt_file_write(const char *path, const void *data, size_t size, lathe_error *err) LT_MUST_USE;
+
+/* Zeroed memory aligned to 64 bytes, for tensors; NULL when out of memory. Free with lt_os_free. */
+void *lt_os_alloc(size_t bytes);
+void lt_os_free(void *memory);
+
+double lt_os_seconds(void); /* monotonic */
+
+#endif
