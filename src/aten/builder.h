@@ -1,0 +1,85 @@
+/* Building graphs from primitives, with PyTorch's promotion and broadcasting rules. Errors are sticky: after
+ * the first one every call returns LT_NONE and does nothing, so compositions are written as plain expressions
+ * and the status is looked at once, at the end. Dims may be negative where PyTorch allows it. */
+#ifndef LT_BUILDER_H
+#define LT_BUILDER_H
+
+#include "ir/graph.h"
+
+typedef struct lt_builder {
+    lt_graph *graph;
+    lathe_error *err;
+    lathe_status status;
+    uint32_t source; /* the file's node that is being built */
+} lt_builder;
+
+/* Records the first error; always returns LT_NONE. */
+lt_id lt_build_fail(lt_builder *b, lathe_status code, const char *fmt, ...) LT_PRINTF(3, 4);
+
+/* A primitive; the id of its first output. */
+lt_id lt_build(lt_builder *b, lt_op op, const lt_attrs *attrs, const lt_id *in, int n_in);
+
+/* The type of a value; a rank-0 float32 after an error. */
+const lt_type *lt_build_type(const lt_builder *b, lt_id x);
+int lt_build_rank(const lt_builder *b, lt_id x);
+lt_dtype lt_build_dtype(const lt_builder *b, lt_id x);
+int64_t lt_build_size(lt_builder *b, lt_id x, int dim);
+
+/* 0 … rank-1 from a dim that may be negative (a tensor of rank 0 has dims 0 and -1); fails when out of range.
+ */
+int lt_build_dim(lt_builder *b, int64_t dim, int rank);
+
+/* Constants. A Python number is rank 0 and `wrapped`: it never widens a tensor's dtype within its kind. */
+lt_id lt_build_number(lt_builder *b, double value);                         /* Python float: float64 */
+lt_id lt_build_integer(lt_builder *b, int64_t value);                       /* Python int: int64 */
+lt_id lt_build_boolean(lt_builder *b, bool value);                          /* Python bool */
+lt_id lt_build_const(lt_builder *b, const lt_type *type, const void *data); /* copies contiguous data */
+lt_id lt_build_full(lt_builder *b, lt_id scalar, lt_dtype dtype, int rank, const int64_t *dim);
+lt_id lt_build_zeros(lt_builder *b, const lt_type *type);
+lt_id lt_build_arange(lt_builder *b, int64_t count, int64_t start, int64_t step); /* int64 [count] */
+
+/* Elementwise. Inputs broadcast and promote; integers become float32 where the formula wants floats. */
+lt_dtype lt_build_promote(const lt_builder *b, const lt_id *in, int n);
+lt_id lt_build_unary(lt_builder *b, lt_op op, lt_id x);
+lt_id lt_build_binary(lt_builder *b, lt_op op, lt_id x, lt_id y);
+lt_id lt_build_where(lt_builder *b, lt_id condition, lt_id x, lt_id y);
+/* Any formula with the compute and result dtypes given. */
+lt_id lt_build_formula(lt_builder *b, lt_op op, lt_dtype compute, lt_dtype out, const lt_id *in, int n);
+lt_id lt_build_cast(lt_builder *b, lt_id x, lt_dtype dtype);
+
+static inline lt_id lt_build_add(lt_builder *b, lt_id x, lt_id y)
+{
+    return lt_build_binary(b, LT_OP_ADD, x, y);
+}
+static inline lt_id lt_build_sub(lt_builder *b, lt_id x, lt_id y)
+{
+    return lt_build_binary(b, LT_OP_SUB, x, y);
+}
+static inline lt_id lt_build_mul(lt_builder *b, lt_id x, lt_id y)
+{
+    return lt_build_binary(b, LT_OP_MUL, x, y);
+}
+static inline lt_id lt_build_div(lt_builder *b, lt_id x, lt_id y)
+{
+    return lt_build_binary(b, LT_OP_DIV, x, y);
+}
+
+/* Views. */
+lt_id lt_build_reshape(lt_builder *b, lt_id x, int rank, const int64_t *dim); /* one dim may be -1 */
+lt_id lt_build_permute(lt_builder *b, lt_id x, const int *dims);              /* rank entries */
+lt_id lt_build_transpose(lt_builder *b, lt_id x, int64_t dim0, int64_t dim1);
+lt_id lt_build_slice(lt_builder *b, lt_id x, int64_t dim, int64_t start, int64_t end,
+                     int64_t step); /* Python's rules */
+lt_id lt_build_select(lt_builder *b, lt_id x, int64_t dim, int64_t index);
+lt_id lt_build_expand(lt_builder *b, lt_id x, int rank, const int64_t *dim); /* -1 keeps a dim */
+lt_id lt_build_unsqueeze(lt_builder *b, lt_id x, int64_t dim);
+lt_id lt_build_squeeze(lt_builder *b, lt_id x,
+                       int64_t dim); /* as torch.squeeze(dim): other sizes than 1 stay */
+
+/* Reductions over the marked dims. */
+lt_id lt_build_reduce(lt_builder *b, lt_op op, lt_id x, const bool *dims, bool keepdim, lt_dtype dtype);
+
+/* torch.matmul for operands of rank 2 and more with equal dtypes: batch dims broadcast. */
+lt_id lt_build_matmul(lt_builder *b, lt_id x, lt_id y);
+
+#endif

@@ -1,0 +1,157 @@
+/* Attributes of primitive operators: plain structs in a union, zero-initialised, so nodes compare by memcmp
+ * and programs are saved byte by byte. Dims are non-negative here: callers normalise. */
+#ifndef LT_ATTRS_H
+#define LT_ATTRS_H
+
+#include "ir/tensor.h"
+
+enum { LT_MAX_SPATIAL = 3 };
+
+typedef enum lt_reduce_kind {
+    LT_REDUCE_SUM,
+    LT_REDUCE_PROD,
+    LT_REDUCE_MAX,
+    LT_REDUCE_MIN,
+    LT_REDUCE_MEAN,
+    LT_REDUCE_SET
+} lt_reduce_kind;
+typedef enum lt_pad_mode { LT_PAD_CONSTANT, LT_PAD_REFLECT, LT_PAD_REPLICATE, LT_PAD_CIRCULAR } lt_pad_mode;
+typedef enum lt_resample_mode {
+    LT_RESAMPLE_NEAREST,
+    LT_RESAMPLE_NEAREST_EXACT,
+    LT_RESAMPLE_LINEAR,
+    LT_RESAMPLE_CUBIC
+} lt_resample_mode;
+
+/* Elementwise operators load every input into the class of `compute` (float, double or int64) and round once.
+ */
+typedef struct lt_attrs_elementwise {
+    lt_dtype compute, out;
+} lt_attrs_elementwise;
+typedef struct lt_attrs_reshape {
+    int rank;
+    int64_t dim[LT_MAX_RANK];
+} lt_attrs_reshape; /* also expand: the new shape */
+typedef struct lt_attrs_permute {
+    int dim[LT_MAX_RANK];
+} lt_attrs_permute; /* out dim i is in dim dim[i] */
+typedef struct lt_attrs_slice {
+    int dim;
+    int64_t start, count, step;
+} lt_attrs_slice; /* step may be negative */
+/* Over the contiguous elements of the input: as torch.as_strided. */
+typedef struct lt_attrs_strided {
+    int rank;
+    int64_t dim[LT_MAX_RANK], stride[LT_MAX_RANK], offset;
+} lt_attrs_strided;
+typedef struct lt_attrs_dtype {
+    lt_dtype dtype;
+} lt_attrs_dtype;
+typedef struct lt_attrs_iota {
+    lt_dtype dtype;
+    int64_t count;
+    double start, step;
+    int64_t int_start, int_step;
+} lt_attrs_iota;
+typedef struct lt_attrs_dim {
+    int dim;
+} lt_attrs_dim;
+typedef struct lt_attrs_pad {
+    lt_pad_mode mode;
+    int64_t before[LT_MAX_RANK], after[LT_MAX_RANK];
+    double value;
+} lt_attrs_pad;
+typedef struct lt_attrs_reduce {
+    bool dims[LT_MAX_RANK];
+    bool keepdim;
+    lt_dtype dtype;
+    double correction;
+} lt_attrs_reduce;
+typedef struct lt_attrs_arg {
+    int dim;
+    bool keepdim;
+} lt_attrs_arg; /* argmax, argmin over one dim */
+typedef struct lt_attrs_scan {
+    int dim;
+    lt_dtype dtype;
+} lt_attrs_scan;
+typedef struct lt_attrs_sort {
+    int dim;
+    bool descending;
+} lt_attrs_sort;
+typedef struct lt_attrs_scatter {
+    int dim;
+    lt_reduce_kind reduce;
+    bool include_self;
+} lt_attrs_scatter;
+/* torch.Tensor.index: input 0 is indexed along `dims` by int64 inputs 1…; they broadcast together and replace
+ * the indexed dims at `position`. */
+typedef struct lt_attrs_index {
+    bool dims[LT_MAX_RANK];
+    int position;
+    bool accumulate;
+} lt_attrs_index;
+typedef struct lt_attrs_softmax {
+    int dim;
+    bool log;
+    lt_dtype dtype;
+} lt_attrs_softmax;
+typedef struct lt_attrs_norm {
+    int n_dims;
+    double eps;
+} lt_attrs_norm; /* over the last n_dims */
+typedef struct lt_attrs_sdpa {
+    bool causal;
+    double scale;
+} lt_attrs_sdpa;
+typedef struct lt_attrs_conv {
+    int spatial; /* 1…3 */
+    int64_t stride[LT_MAX_SPATIAL], padding[LT_MAX_SPATIAL], dilation[LT_MAX_SPATIAL],
+        output_padding[LT_MAX_SPATIAL];
+    int64_t groups;
+    bool transposed;
+} lt_attrs_conv;
+typedef struct lt_attrs_pool {
+    int spatial; /* 1…3 */
+    int64_t kernel[LT_MAX_SPATIAL], stride[LT_MAX_SPATIAL], padding[LT_MAX_SPATIAL], dilation[LT_MAX_SPATIAL];
+    bool ceil_mode, count_include_pad;
+    int64_t divisor; /* 0: the number of elements */
+} lt_attrs_pool;
+typedef struct lt_attrs_adaptive {
+    int spatial;
+    int64_t size[LT_MAX_SPATIAL];
+} lt_attrs_adaptive;
+typedef struct lt_attrs_resample {
+    lt_resample_mode mode;
+    int spatial;
+    int64_t size[LT_MAX_SPATIAL];
+    double scale[LT_MAX_SPATIAL]; /* output over input as the caller gave it; 0: from the sizes */
+    bool align_corners;
+} lt_attrs_resample;
+
+typedef union lt_attrs {
+    lt_attrs_elementwise elementwise;
+    lt_attrs_reshape reshape;
+    lt_attrs_permute permute;
+    lt_attrs_slice slice;
+    lt_attrs_strided strided;
+    lt_attrs_dtype dtype;
+    lt_attrs_iota iota;
+    lt_attrs_dim dim;
+    lt_attrs_pad pad;
+    lt_attrs_reduce reduce;
+    lt_attrs_arg arg;
+    lt_attrs_scan scan;
+    lt_attrs_sort sort;
+    lt_attrs_scatter scatter;
+    lt_attrs_index index;
+    lt_attrs_softmax softmax;
+    lt_attrs_norm norm;
+    lt_attrs_sdpa sdpa;
+    lt_attrs_conv conv;
+    lt_attrs_pool pool;
+    lt_attrs_adaptive adaptive;
+    lt_attrs_resample resample;
+} lt_attrs;
+
+#endif

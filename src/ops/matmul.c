@@ -1,0 +1,176 @@
+/* Matrix products: matmul [..., M, K] x [..., K, N] with equal batch dims, and linear [..., K] x [N, K] (+
+ * [N]). Products of bfloat16 and float16 accumulate in float32 and round once. */
+#include "ops/convert.h"
+#include "ops/families.h"
+#include "ops/iter.h"
+
+enum { ROWS = 16, COLUMNS = 64 };
+
+/* One matrix product over byte strides. */
+typedef struct lt_product {
+    int64_t m, n, k;
+    const char *a, *b, *bias; /* bias may be NULL */
+    char *out;
+    lt_dtype a_dtype, b_dtype, bias_dtype, out_dtype;
+    int64_t a_step[2], b_step[2], out_step[2], bias_step; /* a: [m, k]; b: [n, k]; out: [m, n] */
+} lt_product;
+
+#pragma GCC diagnostic ignored "-Wconversion"
+#define T float
+#define DTYPE LATHE_F32
+#define FN(name) name##_f32
+#include "ops/matmul.tmpl.h"
+#undef T
+#undef DTYPE
+#undef FN
+#define T double
+#define DTYPE LATHE_F64
+#define FN(name) name##_f64
+#include "ops/matmul.tmpl.h"
+#undef T
+#undef DTYPE
+#undef FN
+/* Integers multiply as their low 64 bits: unsigned, so that they wrap. */
+static void lt_load_u64(lt_dtype dtype, const void *from, int64_t step, int64_t n, uint64_t *to)
+{
+    lt_load_i64(dtype, from, step, n, (int64_t *)to);
+}
+
+static void lt_store_u64(lt_dtype dtype, void *to, int64_t step, int64_t n, const uint64_t *from)
+{
+    lt_store_i64(dtype, to, step, n, (const int64_t *)from);
+}
+
+#define T uint64_t
+#define DTYPE LATHE_I64
+#define FN(name) name##_u64
+#include "ops/matmul.tmpl.h"
+
+static void run_product(const lt_product *p, void *scratch)
+{
+    switch (lt_class_of(p->out_dtype)) {
+    case LT_CLASS_F32: product_f32(p, scratch); break;
+    case LT_CLASS_F64: product_f64(p, scratch); break;
+    case LT_CLASS_I64: product_u64(p, scratch); break;
+    }
+}
+
+static size_t product_scratch(int64_t k) { return (size_t)k * (ROWS + 1) * sizeof(double); }
+
+lathe_status lt_infer_matmul(LT_INFER_ARGS)
+{
+    (void)op, (void)attrs;
+    LT_TRY(lt_expect_inputs(n_in, 2, err));
+    const lt_type *a = &in[0], *b = &in[1];
+    char x[LT_TYPE_TEXT], y[LT_TYPE_TEXT];
+    bool fits = a->rank >= 2 && a->rank == b->rank && a->dtype == b->dtype &&
+                a->dim[a->rank - 1] == b->dim[b->rank - 2];
+    for (int i = 0; fits && i < a->rank - 2; i++) fits = a->dim[i] == b->dim[i];
+    if (!fits) LT_FAIL(err, TYPE, "%s times %s", lt_type_print(a, x), lt_type_print(b, y));
+    *out = *a;
+    out->dim[a->rank - 1] = b->dim[b->rank - 1];
+    return LATHE_OK;
+}
+
+size_t lt_scratch_matmul(const lt_attrs *attrs, const lt_type *in, int n_in)
+{
+    (void)attrs, (void)n_in;
+    return product_scratch(in->dim[in->rank - 1]);
+}
+
+/* The leading dims of a tensor: one element of the view is a matrix. */
+static lt_tensor batch_view(const lt_tensor *tensor)
+{
+    lt_tensor batch = *tensor;
+    batch.rank -= 2;
+    return batch;
+}
+
+lathe_status lt_ref_matmul(const lt_op_call *call, lathe_error *err)
+{
+    (void)err;
+    const lt_tensor *a = &call->in[0], *b = &call->in[1], *out = call->out;
+    int r = a->rank;
+    int64_t size = (int64_t)lathe_dtype_size(a->dtype), out_size = (int64_t)lathe_dtype_size(out->dtype);
+    lt_product p = {.m = out->dim[r - 2],
+                    .n = out->dim[r - 1],
+                    .k = a->dim[r - 1],
+                    .a_dtype = a->dtype,
+                    .b_dtype = b->dtype,
+                    .out_dtype = out->dtype,
+                    .a_step = {a->stride[r - 2] * size, a->stride[r - 1] * size},
+                    .b_step = {b->stride[r - 1] * size, b->stride[r - 2] * size},
+                    .out_step = {out->stride[r - 2] * out_size, out->stride[r - 1] * out_size}};
+    lt_tensor batches[3] = {batch_view(out), batch_view(a), batch_view(b)};
+    lt_iter it;
+    lt_iter_start(&it, &batches[0], (const lt_tensor *const[]){&batches[0], &batches[1], &batches[2]}, 3);
+    if (!it.row) return LATHE_OK;
+    do {
+        for (int64_t i = 0; i < it.row; i++) {
+            p.out = it.at[0] + i * it.row_step[0];
+            p.a = it.at[1] + i * it.row_step[1];
+            p.b = it.at[2] + i * it.row_step[2];
+            run_product(&p, call->scratch);
+        }
+    } while (lt_iter_next(&it));
+    return LATHE_OK;
+}
+
+lathe_status lt_infer_linear(LT_INFER_ARGS)
+{
+    (void)op, (void)attrs;
+    const lt_type *x = &in[0], *w = &in[1];
+    char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT];
+    if (n_in < 2 || n_in > 3) LT_FAIL(err, INTERNAL, "%d inputs, expected 2 or 3", n_in);
+    if (x->rank < 1 || w->rank != 2 || x->dtype != w->dtype || x->dim[x->rank - 1] != w->dim[1])
+        LT_FAIL(err, TYPE, "input %s, weight %s", lt_type_print(x, a), lt_type_print(w, b));
+    if (n_in == 3 && (in[2].rank != 1 || in[2].dim[0] != w->dim[0]))
+        LT_FAIL(err, TYPE, "weight %s, bias %s", lt_type_print(w, a), lt_type_print(&in[2], b));
+    *out = *x;
+    out->dim[x->rank - 1] = w->dim[0];
+    return LATHE_OK;
+}
+
+size_t lt_scratch_linear(const lt_attrs *attrs, const lt_type *in, int n_in)
+{
+    return lt_scratch_matmul(attrs, in, n_in);
+}
+
+lathe_status lt_ref_linear(const lt_op_call *call, lathe_error *err)
+{
+    (void)err;
+    const lt_tensor *x = &call->in[0], *w = &call->in[1], *out = call->out;
+    const lt_tensor *bias = call->n_in > 2 ? &call->in[2] : NULL;
+    int64_t size = (int64_t)lathe_dtype_size(x->dtype), out_size = (int64_t)lathe_dtype_size(out->dtype);
+    int last = x->rank - 1;
+    lt_product p = {.m = 1,
+                    .n = w->dim[0],
+                    .k = w->dim[1],
+                    .a_dtype = x->dtype,
+                    .b_dtype = w->dtype,
+                    .out_dtype = out->dtype,
+                    .b = w->data,
+                    .a_step = {0, x->stride[last] * size},
+                    .b_step = {w->stride[0] * size, w->stride[1] * size},
+                    .out_step = {0, out->stride[last] * out_size}};
+    if (bias) {
+        p.bias = bias->data;
+        p.bias_dtype = bias->dtype;
+        p.bias_step = bias->stride[0] * (int64_t)lathe_dtype_size(bias->dtype);
+    }
+    /* The leading dims of input and output, walked together: each row of the walk is one product. */
+    lt_tensor rows_out = *out, rows_x = *x;
+    rows_out.rank = rows_x.rank = last;
+    lt_iter it;
+    lt_iter_start(&it, &rows_out, (const lt_tensor *const[]){&rows_out, &rows_x}, 2);
+    if (!it.row) return LATHE_OK;
+    do {
+        p.m = it.row;
+        p.out = it.at[0];
+        p.a = it.at[1];
+        p.out_step[0] = it.row_step[0];
+        p.a_step[0] = it.row_step[1];
+        run_product(&p, call->scratch);
+    } while (lt_iter_next(&it));
+    return LATHE_OK;
+}
