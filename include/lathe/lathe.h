@@ -4,7 +4,7 @@
  *     lathe_model *model;
  *     lathe_session *session;
  *     lathe_tensor x, y;
- *     if (lathe_model_open("resnet18.pt2", NULL, &model, &err) != LATHE_OK) die(err.message);
+ *     if (lathe_model_open("resnet18.pt2", &model, &err) != LATHE_OK) die(err.message);
  *     if (lathe_session_create(model, NULL, &session, &err) != LATHE_OK) die(err.message);
  *     lathe_tensor_init(&x, LATHE_F32, 4, (int64_t[]){1, 3, 224, 224}, pixels);
  *     if (lathe_session_set_input(session, 0, &x, &err) != LATHE_OK) die(err.message);
@@ -102,6 +102,102 @@ LATHE_API size_t lathe_dtype_size(lathe_dtype dtype); /* bytes */
 LATHE_API void lathe_tensor_init(lathe_tensor *tensor, lathe_dtype dtype, int rank, const int64_t *dim,
                                  void *data);
 LATHE_API int64_t lathe_tensor_count(const lathe_tensor *tensor); /* elements */
+
+/* ---- Models ---- */
+
+typedef struct lathe_model lathe_model;
+
+/* Opens a .pt2 archive or a pytorch-ir JSON graph. Weights that the file holds stay in its mapping. Operators
+ * that lathe does not have are no error here: see lathe_model_unsupported. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_open(const char *path, lathe_model **out, lathe_error *err);
+LATHE_API void lathe_model_close(lathe_model *model); /* NULL is allowed; its sessions must be closed */
+
+/* Takes weights by name from a safetensors file, a sharded index, or a GGUF file; may be called several times
+ * before the first session is created, later files first. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_add_weights(lathe_model *model, const char *path,
+                                                              lathe_error *err);
+
+/* A text that names each operator that cannot run: how often it is used, where, what to do. Empty when all
+ * can. Owned by the model. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_unsupported(lathe_model *model, const char **report,
+                                                              lathe_error *err);
+
+/* User inputs and outputs, in the order of forward()'s flattened arguments and results. */
+LATHE_API size_t lathe_model_input_count(const lathe_model *model);
+LATHE_API size_t lathe_model_output_count(const lathe_model *model);
+
+typedef struct lathe_value_info {
+    const char *name; /* owned by the model */
+    lathe_dtype dtype;
+    int rank;                    /* -1: not a tensor (a value that was fixed when the model was exported) */
+    int64_t dim[LATHE_MAX_RANK]; /* -1: symbolic */
+    const char *text[LATHE_MAX_RANK]; /* each size as text: "3", "s", "2*s + 1"; owned by the model */
+} lathe_value_info;
+
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_input(lathe_model *model, size_t index,
+                                                        lathe_value_info *out, lathe_error *err);
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_output(lathe_model *model, size_t index,
+                                                         lathe_value_info *out, lathe_error *err);
+
+/* ---- Sessions ---- */
+
+/* One timeline of runs: buffers, state, and a specialised program for each combination of input shapes met so
+ * far. */
+typedef struct lathe_session lathe_session;
+
+typedef struct lathe_session_options {
+    /* Keep inputs that an output updates (KV caches) inside the session, zero at first: the input need not be
+     * set, only shaped by lathe_session_shape_input when it is symbolic, and the output is not delivered. */
+    int keep_state;
+} lathe_session_options;
+
+/* `options` may be NULL. Fails with UNSUPPORTED when operators are missing. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_create(lathe_model *model,
+                                                           const lathe_session_options *options,
+                                                           lathe_session **out, lathe_error *err);
+LATHE_API void lathe_session_close(lathe_session *session); /* NULL is allowed */
+
+/* Whether the session keeps this input as state. */
+LATHE_API int lathe_session_keeps_input(const lathe_session *session, size_t index);
+
+/* Copies the tensor's elements, any strides; the dtype must be the input's. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_set_input(lathe_session *session, size_t index,
+                                                              const lathe_tensor *tensor, lathe_error *err);
+
+/* Fixes the sizes of a kept input. State that exists already is cleared when its sizes change. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_shape_input(lathe_session *session, size_t index,
+                                                                int rank, const int64_t *dim,
+                                                                lathe_error *err);
+
+/* All state back to what a new session has. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_reset(lathe_session *session, lathe_error *err);
+
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_run(lathe_session *session, lathe_error *err);
+
+/* A view of an output of the last run, valid until the next call on the session. An output that is no tensor
+ * or is kept as state has rank -1. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_output(lathe_session *session, size_t index,
+                                                           lathe_tensor *out, lathe_error *err);
+
+/* ---- Tensor files ---- */
+
+/* A safetensors file, mapped. */
+typedef struct lathe_tensors lathe_tensors;
+
+LATHE_API LATHE_MUST_USE lathe_status lathe_tensors_open(const char *path, lathe_tensors **out,
+                                                         lathe_error *err);
+LATHE_API void lathe_tensors_close(lathe_tensors *file); /* NULL is allowed; views into it end with it */
+LATHE_API size_t lathe_tensors_count(const lathe_tensors *file);
+LATHE_API const char *lathe_tensors_name(const lathe_tensors *file, size_t index); /* owned by the file */
+/* The tensor of a name, as a view into the file; *found is 0 when there is none. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_tensors_get(lathe_tensors *file, const char *name,
+                                                        lathe_tensor *out, int *found, lathe_error *err);
+LATHE_API LATHE_MUST_USE lathe_status lathe_tensors_write(const char *path, const char *const *names,
+                                                          const lathe_tensor *tensors, size_t count,
+                                                          lathe_error *err);
+
+/* Element at a flat row-major position, as a double. */
+LATHE_API double lathe_tensor_value(const lathe_tensor *tensor, int64_t position);
 
 #ifdef __cplusplus
 }

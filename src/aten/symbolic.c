@@ -152,10 +152,8 @@ static lathe_status eval_unary(lt_sym_op op, const lt_arg *a, lt_arg *out, lathe
     case SYM_FLOAT: *out = make_float(x); return LATHE_OK;
     case SYM_SQRT: *out = make_float(sqrt(x)); return LATHE_OK;
     case SYM_ABS:
-        if (!whole) *out = make_float(fabs(x));
-        else
-            return as_int(a) < 0 ? eval_integers(SYM_SUB, 0, as_int(a), out, err)
-                                 : (*out = make_int(as_int(a)), LATHE_OK);
+        if (whole && as_int(a) < 0) return eval_integers(SYM_SUB, 0, as_int(a), out, err);
+        *out = whole ? make_int(as_int(a)) : make_float(fabs(x));
         return LATHE_OK;
     case SYM_POS: *out = *a; return LATHE_OK;
     default: break;

@@ -1,0 +1,187 @@
+/* Archive layer of .pt2: where the program and the weights lie. The graph itself is read by pt2_graph.c. */
+#include "load/pt2.h"
+
+#include <string.h>
+
+#include "load/pt2_graph.h"
+#include "load/zip.h"
+
+typedef struct lt_pt2 {
+    lt_zip *zip;
+    const char *root; /* "model/" */
+    const char *name; /* of the program inside: "model" */
+    lt_exported *x;
+} lt_pt2;
+
+static lathe_status find_root(lt_pt2 *pt2, lt_arena *arena, lathe_error *err)
+{
+    for (uint32_t i = 0; i < pt2->zip->count; i++) {
+        const char *name = pt2->zip->entries[i].name, *slash = strchr(name, '/');
+        if (strcmp(name, "serialized_exported_program.json") == 0)
+            LT_FAIL(err, UNSUPPORTED,
+                    "the archive was written by an old torch.export: save it again with torch 2.9 or newer");
+        const char *models = strstr(name, "models/");
+        if (!slash || models != slash + 1 || !lt_str_ends_with(name, ".json") || strchr(models + 7, '/'))
+            continue;
+        if (pt2->name)
+            LT_FAIL(err, UNSUPPORTED, "the archive holds several programs ('%s' and '%s')", pt2->name,
+                    models + 7);
+        pt2->root = lt_arena_strndup(arena, name, (size_t)(slash + 1 - name));
+        pt2->name = lt_arena_strndup(arena, models + 7, strlen(models + 7) - 5);
+        if (!pt2->root || !pt2->name) return lt_out_of_memory(err, 1, strlen(name));
+    }
+    if (!pt2->name)
+        LT_FAIL(err, FORMAT, "there is no models/*.json in the archive: not a torch.export archive");
+    return LATHE_OK;
+}
+
+/* A JSON record of the archive; *out is NULL when it is absent. */
+static lathe_status read_json(const lt_pt2 *pt2, const char *path, lt_arena *arena, json_t **out,
+                              lathe_error *err)
+{
+    const void *data;
+    size_t size;
+    *out = NULL;
+    const char *name = lt_arena_printf(arena, "%s%s", pt2->root, path);
+    if (!name) return lt_out_of_memory(err, 1, strlen(path));
+    uint32_t index = lt_zip_find(pt2->zip, name);
+    if (index == LT_NONE) return LATHE_OK;
+    LT_TRY(lt_zip_inflate(pt2->zip, index, arena, &data, &size, err));
+    return lt_json_parse(data, size, false, path, out, err);
+}
+
+/* The last element that the strides reach lies in the record. */
+static lathe_status check_extent(const lt_xweight *weight, size_t bytes, lathe_error *err)
+{
+    int64_t last = weight->offset, span;
+    if (last < 0) LT_FAIL(err, FORMAT, "field 'storage_offset' is %lld", (long long)last);
+    for (int i = 0; i < weight->type.rank; i++) {
+        if (weight->type.dim[i] == 0) return LATHE_OK;
+        if (weight->stride[i] < 0 || !lt_mul_i64(weight->type.dim[i] - 1, weight->stride[i], &span) ||
+            !lt_add_i64(last, span, &last))
+            LT_FAIL(err, FORMAT, "field 'strides': %lld", (long long)weight->stride[i]);
+    }
+    if ((uint64_t)last >= bytes / lathe_dtype_size(weight->type.dtype))
+        LT_FAIL(err, FORMAT, "needs element %lld of a record of %zu bytes", (long long)last, bytes);
+    return LATHE_OK;
+}
+
+static lathe_status read_weight(const lt_pt2 *pt2, const char *folder, const json_t *entry, lt_arena *arena,
+                                lt_xweight *weight, lathe_error *err)
+{
+    const char *path;
+    json_t *meta;
+    bool is_meta = false, pickled = json_is_true(json_object_get(entry, "use_pickle"));
+    LT_TRY(lt_json_get_string(entry, "path_name", &path, err));
+    if (pickled)
+        LT_FAIL(err, UNSUPPORTED,
+                "it is a pickle, which is never opened: save it again with torch 2.9 or newer");
+    LT_TRY(lt_json_get_object(entry, "tensor_meta", &meta, err));
+    LT_TRY(lt_pt2_read_weight_type(meta, arena, weight, &is_meta, err));
+
+    const char *name = lt_arena_printf(arena, "%s%s%s", pt2->root, folder, path);
+    if (!name) return lt_out_of_memory(err, 1, strlen(path));
+    uint32_t index = lt_zip_find(pt2->zip, name);
+    size_t bytes = index == LT_NONE ? 0 : pt2->zip->entries[index].size;
+    weight->record = is_meta ? LT_NONE : index;
+    bool no_bytes = lt_type_count(&weight->type) > 0 && bytes == 0;
+    if (no_bytes && (is_meta || index == LT_NONE))
+        return LATHE_OK; /* graph only: its bytes come from elsewhere */
+    if (no_bytes) LT_FAIL(err, FORMAT, "record '%s' is empty (exported from a fake tensor?)", path);
+    LT_TRY(check_extent(weight, bytes, err));
+    const void *data = NULL;
+    if (index != LT_NONE) LT_TRY(lt_zip_inflate(pt2->zip, index, arena, &data, &bytes, err));
+    if (data && (uintptr_t)data % lathe_dtype_size(weight->type.dtype) != 0) { /* a re-packed archive */
+        void *copy = lt_arena_alloc(arena, bytes, 1);
+        if (!copy) return lt_out_of_memory(err, bytes, 1);
+        data = memcpy(copy, data, bytes);
+    }
+    static const uint8_t none[1];
+    weight->data =
+        data ? (const uint8_t *)data + weight->offset * (int64_t)lathe_dtype_size(weight->type.dtype) : none;
+    return LATHE_OK;
+}
+
+/* Adds the entries of one config file to exported->weights. */
+static lathe_status read_config(lt_pt2 *pt2, const char *folder, const json_t *root, bool constants,
+                                lt_arena *arena, uint32_t *capacity, lathe_error *err)
+{
+    json_t *config, *entry;
+    const char *name;
+    if (!root) return LATHE_OK;
+    LT_TRY(lt_json_get_object(root, "config", &config, err));
+    json_object_foreach(config, name, entry)
+    {
+        lt_exported *x = pt2->x;
+        if (!json_is_object(json_object_get(entry, "tensor_meta")))
+            continue; /* a custom object: refused where used */
+        LT_GROW(arena, x->weights, x->n_weights, *capacity, err);
+        lt_xweight *weight = &x->weights[x->n_weights];
+        *weight =
+            (lt_xweight){.name = lt_arena_strdup(arena, name), .is_constant = constants, .record = LT_NONE};
+        if (!weight->name) return lt_out_of_memory(err, 1, strlen(name));
+        LT_TRY_NOTE(read_weight(pt2, folder, entry, arena, weight, err), err, "%s '%s'",
+                    constants ? "constant" : "weight", name);
+        if (lt_map_get(&x->weight_of, name) != LT_NONE) continue; /* listed as weight and as constant */
+        LT_TRY(lt_map_put(&x->weight_of, name, x->n_weights++, err));
+    }
+    return LATHE_OK;
+}
+
+static lathe_status read_configs(lt_pt2 *pt2, lt_arena *arena, lathe_error *err)
+{
+    static const struct {
+        const char *folder, *suffix;
+        bool constants;
+    } kinds[] = {{"data/weights/", "_weights_config.json", false},
+                 {"data/weights/", "_model_param_config.json", false},
+                 {"data/constants/", "_constants_config.json", true},
+                 {"data/constants/", "_model_constants_config.json", true}};
+    uint32_t capacity = 0;
+    for (size_t i = 0; i < LT_COUNT(kinds); i++) {
+        json_t *root = NULL;
+        const char *path = lt_arena_printf(arena, "%s%s%s", kinds[i].folder, pt2->name, kinds[i].suffix);
+        if (!path) return lt_out_of_memory(err, 1, 64);
+        LT_TRY(read_json(pt2, path, arena, &root, err));
+        lathe_status status =
+            read_config(pt2, kinds[i].folder, root, kinds[i].constants, arena, &capacity, err);
+        json_decref(root);
+        LT_TRY_NOTE(status, err, "%s", path);
+    }
+    const char *pickle = lt_arena_printf(arena, "%sdata/weights/%s.pt", pt2->root, pt2->name);
+    if (!pickle) return lt_out_of_memory(err, 1, 64);
+    if (!pt2->x->n_weights && lt_zip_find(pt2->zip, pickle) != LT_NONE)
+        LT_FAIL(err, UNSUPPORTED,
+                "its weights are a pickle, which is never opened: save it again with torch 2.9 or newer");
+    return LATHE_OK;
+}
+
+static lathe_status load(const lt_file *file, lt_arena *arena, lt_exported *x, lathe_error *err)
+{
+    lt_pt2 pt2 = {.x = x};
+    json_t *program;
+    LT_TRY(lt_zip_open(file, "archive", arena, &pt2.zip, err));
+    LT_TRY(find_root(&pt2, arena, err));
+    LT_TRY(read_configs(&pt2, arena, err));
+    const char *path = lt_arena_printf(arena, "models/%s.json", pt2.name);
+    if (!path) return lt_out_of_memory(err, 1, 64);
+    LT_TRY(read_json(&pt2, path, arena, &program, err));
+    lathe_status status = lt_pt2_read_program(program, x, err);
+    json_decref(program);
+    LT_TRY_NOTE(status, err, "%s", path);
+    return LATHE_OK;
+}
+
+lathe_status lt_pt2_load(const lt_file *file, const char *path, lt_arena *arena, lt_exported **out,
+                         lathe_error *err)
+{
+    lt_exported *x;
+    LT_ALLOC(arena, x, 1, err);
+    *x = (lt_exported){.arena = arena, .format = "pt2", .dialect = "?", .producer = "?"};
+    x->path = lt_arena_strdup(arena, path);
+    if (!x->path) return lt_out_of_memory(err, 1, strlen(path));
+    x->weight_of.arena = x->symbol_of.arena = x->graph.type_of.arena = arena;
+    LT_TRY_NOTE(load(file, arena, x, err), err, "%s", path);
+    *out = x;
+    return LATHE_OK;
+}

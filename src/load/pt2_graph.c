@@ -1,0 +1,539 @@
+/* Reader of the exported-program schema, version 8. Unknown fields are ignored, unknown union members
+ * refused. */
+#include "load/pt2_graph.h"
+
+#include <string.h>
+
+enum { SCHEMA_MAJOR = 8, MAX_REGIONS = 16, MAX_LIST_DEPTH = 4 };
+
+typedef struct lt_reader {
+    lt_exported *x;
+    lt_arena *arena;
+    lathe_error *err;
+    int depth; /* of nested regions */
+} lt_reader;
+
+static lathe_status read_graph(lt_reader *r, const json_t *json, lt_xgraph *graph);
+
+/* torch's serialisation codes; not those of c10::ScalarType. */
+static const struct {
+    int64_t code;
+    lt_dtype dtype;
+    const char *name;
+} dtypes[] = {
+    {1, LATHE_U8, "uint8"},
+    {2, LATHE_I8, "int8"},
+    {3, LATHE_I16, "int16"},
+    {4, LATHE_I32, "int32"},
+    {5, LATHE_I64, "int64"},
+    {6, LATHE_F16, "float16"},
+    {7, LATHE_F32, "float32"},
+    {8, LATHE_F64, "float64"},
+    {12, LATHE_BOOL, "bool"},
+    {13, LATHE_BF16, "bfloat16"},
+    {9, LATHE_DTYPE_COUNT, "complex32"},
+    {10, LATHE_DTYPE_COUNT, "complex64"},
+    {11, LATHE_DTYPE_COUNT, "complex128"},
+    {28, LATHE_DTYPE_COUNT, "uint16"},
+    {29, LATHE_DTYPE_COUNT, "float8_e4m3fn"},
+    {30, LATHE_DTYPE_COUNT, "float8_e5m2"},
+    {31, LATHE_DTYPE_COUNT, "float8_e4m3fnuz"},
+    {32, LATHE_DTYPE_COUNT, "float8_e5m2fnuz"},
+    {33, LATHE_DTYPE_COUNT, "float8_e8m0fnu"},
+    {34, LATHE_DTYPE_COUNT, "uint32"},
+    {35, LATHE_DTYPE_COUNT, "uint64"},
+};
+
+static lt_dtype dtype_from_code(int64_t code, const char **name)
+{
+    for (size_t i = 0; i < LT_COUNT(dtypes); i++)
+        if (dtypes[i].code == code) {
+            *name = dtypes[i].name;
+            return dtypes[i].dtype;
+        }
+    *name = "of an unknown code";
+    return LATHE_DTYPE_COUNT;
+}
+
+static lathe_status copy_text(lt_reader *r, const char *text, const char **out)
+{
+    *out = lt_arena_strdup(r->arena, text);
+    return *out ? LATHE_OK : lt_out_of_memory(r->err, 1, strlen(text));
+}
+
+/* ---- Symbols ---- */
+
+static lathe_status intern_symbol(void *context, const char *name, uint32_t *index, lathe_error *err)
+{
+    lt_exported *x = context;
+    *index = lt_map_get(&x->symbol_of, name);
+    if (*index != LT_NONE) return LATHE_OK;
+    LT_GROW(x->arena, x->symbols, x->n_symbols, x->cap_symbols, err);
+    *index = x->n_symbols++;
+    x->symbols[*index] = (lt_symbol){.name = lt_arena_strdup(x->arena, name), .min = 0, .max = INT64_MAX};
+    if (!x->symbols[*index].name) return lt_out_of_memory(err, 1, strlen(name));
+    return lt_map_put(&x->symbol_of, name, *index, err);
+}
+
+/* {"as_int": 3} or {"as_expr": {"expr_str": …}}. */
+static lathe_status read_dim(lt_reader *r, const json_t *json, lt_xdim *out)
+{
+    const char *tag, *text;
+    json_t *value = NULL;
+    LT_TRY(lt_json_union(json, &tag, &value, r->err));
+    *out = (lt_xdim){0};
+    if (strcmp(tag, "as_int") == 0 && json_is_integer(value)) {
+        out->value = (int64_t)json_integer_value(value);
+        return LATHE_OK;
+    }
+    if (strcmp(tag, "as_expr") != 0) LT_FAIL(r->err, FORMAT, "size of kind '%s'", tag);
+    LT_TRY(lt_json_get_string(value, "expr_str", &text, r->err));
+    return lt_expr_parse(r->arena, text, &(lt_symbols){r->x, intern_symbol}, &out->expr, r->err);
+}
+
+static lathe_status read_dims(lt_reader *r, const json_t *json, const char *key, lt_xdim *out, int *rank)
+{
+    json_t *array, *item;
+    size_t i;
+    LT_TRY(lt_json_get_array(json, key, &array, r->err));
+    if (json_array_size(array) > LT_MAX_RANK)
+        LT_FAIL(r->err, LIMIT, "rank %zu, at most %d is supported", json_array_size(array), LT_MAX_RANK);
+    *rank = (int)json_array_size(array);
+    json_array_foreach(array, i, item) LT_TRY_NOTE(read_dim(r, item, &out[i]), r->err, "%s[%zu]", key, i);
+    return LATHE_OK;
+}
+
+static lathe_status read_type(lt_reader *r, const json_t *json, lt_xtype *out)
+{
+    int64_t code, layout = 7;
+    int strides;
+    LT_TRY(lt_json_get_int(json, "dtype", &code, r->err));
+    if (json_object_get(json, "layout")) LT_TRY(lt_json_get_int(json, "layout", &layout, r->err));
+    if (layout != 7)
+        LT_FAIL(r->err, UNSUPPORTED, "layout %lld: only strided tensors are supported", (long long)layout);
+    out->dtype = dtype_from_code(code, &out->dtype_name);
+    LT_TRY(read_dims(r, json, "sizes", out->dim, &out->rank));
+    LT_TRY(read_dims(r, json, "strides", out->stride, &strides));
+    if (strides != out->rank) LT_FAIL(r->err, FORMAT, "%d strides for rank %d", strides, out->rank);
+    out->has_strides = true;
+    return LATHE_OK;
+}
+
+lathe_status lt_pt2_read_weight_type(const json_t *meta, lt_arena *arena, lt_xweight *weight, bool *is_meta,
+                                     lathe_error *err)
+{
+    lt_exported none = {.arena = arena, .symbol_of = {.arena = arena}}; /* symbols are refused below */
+    lt_reader r = {.err = err, .arena = arena, .x = &none};
+    lt_xtype type = {0};
+    lt_xdim offset = {0};
+    json_t *value;
+    const char *device;
+    LT_TRY(read_type(&r, meta, &type));
+    if (type.dtype == LATHE_DTYPE_COUNT) LT_FAIL(err, UNSUPPORTED, "dtype %s", type.dtype_name);
+    LT_TRY(lt_json_get_object(meta, "storage_offset", &value, err));
+    LT_TRY_NOTE(read_dim(&r, value, &offset), err, "storage_offset");
+    LT_TRY(lt_json_get_object(meta, "device", &value, err));
+    LT_TRY(lt_json_get_string(value, "type", &device, err));
+    *is_meta = strcmp(device, "meta") == 0;
+    weight->type = (lt_type){.dtype = type.dtype, .rank = type.rank};
+    weight->offset = offset.value;
+    bool symbolic = offset.expr != NULL;
+    for (int i = 0; i < type.rank; i++) {
+        symbolic = symbolic || type.dim[i].expr || type.stride[i].expr;
+        weight->type.dim[i] = type.dim[i].value;
+        weight->stride[i] = type.stride[i].value;
+    }
+    if (symbolic) LT_FAIL(err, FORMAT, "a weight with symbolic sizes");
+    return lt_type_check(&weight->type, "weight", err);
+}
+
+/* ---- Arguments ---- */
+
+static lathe_status read_name(lt_reader *r, const json_t *object, const char *key, lt_arg *out)
+{
+    const char *name;
+    LT_TRY(lt_json_get_string(object, key, &name, r->err));
+    *out = (lt_arg){.kind = LT_ARG_NAME};
+    return copy_text(r, name, &out->text);
+}
+
+typedef lathe_status (*lt_read_item)(lt_reader *r, const json_t *value, lt_arg *out);
+
+static lathe_status read_list(lt_reader *r, const json_t *value, lt_read_item read_item, lt_arg *out)
+{
+    size_t i;
+    json_t *item;
+    if (!json_is_array(value))
+        LT_FAIL(r->err, FORMAT, "found %s, expected an array", lt_json_type_name(value));
+    *out = (lt_arg){.kind = LT_ARG_LIST};
+    LT_ALLOC(r->arena, out->list.items, json_array_size(value), r->err);
+    out->list.n = (uint32_t)json_array_size(value);
+    json_array_foreach(value, i, item)
+        LT_TRY_NOTE(read_item(r, item, &out->list.items[i]), r->err, "[%zu]", i);
+    return LATHE_OK;
+}
+
+static lathe_status read_tensor(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    return read_name(r, value, "name", out);
+}
+
+static lathe_status read_int(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    if (!json_is_integer(value))
+        LT_FAIL(r->err, FORMAT, "found %s, expected an integer", lt_json_type_name(value));
+    *out = (lt_arg){.kind = LT_ARG_INT, .i = (int64_t)json_integer_value(value)};
+    return LATHE_OK;
+}
+
+static lathe_status read_float(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    *out = (lt_arg){.kind = LT_ARG_FLOAT};
+    return lt_json_number(value, &out->f, r->err);
+}
+
+static lathe_status read_bool(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    if (!json_is_boolean(value))
+        LT_FAIL(r->err, FORMAT, "found %s, expected a boolean", lt_json_type_name(value));
+    *out = (lt_arg){.kind = LT_ARG_BOOL, .b = json_is_true(value)};
+    return LATHE_OK;
+}
+
+static lathe_status read_string(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    if (!json_is_string(value))
+        LT_FAIL(r->err, FORMAT, "found %s, expected a string", lt_json_type_name(value));
+    *out = (lt_arg){.kind = LT_ARG_STRING};
+    return copy_text(r, json_string_value(value), &out->text);
+}
+
+/* {"as_name": …} or {"as_int"|"as_float"|"as_bool": …}: a Python number that may be symbolic. */
+static lathe_status read_symbolic(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    const char *tag;
+    json_t *inner = NULL;
+    LT_TRY(lt_json_union(value, &tag, &inner, r->err));
+    if (strcmp(tag, "as_name") == 0) return read_name(r, value, "as_name", out);
+    if (strcmp(tag, "as_int") == 0) return read_int(r, inner, out);
+    if (strcmp(tag, "as_float") == 0) return read_float(r, inner, out);
+    if (strcmp(tag, "as_bool") == 0) return read_bool(r, inner, out);
+    LT_FAIL(r->err, FORMAT, "number of kind '%s'", tag);
+}
+
+static lathe_status read_dtype(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    const char *name;
+    if (!json_is_integer(value))
+        LT_FAIL(r->err, FORMAT, "found %s, expected a dtype code", lt_json_type_name(value));
+    *out =
+        (lt_arg){.kind = LT_ARG_DTYPE, .dtype = dtype_from_code((int64_t)json_integer_value(value), &name)};
+    return LATHE_OK;
+}
+
+static lathe_status read_optional_tensor(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    const char *tag;
+    json_t *inner = NULL;
+    LT_TRY(lt_json_union(value, &tag, &inner, r->err));
+    *out = (lt_arg){.kind = LT_ARG_NONE};
+    return strcmp(tag, "as_tensor") == 0 ? read_tensor(r, inner, out) : LATHE_OK;
+}
+
+static lathe_status read_none(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    (void)r, (void)value;
+    *out = (lt_arg){.kind = LT_ARG_NONE};
+    return LATHE_OK;
+}
+
+static lathe_status read_other(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    (void)r, (void)value;
+    *out = (lt_arg){.kind = LT_ARG_OTHER};
+    return LATHE_OK;
+}
+
+static lathe_status read_region(lt_reader *r, const json_t *value, lt_arg *out)
+{
+    json_t *body;
+    lt_xgraph *graph;
+    if (++r->depth > MAX_REGIONS) LT_FAIL(r->err, LIMIT, "regions are nested more than %d deep", MAX_REGIONS);
+    LT_TRY(lt_json_get_object(value, "graph", &body, r->err));
+    LT_ALLOC(r->arena, graph, 1, r->err);
+    LT_TRY_NOTE(read_graph(r, body, graph), r->err, "region");
+    *out = (lt_arg){.kind = LT_ARG_GRAPH, .graph = graph};
+    r->depth--;
+    return LATHE_OK;
+}
+
+static const struct {
+    const char *tag;
+    lt_read_item read;
+    bool list;
+} arguments[] = {
+    {"as_tensor", read_tensor, false},
+    {"as_tensors", read_tensor, true},
+    {"as_optional_tensors", read_optional_tensor, true},
+    {"as_optional_tensor", read_optional_tensor, false},
+    {"as_int", read_int, false},
+    {"as_ints", read_int, true},
+    {"as_float", read_float, false},
+    {"as_floats", read_float, true},
+    {"as_bool", read_bool, false},
+    {"as_bools", read_bool, true},
+    {"as_string", read_string, false},
+    {"as_strings", read_string, true},
+    {"as_sym_int", read_symbolic, false},
+    {"as_sym_ints", read_symbolic, true},
+    {"as_sym_float", read_symbolic, false},
+    {"as_sym_floats", read_symbolic, true},
+    {"as_sym_bool", read_symbolic, false},
+    {"as_sym_bools", read_symbolic, true},
+    {"as_scalar_type", read_dtype, false},
+    {"as_none", read_none, false},
+    {"as_device", read_other, false},
+    {"as_layout", read_other, false},
+    {"as_memory_format", read_other, false},
+    {"as_graph", read_region, false},
+};
+
+static lathe_status read_argument(lt_reader *r, const json_t *json, lt_arg *out)
+{
+    const char *tag;
+    json_t *value = NULL;
+    LT_TRY(lt_json_union(json, &tag, &value, r->err));
+    for (size_t i = 0; i < LT_COUNT(arguments); i++)
+        if (strcmp(arguments[i].tag, tag) == 0)
+            return arguments[i].list ? read_list(r, value, arguments[i].read, out)
+                                     : arguments[i].read(r, value, out);
+    LT_FAIL(r->err, UNSUPPORTED, "argument of kind '%s'", tag);
+}
+
+/* ---- Nodes ---- */
+
+static lathe_status optional_text(lt_reader *r, const json_t *object, const char *key, const char **out)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    *out = NULL;
+    return text ? copy_text(r, text, out) : LATHE_OK;
+}
+
+/* "L__self__,,Net;L__self__a.b,a.b,Linear" → "a.b": the innermost module's path. */
+static const char *innermost_module(const char *stack)
+{
+    const char *last = stack ? strrchr(stack, ';') : NULL;
+    const char *comma = last || stack ? strchr(last ? last : stack, ',') : NULL;
+    return comma ? comma + 1 : NULL;
+}
+
+static lathe_status read_metadata(lt_reader *r, const json_t *json, lt_xnode *node)
+{
+    const char *stack;
+    LT_TRY(optional_text(r, json, "stack_trace", &node->stack));
+    LT_TRY(optional_text(r, json, "nn_module_stack", &stack));
+    const char *module = innermost_module(stack);
+    if (!module) return LATHE_OK;
+    node->module = lt_arena_strndup(r->arena, module, strcspn(module, ","));
+    return node->module ? LATHE_OK : lt_out_of_memory(r->err, 1, strlen(module));
+}
+
+static lathe_status read_node_args(lt_reader *r, const json_t *json, lt_xnode *node)
+{
+    json_t *inputs, *outputs, *item, *arg;
+    size_t i;
+    LT_TRY(lt_json_get_array(json, "inputs", &inputs, r->err));
+    LT_TRY(lt_json_get_array(json, "outputs", &outputs, r->err));
+    LT_ALLOC(r->arena, node->args, json_array_size(inputs), r->err);
+    LT_ALLOC(r->arena, node->outs, json_array_size(outputs), r->err);
+    node->n_args = (uint32_t)json_array_size(inputs);
+    node->n_outs = (uint32_t)json_array_size(outputs);
+    json_array_foreach(inputs, i, item)
+    {
+        lt_xarg *to = &node->args[i];
+        LT_TRY(optional_text(r, item, "name", &to->name));
+        if (to->name && !*to->name) to->name = NULL;
+        LT_TRY(lt_json_get_object(item, "arg", &arg, r->err));
+        LT_TRY_NOTE(read_argument(r, arg, &to->arg), r->err, "argument '%s'", to->name ? to->name : "?");
+    }
+    json_array_foreach(outputs, i, item)
+        LT_TRY_NOTE(read_argument(r, item, &node->outs[i]), r->err, "output %zu", i);
+    return LATHE_OK;
+}
+
+static lathe_status read_node(lt_reader *r, const json_t *json, lt_xnode *node)
+{
+    const char *target, *name;
+    LT_TRY(lt_json_get_string(json, "target", &target, r->err));
+    if (lt_str_starts_with(target, "torch.ops.")) target += 10;
+    LT_TRY(copy_text(r, target, &node->target));
+    name = json_string_value(json_object_get(json, "name"));
+    LT_TRY(copy_text(r, name ? name : target, &node->name));
+    LT_TRY_NOTE(read_node_args(r, json, node), r->err, "node '%s' (%s)", node->name, node->target);
+    return read_metadata(r, json_object_get(json, "metadata"), node);
+}
+
+static lathe_status read_tensor_values(lt_reader *r, const json_t *json, lt_xgraph *graph)
+{
+    json_t *values, *value;
+    const char *name;
+    LT_TRY(lt_json_get_object(json, "tensor_values", &values, r->err));
+    graph->type_of.arena = r->arena;
+    LT_ALLOC(r->arena, graph->types, json_object_size(values), r->err);
+    json_object_foreach(values, name, value)
+    {
+        LT_TRY_NOTE(read_type(r, value, &graph->types[graph->n_types]), r->err, "tensor_values '%s'", name);
+        LT_TRY(lt_map_put(&graph->type_of, name, graph->n_types++, r->err));
+    }
+    return LATHE_OK;
+}
+
+static lathe_status read_graph(lt_reader *r, const json_t *json, lt_xgraph *graph)
+{
+    json_t *nodes, *inputs, *outputs, *item;
+    size_t i;
+    LT_TRY(read_tensor_values(r, json, graph));
+    LT_TRY(lt_json_get_array(json, "nodes", &nodes, r->err));
+    LT_TRY(lt_json_get_array(json, "inputs", &inputs, r->err));
+    LT_TRY(lt_json_get_array(json, "outputs", &outputs, r->err));
+    LT_ALLOC(r->arena, graph->nodes, json_array_size(nodes), r->err);
+    LT_ALLOC(r->arena, graph->inputs, json_array_size(inputs), r->err);
+    LT_ALLOC(r->arena, graph->outputs, json_array_size(outputs), r->err);
+    graph->n_nodes = (uint32_t)json_array_size(nodes);
+    graph->n_inputs = (uint32_t)json_array_size(inputs);
+    graph->n_outputs = (uint32_t)json_array_size(outputs);
+    json_array_foreach(nodes, i, item)
+        LT_TRY_NOTE(read_node(r, item, &graph->nodes[i]), r->err, "nodes[%zu]", i);
+    json_array_foreach(inputs, i, item)
+    {
+        lt_arg arg;
+        LT_TRY_NOTE(read_argument(r, item, &arg), r->err, "graph input %zu", i);
+        graph->inputs[i] = arg.kind == LT_ARG_NAME ? arg.text : NULL;
+    }
+    json_array_foreach(outputs, i, item)
+        LT_TRY_NOTE(read_argument(r, item, &graph->outputs[i]), r->err, "graph output %zu", i);
+    return LATHE_OK;
+}
+
+/* ---- Signature ---- */
+
+static lathe_status read_weight_input(lt_reader *r, const json_t *spec, const char *key, const char *arg_key,
+                                      lt_xinput *input)
+{
+    const char *name, *target;
+    json_t *arg;
+    LT_TRY(lt_json_get_object(spec, "arg", &arg, r->err));
+    LT_TRY(lt_json_get_string(arg, "name", &name, r->err));
+    LT_TRY(lt_json_get_string(spec, arg_key, &target, r->err));
+    uint32_t weight = lt_map_get(&r->x->weight_of, target);
+    if (weight == LT_NONE)
+        LT_FAIL(r->err, FORMAT, "%s '%s' is in no weights config of the archive", key, target);
+    *input = (lt_xinput){.kind = LT_X_WEIGHT, .weight = weight, .is_buffer = strcmp(key, "buffer") == 0};
+    LT_TRY(copy_text(r, name, &input->name));
+    return copy_text(r, target, &input->label);
+}
+
+static lathe_status read_input_spec(lt_reader *r, const json_t *json, lt_xinput *input)
+{
+    const char *tag;
+    json_t *spec = NULL, *arg;
+    LT_TRY(lt_json_union(json, &tag, &spec, r->err));
+    if (strcmp(tag, "parameter") == 0) return read_weight_input(r, spec, tag, "parameter_name", input);
+    if (strcmp(tag, "buffer") == 0) return read_weight_input(r, spec, tag, "buffer_name", input);
+    if (strcmp(tag, "tensor_constant") == 0)
+        return read_weight_input(r, spec, tag, "tensor_constant_name", input);
+    *input = (lt_xinput){.kind = LT_X_USER_INPUT};
+    if (strcmp(tag, "constant_input") == 0) {
+        LT_TRY(optional_text(r, spec, "name", &input->name));
+        input->label = input->name ? input->name : "constant";
+        return LATHE_OK;
+    }
+    if (strcmp(tag, "user_input") != 0) LT_FAIL(r->err, UNSUPPORTED, "input of kind '%s'", tag);
+    LT_TRY(lt_json_get_object(spec, "arg", &arg, r->err));
+    LT_TRY(read_argument(r, arg, &input->literal));
+    if (input->literal.kind == LT_ARG_NAME) input->name = input->literal.text;
+    input->label = input->name ? input->name : "constant";
+    return LATHE_OK;
+}
+
+static lathe_status read_output_spec(lt_reader *r, const json_t *json, const lt_exported *x,
+                                     lt_xoutput *output)
+{
+    const char *tag, *target = NULL;
+    json_t *spec = NULL, *arg;
+    LT_TRY(lt_json_union(json, &tag, &spec, r->err));
+    LT_TRY(lt_json_get_object(spec, "arg", &arg, r->err));
+    if (strcmp(tag, "user_output") == 0) return read_argument(r, arg, &output->arg);
+    LT_TRY(read_name(r, arg, "name", &output->arg));
+    if (strcmp(tag, "buffer_mutation") == 0) {
+        output->kind = LT_X_BUFFER_MUTATION;
+        LT_TRY(lt_json_get_string(spec, "buffer_name", &target, r->err));
+    } else if (strcmp(tag, "user_input_mutation") == 0) {
+        output->kind = LT_X_INPUT_MUTATION;
+        LT_TRY(lt_json_get_string(spec, "user_input_name", &target, r->err));
+    } else {
+        LT_FAIL(r->err, UNSUPPORTED, "output of kind '%s'", tag);
+    }
+    for (uint32_t i = 0; i < x->n_inputs && !output->target; i++)
+        if (strcmp(x->inputs[i].label, target) == 0) output->target = x->inputs[i].name;
+    if (!output->target) LT_FAIL(r->err, FORMAT, "mutation of '%s', which is no input", target);
+    return LATHE_OK;
+}
+
+static lathe_status read_signature(lt_reader *r, const json_t *module)
+{
+    json_t *signature, *inputs, *outputs, *item;
+    size_t i;
+    lt_exported *x = r->x;
+    LT_TRY(lt_json_get_object(module, "signature", &signature, r->err));
+    LT_TRY(lt_json_get_array(signature, "input_specs", &inputs, r->err));
+    LT_TRY(lt_json_get_array(signature, "output_specs", &outputs, r->err));
+    LT_ALLOC(r->arena, x->inputs, json_array_size(inputs), r->err);
+    LT_ALLOC(r->arena, x->outputs, json_array_size(outputs), r->err);
+    json_array_foreach(inputs, i, item)
+    {
+        LT_TRY_NOTE(read_input_spec(r, item, &x->inputs[i]), r->err, "input_specs[%zu]", i);
+        x->n_inputs++;
+    }
+    json_array_foreach(outputs, i, item)
+        LT_TRY_NOTE(read_output_spec(r, item, x, &x->outputs[i]), r->err, "output_specs[%zu]", i);
+    x->n_outputs = (uint32_t)json_array_size(outputs);
+    return LATHE_OK;
+}
+
+static lathe_status read_constraints(lt_reader *r, const json_t *program)
+{
+    json_t *constraints = json_object_get(program, "range_constraints"), *range;
+    const char *name;
+    json_object_foreach(constraints, name, range)
+    {
+        uint32_t index = lt_map_get(&r->x->symbol_of, name);
+        if (index == LT_NONE) continue;
+        const json_t *min = json_object_get(range, "min_val"), *max = json_object_get(range, "max_val");
+        if (json_is_integer(min)) r->x->symbols[index].min = (int64_t)json_integer_value(min);
+        if (json_is_integer(max)) r->x->symbols[index].max = (int64_t)json_integer_value(max);
+    }
+    return LATHE_OK;
+}
+
+lathe_status lt_pt2_read_program(const json_t *program, lt_exported *x, lathe_error *err)
+{
+    lt_reader r = {.x = x, .arena = x->arena, .err = err};
+    json_t *version, *module, *graph;
+    int64_t major;
+    LT_TRY(lt_json_get_object(program, "schema_version", &version, err));
+    LT_TRY(lt_json_get_int(version, "major", &major, err));
+    if (major != SCHEMA_MAJOR)
+        LT_FAIL(err, UNSUPPORTED, "schema version %lld, expected %d: export again with torch 2.9 or newer",
+                (long long)major, SCHEMA_MAJOR);
+    LT_TRY(optional_text(&r, program, "torch_version", &x->producer));
+    const json_t *verifiers = json_object_get(program, "verifiers");
+    const char *dialect = json_string_value(json_array_get(verifiers, 0));
+    LT_TRY(copy_text(&r, dialect ? dialect : "TRAINING", &x->dialect));
+    if (!x->producer) x->producer = "unknown";
+    LT_TRY(lt_json_get_object(program, "graph_module", &module, err));
+    LT_TRY(lt_json_get_object(module, "graph", &graph, err));
+    LT_TRY(read_graph(&r, graph, &x->graph));
+    LT_TRY(read_signature(&r, module));
+    return read_constraints(&r, program);
+}

@@ -1,0 +1,38 @@
+/* A model: the exported program, its operators looked up, its weights found and brought into a form that
+ * runs. */
+#ifndef LT_MODEL_H
+#define LT_MODEL_H
+
+#include "aten/import.h"
+#include "base/os.h"
+#include "program/program.h"
+
+/* A weight that a program can read. */
+typedef struct lt_model_weight {
+    const void *data;            /* element 0; NULL until lt_model_need_weight */
+    int64_t stride[LT_MAX_RANK]; /* elements */
+    void *owned;                 /* memory to free; NULL when data lies in a file's mapping */
+} lt_model_weight;
+
+struct lathe_model {
+    lt_arena *arena;
+    lt_file file;
+    lt_exported *exported;
+    lt_aten_table *table;
+    lt_model_weight *weights; /* [exported->n_weights] */
+    lt_text unsupported;      /* the report; filled on first need */
+    bool looked;              /* whether it was */
+};
+
+/* Finds the bytes of a weight; an error names it when there are none. */
+lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_error *err) LT_MUST_USE;
+
+/* The user input or output of that number among exported->inputs / outputs. */
+const lt_xinput *lt_model_user_input(const lathe_model *model, size_t index);
+const lt_xoutput *lt_model_user_output(const lathe_model *model, size_t index);
+
+/* Pairs of an input and the output that is its next value (KV caches), on the heap. */
+lathe_status lt_model_find_pairs(const lathe_model *model, struct lt_state_pair **out, uint32_t *n,
+                                 lathe_error *err) LT_MUST_USE;
+
+#endif

@@ -1,0 +1,386 @@
+/* One timeline of runs. Each combination of symbol values met gets an entry: a specialised program with its
+ * buffers; weights belong to the model and state to the session, so entries share them. */
+#include <string.h>
+
+#include "ops/convert.h"
+#include "run/model.h"
+
+/* An operand of a step whose address is only known when a run starts. */
+typedef struct lt_input_patch {
+    lt_tensor *tensor;
+    uint32_t input;
+    int64_t offset; /* bytes */
+} lt_input_patch;
+
+typedef struct lt_entry {
+    struct lt_entry *next;
+    lt_arena *arena;
+    int64_t *bindings; /* [n_symbols] */
+    lt_program *program;
+    lt_op_call *calls; /* [n_steps], ready to run */
+    lt_input_patch *patches;
+    void *memory, *scratch;
+    void **outputs; /* [n_outputs]; NULL where there is no tensor */
+    uint32_t n_patches;
+} lt_entry;
+
+typedef struct lt_session_input {
+    lt_type type;    /* rank -1: not set yet */
+    void *data;      /* our copy, contiguous */
+    size_t capacity; /* bytes at data */
+    bool kept;       /* it is state: only its sizes count */
+} lt_session_input;
+
+struct lathe_session {
+    lathe_model *model;
+    lt_session_input *inputs; /* [n_inputs] */
+    struct lt_state_pair *pairs;
+    lt_entry *entries, *current;
+    void **states; /* [n_states], the same in every entry */
+    lt_type *state_types;
+    uint32_t n_inputs, n_pairs, n_states;
+};
+
+static void entry_destroy(lt_entry *entry)
+{
+    for (uint32_t i = 0; entry->outputs && i < entry->program->n_outputs; i++) lt_os_free(entry->outputs[i]);
+    lt_os_free(entry->memory);
+    lt_os_free(entry->scratch);
+    lt_arena_destroy(entry->arena);
+    lt_heap_free(entry);
+}
+
+void lathe_session_close(lathe_session *session)
+{
+    if (!session) return;
+    for (lt_entry *entry = session->entries, *next; entry; entry = next) {
+        next = entry->next;
+        entry_destroy(entry);
+    }
+    for (uint32_t i = 0; session->inputs && i < session->n_inputs; i++) lt_os_free(session->inputs[i].data);
+    for (uint32_t i = 0; session->states && i < session->n_states; i++) lt_os_free(session->states[i]);
+    lt_heap_free(session->inputs);
+    lt_heap_free(session->states);
+    lt_heap_free(session->state_types);
+    lt_heap_free(session->pairs);
+    lt_heap_free(session);
+}
+
+static lathe_status allocate(size_t bytes, void **out, lathe_error *err)
+{
+    *out = lt_os_alloc(bytes);
+    return *out ? LATHE_OK : lt_out_of_memory(err, bytes, 1);
+}
+
+static lathe_status session_init(lathe_session *session, lathe_model *model,
+                                 const lathe_session_options *options, lathe_error *err)
+{
+    const char *report;
+    LT_TRY(lathe_model_unsupported(model, &report, err));
+    if (*report) LT_FAIL(err, UNSUPPORTED, "%s", report);
+    session->model = model;
+    session->n_inputs = (uint32_t)lathe_model_input_count(model);
+    session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
+    if (!session->inputs) return lt_out_of_memory(err, session->n_inputs, sizeof *session->inputs);
+    for (uint32_t i = 0; i < session->n_inputs; i++) session->inputs[i].type.rank = -1;
+    if (!options || !options->keep_state) return LATHE_OK;
+    LT_TRY(lt_model_find_pairs(model, &session->pairs, &session->n_pairs, err));
+    for (uint32_t i = 0; i < session->n_pairs; i++) session->inputs[session->pairs[i].input].kept = true;
+    return LATHE_OK;
+}
+
+lathe_status lathe_session_create(lathe_model *model, const lathe_session_options *options,
+                                  lathe_session **out, lathe_error *err)
+{
+    *out = NULL;
+    lathe_session *session = lt_heap_alloc(1, sizeof *session);
+    if (!session) return lt_out_of_memory(err, 1, sizeof *session);
+    lathe_status status = session_init(session, model, options, err);
+    if (status != LATHE_OK) {
+        lathe_session_close(session);
+        return status;
+    }
+    *out = session;
+    return LATHE_OK;
+}
+
+/* ---- Inputs ---- */
+
+static lathe_status check_input(const lathe_session *session, size_t index, lathe_error *err)
+{
+    if (index >= session->n_inputs)
+        LT_FAIL(err, INVALID_ARGUMENT, "there is no input %zu: the model has %u", index, session->n_inputs);
+    return LATHE_OK;
+}
+
+int lathe_session_keeps_input(const lathe_session *session, size_t index)
+{
+    return index < session->n_inputs && session->inputs[index].kept;
+}
+
+lathe_status lathe_session_set_input(lathe_session *session, size_t index, const lathe_tensor *tensor,
+                                     lathe_error *err)
+{
+    lathe_value_info info;
+    LT_TRY(check_input(session, index, err));
+    LT_TRY(lathe_model_input(session->model, index, &info, err));
+    if (tensor->rank < 0 || tensor->rank > LT_MAX_RANK)
+        LT_FAIL(err, INVALID_ARGUMENT, "input '%s': rank %d", info.name, tensor->rank);
+    if (info.rank < 0)
+        LT_FAIL(err, INVALID_ARGUMENT, "input '%s' was fixed when the model was exported", info.name);
+    if (tensor->dtype != info.dtype)
+        LT_FAIL(err, TYPE, "input '%s' is %s, expected %s", info.name, lathe_dtype_name(tensor->dtype),
+                lathe_dtype_name(info.dtype));
+    lt_session_input *input = &session->inputs[index];
+    if (input->kept) LT_FAIL(err, INVALID_ARGUMENT, "input '%s' is kept as state by this session", info.name);
+    lt_type type = lt_tensor_type(tensor);
+    LT_TRY(lt_type_check(&type, info.name, err));
+    size_t bytes = lt_type_bytes(&type);
+    if (!input->data || bytes > input->capacity) {
+        void *data;
+        LT_TRY(allocate(bytes, &data, err));
+        lt_os_free(input->data);
+        input->data = data;
+        input->capacity = bytes;
+    }
+    input->type = type;
+    lt_tensor copy = lt_tensor_of(&type, input->data);
+    lt_tensor_copy(tensor, &copy);
+    return LATHE_OK;
+}
+
+lathe_status lathe_session_shape_input(lathe_session *session, size_t index, int rank, const int64_t *dim,
+                                       lathe_error *err)
+{
+    LT_TRY(check_input(session, index, err));
+    if (rank < 0 || rank > LT_MAX_RANK) LT_FAIL(err, INVALID_ARGUMENT, "rank %d", rank);
+    if (!session->inputs[index].kept) LT_FAIL(err, INVALID_ARGUMENT, "input %zu is not kept as state", index);
+    session->inputs[index].type = lt_type_make(LATHE_F32, rank, dim);
+    return LATHE_OK;
+}
+
+static lathe_status bind_symbols(const lathe_session *session, int64_t *bindings, lathe_error *err)
+{
+    for (uint32_t i = 0; i < session->model->exported->n_symbols; i++) bindings[i] = LT_UNBOUND;
+    for (uint32_t i = 0; i < session->n_inputs; i++) {
+        const lt_session_input *input = &session->inputs[i];
+        const lt_xinput *x = lt_model_user_input(session->model, i);
+        if (input->type.rank >= 0)
+            LT_TRY(lt_import_bind(session->model->exported, i, input->type.rank, input->type.dim, bindings,
+                                  err));
+        else if (!input->kept && x->name &&
+                 lt_map_get(&session->model->exported->graph.type_of, x->name) != LT_NONE)
+            LT_FAIL(err, INVALID_ARGUMENT, "input '%s' is not set", x->label);
+    }
+    return LATHE_OK;
+}
+
+/* ---- State ---- */
+
+static lathe_status init_state(lathe_session *session, const lt_program *program, uint32_t i,
+                               lathe_error *err)
+{
+    uint32_t weight = program->state_info[i].weight;
+    lt_tensor state = lt_tensor_of(&program->states[i], session->states[i]);
+    memset(state.data, 0, lt_type_bytes(&program->states[i]));
+    if (weight == LT_NONE) return LATHE_OK;
+    LT_TRY(lt_model_need_weight(session->model, weight, err));
+    lt_tensor from = state;
+    from.data = (void *)(uintptr_t)session->model->weights[weight].data;
+    memcpy(from.stride, session->model->weights[weight].stride, sizeof from.stride);
+    lt_tensor_copy(&from, &state);
+    return LATHE_OK;
+}
+
+/* Makes the states that the program wants; those of the right type go on as they are. */
+static lathe_status need_states(lathe_session *session, const lt_program *program, lathe_error *err)
+{
+    if (!session->states) {
+        session->states = lt_heap_alloc(program->n_states, sizeof *session->states);
+        session->state_types = lt_heap_alloc(program->n_states, sizeof *session->state_types);
+        if (!session->states || !session->state_types)
+            return lt_out_of_memory(err, program->n_states, sizeof(lt_type));
+        session->n_states = program->n_states;
+    }
+    for (uint32_t i = 0; i < program->n_states; i++) {
+        if (session->states[i] && lt_type_equal(&session->state_types[i], &program->states[i])) continue;
+        void *data;
+        LT_TRY(allocate(lt_type_bytes(&program->states[i]), &data, err));
+        lt_os_free(session->states[i]);
+        session->states[i] = data;
+        session->state_types[i] = program->states[i];
+        LT_TRY(init_state(session, program, i, err));
+    }
+    return LATHE_OK;
+}
+
+lathe_status lathe_session_reset(lathe_session *session, lathe_error *err)
+{
+    for (uint32_t i = 0; session->current && i < session->n_states; i++)
+        LT_TRY(init_state(session, session->current->program, i, err));
+    return LATHE_OK;
+}
+
+/* ---- Entries ---- */
+
+static void weight_strides(void *context, uint32_t weight, int64_t *stride)
+{
+    const lathe_model *model = context;
+    memcpy(stride, model->weights[weight].stride, sizeof model->weights[weight].stride);
+}
+
+static lathe_status compile_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
+{
+    lathe_model *model = session->model;
+    lt_import_options options = {.bindings = entry->bindings,
+                                 .table = model->table,
+                                 .pairs = session->pairs,
+                                 .n_pairs = session->n_pairs};
+    lt_graph *graph;
+    lt_text report = {0};
+    lathe_status status = lt_import(model->exported, &options, entry->arena, &graph, &report, err);
+    if (status != LATHE_OK && report.data && err && strlen(report.data) > strlen(err->message))
+        lt_error_set(err, status, "%s", report.data);
+    lt_text_free(&report);
+    LT_TRY(status);
+    return lt_program_build(graph, &(lt_weight_layout){model, weight_strides}, &entry->program, err);
+}
+
+static lathe_status resolve_operand(lathe_session *session, lt_entry *entry, const lt_operand *operand,
+                                    lt_tensor *out, lathe_error *err)
+{
+    char *base = NULL;
+    *out = operand->tensor;
+    switch (operand->kind) {
+    case LT_BUFFER_ARENA: base = entry->memory; break;
+    case LT_BUFFER_OUTPUT: base = entry->outputs[operand->index]; break;
+    case LT_BUFFER_STATE: base = session->states[operand->index]; break;
+    case LT_BUFFER_CONST: base = (char *)(uintptr_t)entry->program->consts[operand->index]->data; break;
+    case LT_BUFFER_WEIGHT:
+        LT_TRY(lt_model_need_weight(session->model, operand->index, err));
+        base = (char *)(uintptr_t)session->model->weights[operand->index].data;
+        break;
+    case LT_BUFFER_INPUT:
+        entry->patches[entry->n_patches++] =
+            (lt_input_patch){.tensor = out, .input = operand->index, .offset = operand->offset};
+        return LATHE_OK;
+    }
+    out->data = base + operand->offset;
+    return LATHE_OK;
+}
+
+static lathe_status prepare_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
+{
+    const lt_program *p = entry->program;
+    size_t n_args = 0;
+    for (uint32_t i = 0; i < p->n_steps; i++) n_args += p->steps[i].n_in + p->steps[i].n_out;
+    lt_tensor *tensors;
+    LT_ALLOC(entry->arena, tensors, n_args, err);
+    LT_ALLOC(entry->arena, entry->patches, n_args, err);
+    LT_ALLOC(entry->arena, entry->calls, p->n_steps, err);
+    for (uint32_t i = 0; i < p->n_steps; i++) {
+        const lt_step *step = &p->steps[i];
+        for (uint32_t k = 0; k < step->n_in + step->n_out; k++)
+            LT_TRY(resolve_operand(session, entry, &step->args[k], &tensors[k], err));
+        entry->calls[i] = (lt_op_call){.op = step->op,
+                                       .attrs = &step->attrs,
+                                       .in = tensors,
+                                       .out = tensors + step->n_in,
+                                       .n_in = (int)step->n_in,
+                                       .scratch = entry->scratch};
+        tensors += step->n_in + step->n_out;
+    }
+    return LATHE_OK;
+}
+
+static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
+{
+    LT_TRY(compile_entry(session, entry, err));
+    const lt_program *p = entry->program;
+    LT_TRY(allocate(p->arena_bytes, &entry->memory, err));
+    LT_TRY(allocate(p->scratch_bytes, &entry->scratch, err));
+    LT_ALLOC(entry->arena, entry->outputs, p->n_outputs, err);
+    for (uint32_t i = 0; i < p->n_outputs; i++)
+        if (p->outputs[i].rank >= 0) LT_TRY(allocate(lt_type_bytes(&p->outputs[i]), &entry->outputs[i], err));
+    LT_TRY(need_states(session, p, err));
+    return prepare_entry(session, entry, err);
+}
+
+static lathe_status create_entry(lathe_session *session, const int64_t *bindings, lathe_error *err)
+{
+    uint32_t n = session->model->exported->n_symbols;
+    lt_entry *entry = lt_heap_alloc(1, sizeof *entry);
+    if (!entry) return lt_out_of_memory(err, 1, sizeof *entry);
+    lathe_status status = lt_arena_create(&entry->arena, err);
+    if (status == LATHE_OK) {
+        entry->bindings = lt_arena_alloc(entry->arena, n, sizeof *bindings);
+        if (!entry->bindings) status = lt_out_of_memory(err, n, sizeof *bindings);
+    }
+    if (status == LATHE_OK) {
+        memcpy(entry->bindings, bindings, n * sizeof *bindings);
+        status = fill_entry(session, entry, err);
+    }
+    if (status != LATHE_OK) {
+        entry_destroy(entry);
+        return status;
+    }
+    entry->next = session->entries;
+    session->entries = session->current = entry;
+    return LATHE_OK;
+}
+
+static lathe_status choose_entry(lathe_session *session, lathe_error *err)
+{
+    uint32_t n = session->model->exported->n_symbols;
+    int64_t *bindings = lt_heap_alloc(n, sizeof *bindings);
+    if (!bindings) return lt_out_of_memory(err, n, sizeof *bindings);
+    lathe_status status = bind_symbols(session, bindings, err);
+    if (status == LATHE_OK) {
+        lt_entry *entry = session->entries;
+        while (entry && memcmp(entry->bindings, bindings, n * sizeof *bindings) != 0) entry = entry->next;
+        if (entry) session->current = entry;
+        else status = create_entry(session, bindings, err);
+    }
+    lt_heap_free(bindings);
+    return status;
+}
+
+/* ---- Running ---- */
+
+static lathe_status note_step(const lathe_session *session, uint32_t i, lathe_status status, lathe_error *err)
+{
+    const lt_step *step = &session->current->program->steps[i];
+    const lt_xgraph *graph = &session->model->exported->graph;
+    if (step->source >= graph->n_nodes) return status;
+    const lt_xnode *node = &graph->nodes[step->source];
+    return lt_error_note(err, status, "node '%s' (%s)", node->name, node->target);
+}
+
+lathe_status lathe_session_run(lathe_session *session, lathe_error *err)
+{
+    LT_TRY(choose_entry(session, err));
+    lt_entry *entry = session->current;
+    for (uint32_t i = 0; i < entry->n_patches; i++) {
+        const lt_input_patch *patch = &entry->patches[i];
+        patch->tensor->data = (char *)session->inputs[patch->input].data + patch->offset;
+    }
+    for (uint32_t i = 0; i < entry->program->n_steps; i++) {
+        const lt_op_call *call = &entry->calls[i];
+        lathe_status status = lt_op_get(call->op)->ref(call, err);
+        if (status != LATHE_OK) return note_step(session, i, status, err);
+    }
+    return LATHE_OK;
+}
+
+lathe_status lathe_session_output(lathe_session *session, size_t index, lathe_tensor *out, lathe_error *err)
+{
+    const lt_entry *entry = session->current;
+    if (!entry) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
+    if (index >= entry->program->n_outputs)
+        LT_FAIL(err, INVALID_ARGUMENT, "there is no output %zu: the model has %u", index,
+                entry->program->n_outputs);
+    *out = (lathe_tensor){.rank = -1};
+    if (entry->program->outputs[index].rank >= 0)
+        *out = lt_tensor_of(&entry->program->outputs[index], entry->outputs[index]);
+    return LATHE_OK;
+}

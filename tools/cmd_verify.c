@@ -1,0 +1,289 @@
+/* lathe verify: runs models on recorded inputs and compares with PyTorch's recorded outputs. */
+#include <jansson.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+static const char help[] =
+    "Runs each FILE on the inputs recorded beside it and compares the outputs.\n"
+    "\n"
+    "Usage: lathe verify FILE... [OPTIONS]\n"
+    "\n"
+    "  --golden F     the recorded tensors: input.K, output.K and, where known, exact.K (default: FILE with\n"
+    "                 .safetensors for .pt2 or .json, and without .core)\n"
+    "  --weights F    weights for archives that hold the graph only; may be repeated\n"
+    "  --rtol R       relative tolerance (default: by type, or that of an index.json beside FILE)\n"
+    "  --atol A       absolute tolerance (likewise)\n"
+    "\n"
+    "Where exact.K (the same model in float64) is recorded, the root-mean-square distance to it may be 1.5 "
+    "times\n"
+    "PyTorch's own and the largest distance 3 times, plus one unit in the last place of the largest value.\n"
+    "Exit status: 0 all passed, 1 some differ or failed to run, 2 wrong usage or a broken file.\n";
+
+enum { MAX_WEIGHTS = 16, PATH_BYTES = 4096 };
+
+typedef struct verify_options {
+    const char *golden, *weights[MAX_WEIGHTS];
+    int n_weights;
+    double rtol, atol; /* negative: not given */
+} verify_options;
+
+/* How far an output lies from what is expected. */
+typedef struct verify_result {
+    bool good;
+    double largest;   /* absolute error; infinite when shapes or NaN disagree */
+    size_t output;    /* the one it is in */
+    char reason[512]; /* when not good */
+} verify_result;
+
+/* ---- Comparing ---- */
+
+static void default_tolerance(lathe_dtype dtype, double *rtol, double *atol)
+{
+    switch (dtype) {
+    case LATHE_F64: *rtol = 1e-7, *atol = 1e-9; break;
+    case LATHE_F32: *rtol = 1e-4, *atol = 1e-5; break;
+    case LATHE_F16: *rtol = 2e-3, *atol = 1e-3; break;
+    case LATHE_BF16: *rtol = 1.6e-2, *atol = 1e-2; break;
+    default: *rtol = *atol = 0; break;
+    }
+}
+
+/* |a - b|: 0 when both are NaN or the same infinity, infinite when only one is. */
+static double distance(double a, double b)
+{
+    if (isnan(a) || isnan(b)) return isnan(a) && isnan(b) ? 0 : INFINITY;
+    if (isinf(a) || isinf(b)) return isinf(a) && isinf(b) && (a > 0) == (b > 0) ? 0 : INFINITY;
+    return fabs(a - b);
+}
+
+static bool same_shape(const lathe_tensor *a, const lathe_tensor *b)
+{
+    return a->rank == b->rank &&
+           (a->rank == 0 || memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0);
+}
+
+static void fail(verify_result *result, size_t output, const char *fmt, double a, double b)
+{
+    if (!result->good) return;
+    int n = snprintf(result->reason, sizeof result->reason, "output.%zu: ", output);
+    snprintf(result->reason + n, sizeof result->reason - (size_t)n, fmt, a, b);
+    result->good = false;
+}
+
+static void compare_with_torch(const lathe_tensor *have, const lathe_tensor *want, double rtol, double atol,
+                               size_t output, verify_result *result)
+{
+    int64_t n = lathe_tensor_count(want);
+    for (int64_t i = 0; i < n; i++) {
+        double a = lathe_tensor_value(have, i), b = lathe_tensor_value(want, i), d = distance(a, b);
+        if (d > result->largest) {
+            result->largest = d;
+            result->output = output;
+        }
+        if (d > atol + rtol * (isfinite(b) ? fabs(b) : 0))
+            fail(result, output, "is %.9g, expected %.9g", a, b);
+    }
+}
+
+/* One unit in the last place of x in the precision of the dtype. */
+static double ulp(lathe_dtype dtype, double x)
+{
+    int digits = dtype == LATHE_BF16 ? 8 : dtype == LATHE_F16 ? 11 : dtype == LATHE_F64 ? 53 : 24, exponent;
+    frexp(x, &exponent);
+    return ldexp(1, exponent - digits);
+}
+
+static void compare_with_exact(const lathe_tensor *have, const lathe_tensor *torch, const lathe_tensor *exact,
+                               size_t output, verify_result *result)
+{
+    int64_t n = lathe_tensor_count(exact);
+    double ours = 0, theirs = 0, our_max = 0, their_max = 0, largest = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double e = lathe_tensor_value(exact, i);
+        double a = distance(lathe_tensor_value(have, i), e), b = distance(lathe_tensor_value(torch, i), e);
+        ours += a * a;
+        theirs += b * b;
+        our_max = fmax(our_max, a);
+        their_max = fmax(their_max, b);
+        if (isfinite(e)) largest = fmax(largest, fabs(e));
+    }
+    double slack = ulp(torch->dtype, largest), count = n ? (double)n : 1;
+    ours = sqrt(ours / count);
+    theirs = sqrt(theirs / count);
+    if (our_max > result->largest) {
+        result->largest = our_max;
+        result->output = output;
+    }
+    if (!(ours <= 1.5 * theirs + slack))
+        fail(result, output, "rms distance to float64 is %.4g, PyTorch's %.4g", ours, theirs);
+    if (!(our_max <= 3 * their_max + slack))
+        fail(result, output, "largest distance to float64 is %.4g, PyTorch's %.4g", our_max, their_max);
+}
+
+/* ---- Tolerances of an index.json ---- */
+
+static void read_index(const char *file, double *rtol, double *atol)
+{
+    char path[PATH_BYTES];
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+    snprintf(path, sizeof path, "%.*sindex.json", (int)(name - file), file);
+    json_t *index = json_load_file(path, 0, NULL), *entry;
+    size_t i, length = strcspn(name, ".");
+    json_array_foreach(index, i, entry)
+    {
+        const char *own = json_string_value(json_object_get(entry, "name"));
+        if (!own || strlen(own) != length || strncmp(own, name, length) != 0) continue;
+        const json_t *r = json_object_get(entry, "rtol"), *a = json_object_get(entry, "atol");
+        if (json_is_number(r)) *rtol = json_number_value(r);
+        if (json_is_number(a)) *atol = json_number_value(a);
+    }
+    json_decref(index);
+}
+
+/* ---- Running one file ---- */
+
+static lathe_status set_inputs(lathe_model *model, lathe_session *session, lathe_tensors *golden,
+                               lathe_error *err)
+{
+    for (size_t i = 0; i < lathe_model_input_count(model); i++) {
+        char name[32];
+        lathe_tensor tensor;
+        lathe_value_info info;
+        int found;
+        snprintf(name, sizeof name, "input.%zu", i);
+        lathe_status status = lathe_model_input(model, i, &info, err);
+        if (status == LATHE_OK) status = lathe_tensors_get(golden, name, &tensor, &found, err);
+        if (status != LATHE_OK) return status;
+        if (info.rank < 0 || !found) continue;
+        status = lathe_session_set_input(session, i, &tensor, err);
+        if (status != LATHE_OK) return status;
+    }
+    return LATHE_OK;
+}
+
+static lathe_status compare_output(lathe_session *session, lathe_tensors *golden, size_t i, const char *file,
+                                   const verify_options *options, verify_result *result, lathe_error *err)
+{
+    char name[32];
+    lathe_tensor have, want, exact;
+    int found, has_exact;
+    snprintf(name, sizeof name, "output.%zu", i);
+    lathe_status status = lathe_tensors_get(golden, name, &want, &found, err);
+    if (status != LATHE_OK || !found) return status;
+    snprintf(name, sizeof name, "exact.%zu", i);
+    status = lathe_tensors_get(golden, name, &exact, &has_exact, err);
+    if (status == LATHE_OK) status = lathe_session_output(session, i, &have, err);
+    if (status != LATHE_OK) return status;
+    if (have.rank < 0 || have.dtype != want.dtype || !same_shape(&have, &want)) {
+        result->largest = INFINITY;
+        fail(result, i, "shape or dtype differs from the recorded one", 0, 0);
+        return LATHE_OK;
+    }
+    double rtol, atol;
+    default_tolerance(want.dtype, &rtol, &atol);
+    read_index(file, &rtol, &atol);
+    if (options->rtol >= 0) rtol = options->rtol;
+    if (options->atol >= 0) atol = options->atol;
+    if (has_exact) compare_with_exact(&have, &want, &exact, i, result);
+    else compare_with_torch(&have, &want, rtol, atol, i, result);
+    return LATHE_OK;
+}
+
+static lathe_status verify_opened(lathe_model *model, lathe_tensors *golden, const char *file,
+                                  const verify_options *options, verify_result *result, lathe_error *err)
+{
+    lathe_session *session;
+    lathe_status status = lathe_session_create(model, NULL, &session, err);
+    if (status != LATHE_OK) return status;
+    status = set_inputs(model, session, golden, err);
+    if (status == LATHE_OK) status = lathe_session_run(session, err);
+    for (size_t i = 0; status == LATHE_OK && i < lathe_model_output_count(model); i++)
+        status = compare_output(session, golden, i, file, options, result, err);
+    lathe_session_close(session);
+    return status;
+}
+
+/* FILE without .pt2 or .json, and without .core before it, plus .safetensors. */
+static void golden_path(const char *file, char path[PATH_BYTES])
+{
+    static const char *const suffixes[] = {".pt2", ".json", ".lathe", ".core"};
+    int length = (int)strlen(file);
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        int n = (int)strlen(suffixes[i]);
+        if (length > n && strncmp(file + length - n, suffixes[i], (size_t)n) == 0) length -= n;
+    }
+    snprintf(path, PATH_BYTES, "%.*s.safetensors", length, file);
+}
+
+static lathe_status verify_file(const char *file, const verify_options *options, verify_result *result,
+                                lathe_error *err)
+{
+    char path[PATH_BYTES];
+    lathe_model *model = NULL;
+    lathe_tensors *golden = NULL;
+    golden_path(file, path);
+    lathe_status status = lathe_model_open(file, &model, err);
+    for (int i = 0; status == LATHE_OK && i < options->n_weights; i++)
+        status = lathe_model_add_weights(model, options->weights[i], err);
+    if (status == LATHE_OK)
+        status = lathe_tensors_open(options->golden ? options->golden : path, &golden, err);
+    if (status == LATHE_OK) status = verify_opened(model, golden, file, options, result, err);
+    lathe_tensors_close(golden);
+    lathe_model_close(model);
+    return status;
+}
+
+static bool report(const char *file, const verify_options *options)
+{
+    lathe_error err = {0};
+    verify_result result = {.good = true};
+    lathe_status status = verify_file(file, options, &result, &err);
+    if (status != LATHE_OK) printf("FAIL %s: %s\n", file, err.message);
+    else if (result.good)
+        printf("ok   %s: largest error %.3g (output.%zu)\n", file, result.largest, result.output);
+    else
+        printf("FAIL %s: largest error %.3g (output.%zu); %s\n", file, result.largest, result.output,
+               result.reason);
+    fflush(stdout);
+    return status == LATHE_OK && result.good;
+}
+
+/* ---- Command line ---- */
+
+static bool parse_number(const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && !*end && *out >= 0;
+}
+
+int cmd_verify(int argc, char **argv)
+{
+    verify_options options = {.rtol = -1, .atol = -1};
+    int n_files = 0, passed = 0;
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(arg, "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
+        if (arg[0] != '-') {
+            argv[n_files++] = argv[i];
+            continue;
+        }
+        if (!value) return tool_usage("verify", "option %s needs a value, or is unknown", arg);
+        i++;
+        if (strcmp(arg, "--golden") == 0) options.golden = value;
+        else if (strcmp(arg, "--weights") == 0 && options.n_weights < MAX_WEIGHTS)
+            options.weights[options.n_weights++] = value;
+        else if (strcmp(arg, "--rtol") == 0 && parse_number(value, &options.rtol)) continue;
+        else if (strcmp(arg, "--atol") == 0 && parse_number(value, &options.atol)) continue;
+        else return tool_usage("verify", "option %s %s", arg, value);
+    }
+    if (!n_files) return tool_usage("verify", "no file given");
+    for (int i = 0; i < n_files; i++) passed += report(argv[i], &options);
+    printf("%d passed, %d failed\n", passed, n_files - passed);
+    return passed == n_files ? EXIT_DONE : EXIT_DIFFERS;
+}

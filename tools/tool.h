@@ -1,0 +1,25 @@
+/* What the commands of the lathe program share. Commands see the public headers only. */
+#ifndef LATHE_TOOL_H
+#define LATHE_TOOL_H
+
+#include <lathe/lathe.h>
+
+/* Exit codes of every command. */
+enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
+
+/* One row for each command: X(name, what it does). Each is a function int cmd_<name>(int argc, char **argv),
+ * where argv[0] is the command's name. */
+#define LATHE_COMMANDS(X) X(verify, "compare a model's outputs with recorded ones")
+
+#define X(name, text) int cmd_##name(int argc, char **argv);
+LATHE_COMMANDS(X)
+#undef X
+
+/* Prints "lathe: " and the error's message to standard error. Returns the exit code that belongs to it: 2 for
+ * what the user or the file did wrong, 1 for everything else. */
+int tool_fail(const lathe_error *err);
+
+/* Prints a message about wrong usage; returns EXIT_USAGE. */
+int tool_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
