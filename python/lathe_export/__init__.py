@@ -1,0 +1,1 @@
+"""Exports PyTorch models for lathe. The only part of the project that needs Python and torch."""

@@ -1,0 +1,68 @@
+"""Writes golden cases: an exported archive, its inputs, and PyTorch's own outputs.
+
+A case NAME is NAME.pt2 (the exported module), NAME.safetensors (input.K, output.K and, with `exact`, exact.K: the
+outputs of the same module in float64, rounded to float32) and, with `core`, NAME.core.pt2 (the graph after
+run_decompositions). `lathe verify NAME.pt2` compares.
+"""
+
+import copy
+import os
+
+import torch
+from safetensors.torch import save_file
+from torch.utils._pytree import tree_flatten, tree_map
+
+
+class Function(torch.nn.Module):
+    """A plain function of tensors as a module."""
+
+    def __init__(self, fn):
+        super().__init__()
+        self.fn = fn
+
+    def forward(self, *args):
+        return self.fn(*args)
+
+
+def _clone(value):
+    if not isinstance(value, torch.Tensor):
+        return value
+    return torch.empty_strided(value.size(), value.stride(), dtype=value.dtype).copy_(value)
+
+
+def _tensors(prefix, value):
+    flat = tree_flatten(value)[0]
+    return {f"{prefix}.{i}": t.detach().clone().contiguous() for i, t in enumerate(flat) if isinstance(t, torch.Tensor)}
+
+
+def _double(value):
+    return value.double() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+
+def write_case(folder, name, module, args, kwargs=None, core=True, exact=False, dynamic_shapes=None, run_args=None):
+    """Exports `module` (an nn.Module or a function) for `args` and records its outputs.
+
+    `run_args`: other arguments to record (for dynamic shapes); default: `args`.
+    """
+    if not isinstance(module, torch.nn.Module):
+        module = Function(module)
+    module = module.eval()
+    kwargs = kwargs or {}
+    os.makedirs(folder, exist_ok=True)
+    pristine = copy.deepcopy(module)
+    with torch.no_grad():
+        program = torch.export.export(
+            module, tree_map(_clone, args), tree_map(_clone, kwargs), dynamic_shapes=dynamic_shapes, strict=False
+        )
+        torch.export.save(program, os.path.join(folder, name + ".pt2"))
+        if core:
+            torch.export.save(program.run_decompositions(), os.path.join(folder, name + ".core.pt2"))
+        record = args if run_args is None else run_args
+        tensors = _tensors("input", (record, kwargs))
+        output = copy.deepcopy(pristine)(*tree_map(_clone, record), **tree_map(_clone, kwargs))
+        tensors.update(_tensors("output", output))
+        if exact:
+            answer = copy.deepcopy(pristine).double()(*tree_map(_double, record), **tree_map(_double, kwargs))
+            exact_tensors = _tensors("exact", answer)
+            tensors.update({k: t.float() if t.is_floating_point() else t for k, t in exact_tensors.items()})
+    save_file(tensors, os.path.join(folder, name + ".safetensors"))
