@@ -117,6 +117,11 @@ LATHE_API void lathe_model_close(lathe_model *model); /* NULL is allowed; its se
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_add_weights(lathe_model *model, const char *path,
                                                               lathe_error *err);
 
+/* What the user should know of the weights files once a session has run: lines of text, empty when there is
+ * nothing (tensors that no part of the graph uses). Owned by the model, valid until the next call. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_notes(lathe_model *model, const char **text,
+                                                        lathe_error *err);
+
 /* A text that names each operator that cannot run: how often it is used, where, what to do. Empty when all
  * can. Owned by the model. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_unsupported(lathe_model *model, const char **report,

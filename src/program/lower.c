@@ -96,8 +96,8 @@ static lathe_status place_leaf(lt_lowering *lo, lt_id id)
     case LT_VALUE_STATE: place->operand.kind = LT_BUFFER_STATE; break;
     case LT_VALUE_WEIGHT:
         place->operand.kind = LT_BUFFER_WEIGHT;
-        lo->weights->strides(lo->weights->context, value->index, place->operand.tensor.stride);
-        break;
+        return lo->weights->strides(lo->weights->context, value->index, place->operand.tensor.stride,
+                                    lo->err);
     case LT_VALUE_CONST: {
         lt_program *p = lo->program;
         place->operand.kind = LT_BUFFER_CONST;

@@ -41,10 +41,11 @@ typedef struct lt_program {
     size_t arena_bytes, scratch_bytes;
 } lt_program;
 
-/* Weights may be stored with any strides: the layout of weight i comes from here (element strides). */
+/* Weights may be stored with any strides: those of a weight that the program reads come from here (in
+ * elements). */
 typedef struct lt_weight_layout {
     void *context;
-    void (*strides)(void *context, uint32_t weight, int64_t *stride);
+    lathe_status (*strides)(void *context, uint32_t weight, int64_t *stride, lathe_error *err);
 } lt_weight_layout;
 
 /* Lowers a graph into the same arena. Views become strides; every other node a step; temporaries share memory

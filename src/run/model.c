@@ -41,21 +41,12 @@ void lathe_model_close(lathe_model *model)
     if (!model) return;
     for (uint32_t i = 0; model->weights && i < model->exported->n_weights; i++)
         lt_os_free(model->weights[i].owned);
+    for (uint32_t i = 0; i < model->n_sources; i++) lt_weights_close(model->sources[i]);
     lt_text_free(&model->unsupported);
+    lt_text_free(&model->notes);
     lt_file_close(&model->file);
     lt_arena_destroy(model->arena);
     lt_heap_free(model);
-}
-
-lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_error *err)
-{
-    if (model->weights[index].data) return LATHE_OK;
-    char type[LT_TYPE_TEXT];
-    const lt_xweight *weight = &model->exported->weights[index];
-    LT_FAIL(
-        err, INVALID_ARGUMENT,
-        "weight '%s' (%s) is in no weights file: the archive holds the graph only, add them with --weights",
-        weight->name, lt_type_print(&weight->type, type));
 }
 
 lathe_status lathe_model_unsupported(lathe_model *model, const char **report, lathe_error *err)
@@ -136,10 +127,4 @@ lathe_status lathe_model_output(lathe_model *model, size_t index, lathe_value_in
     if (!output) LT_FAIL(err, INVALID_ARGUMENT, "there is no output %zu", index);
     const char *name = output->arg.kind == LT_ARG_NAME ? output->arg.text : NULL;
     return describe_value(model, name, name ? name : "constant", out, err);
-}
-
-lathe_status lathe_model_add_weights(lathe_model *model, const char *path, lathe_error *err)
-{
-    (void)model;
-    LT_FAIL(err, UNSUPPORTED, "%s: weights files", path);
 }

@@ -5,6 +5,7 @@
 
 #include "aten/import.h"
 #include "base/os.h"
+#include "load/weights.h"
 #include "program/program.h"
 
 /* A weight that a program can read. */
@@ -12,19 +13,27 @@ typedef struct lt_model_weight {
     const void *data;            /* element 0; NULL until lt_model_need_weight */
     int64_t stride[LT_MAX_RANK]; /* elements */
     void *owned;                 /* memory to free; NULL when data lies in a file's mapping */
+    const char *source;          /* the file's name of it, when it came from a weights file */
 } lt_model_weight;
+
+enum { LT_MAX_SOURCES = 32 };
 
 struct lathe_model {
     lt_arena *arena;
     lt_file file;
     lt_exported *exported;
     lt_aten_table *table;
-    lt_model_weight *weights; /* [exported->n_weights] */
-    lt_text unsupported;      /* the report; filled on first need */
-    bool looked;              /* whether it was */
+    lt_model_weight *weights;            /* [exported->n_weights] */
+    lt_weights *sources[LT_MAX_SOURCES]; /* weights files, in the order they were added */
+    uint32_t n_sources;
+    lt_text unsupported; /* the report; filled on first need */
+    lt_text notes;       /* what was done with weights that the user should know */
+    bool looked;         /* whether it was */
 };
 
-/* Finds the bytes of a weight; an error names it when there are none. */
+/* Finds the bytes of a weight: in the weights files (the last added first), in the archive, or as the tie of
+ * a weight that is not used itself. An error names the weight when there are none, or when they do not fit.
+ */
 lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_error *err) LT_MUST_USE;
 
 /* The user input or output of that number among exported->inputs / outputs. */

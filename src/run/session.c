@@ -223,10 +223,12 @@ lathe_status lathe_session_reset(lathe_session *session, lathe_error *err)
 
 /* ---- Entries ---- */
 
-static void weight_strides(void *context, uint32_t weight, int64_t *stride)
+static lathe_status weight_strides(void *context, uint32_t weight, int64_t *stride, lathe_error *err)
 {
-    const lathe_model *model = context;
+    lathe_model *model = context;
+    LT_TRY(lt_model_need_weight(model, weight, err));
     memcpy(stride, model->weights[weight].stride, sizeof model->weights[weight].stride);
+    return LATHE_OK;
 }
 
 static lathe_status compile_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
@@ -246,8 +248,8 @@ static lathe_status compile_entry(lathe_session *session, lt_entry *entry, lathe
     return lt_program_build(graph, &(lt_weight_layout){model, weight_strides}, &entry->program, err);
 }
 
-static lathe_status resolve_operand(lathe_session *session, lt_entry *entry, const lt_operand *operand,
-                                    lt_tensor *out, lathe_error *err)
+static void resolve_operand(lathe_session *session, lt_entry *entry, const lt_operand *operand,
+                            lt_tensor *out)
 {
     char *base = NULL;
     *out = operand->tensor;
@@ -256,17 +258,14 @@ static lathe_status resolve_operand(lathe_session *session, lt_entry *entry, con
     case LT_BUFFER_OUTPUT: base = entry->outputs[operand->index]; break;
     case LT_BUFFER_STATE: base = session->states[operand->index]; break;
     case LT_BUFFER_CONST: base = (char *)(uintptr_t)entry->program->consts[operand->index]->data; break;
-    case LT_BUFFER_WEIGHT:
-        LT_TRY(lt_model_need_weight(session->model, operand->index, err));
-        base = (char *)(uintptr_t)session->model->weights[operand->index].data;
-        break;
+    case LT_BUFFER_WEIGHT: base = (char *)(uintptr_t)session->model->weights[operand->index].data; break;
     case LT_BUFFER_INPUT:
         entry->patches[entry->n_patches++] =
             (lt_input_patch){.tensor = out, .input = operand->index, .offset = operand->offset};
-        return LATHE_OK;
+        return;
     }
     out->data = base + operand->offset;
-    return LATHE_OK;
+    return;
 }
 
 static lathe_status prepare_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
@@ -281,7 +280,7 @@ static lathe_status prepare_entry(lathe_session *session, lt_entry *entry, lathe
     for (uint32_t i = 0; i < p->n_steps; i++) {
         const lt_step *step = &p->steps[i];
         for (uint32_t k = 0; k < step->n_in + step->n_out; k++)
-            LT_TRY(resolve_operand(session, entry, &step->args[k], &tensors[k], err));
+            resolve_operand(session, entry, &step->args[k], &tensors[k]);
         entry->calls[i] = (lt_op_call){.op = step->op,
                                        .attrs = &step->attrs,
                                        .in = tensors,

@@ -1,0 +1,161 @@
+/* Where a model's weights come from. */
+#include <string.h>
+
+#include "run/model.h"
+
+lathe_status lathe_model_add_weights(lathe_model *model, const char *path, lathe_error *err)
+{
+    if (model->n_sources == LT_MAX_SOURCES) LT_FAIL(err, LIMIT, "more than %d weights files", LT_MAX_SOURCES);
+    LT_TRY(lt_weights_open(&path, 1, &model->sources[model->n_sources], err));
+    model->n_sources++;
+    return LATHE_OK;
+}
+
+/* The weight of a name in the files, the last added first; NULL when none has it. */
+static lathe_status look_up(const lathe_model *model, const char *name, const lt_weight **out,
+                            lathe_error *err)
+{
+    *out = NULL;
+    for (uint32_t i = model->n_sources; i-- > 0 && !*out;)
+        LT_TRY(lt_weights_look_up(model->sources[i], name, out, err));
+    return LATHE_OK;
+}
+
+static bool same_shape(const lt_type *a, const lt_type *b)
+{
+    lt_type other = *b;
+    other.dtype = a->dtype;
+    return lt_type_equal(a, &other);
+}
+
+/* Takes a weight of a file: in place where it lies as the graph wants it, else as a converted copy. */
+static lathe_status take(lathe_model *model, const lt_weight *from, uint32_t index, lathe_error *err)
+{
+    const lt_type *want = &model->exported->weights[index].type;
+    lt_model_weight *to = &model->weights[index];
+    char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT];
+    lt_tensor view;
+    if (!same_shape(want, &from->type))
+        LT_FAIL(err, TYPE, "weight '%s': %s has it as %s under '%s', the graph wants %s",
+                model->exported->weights[index].name, from->file, lt_type_print(&from->type, a),
+                from->stored_name, lt_type_print(want, b));
+    to->source = from->stored_name;
+    if (from->type.dtype == want->dtype && lt_weight_view(from, &view)) {
+        to->data = view.data;
+        memcpy(to->stride, view.stride, sizeof view.stride);
+        return LATHE_OK;
+    }
+    void *copy = lt_os_alloc(lt_type_bytes(want));
+    if (!copy) return lt_out_of_memory(err, lt_type_bytes(want), 1);
+    lathe_status status = lt_weight_read(from, want->dtype, copy, err);
+    if (status != LATHE_OK) {
+        lt_os_free(copy);
+        return lt_error_note(err, status, "weight '%s'", model->exported->weights[index].name);
+    }
+    to->data = to->owned = copy;
+    lt_contiguous_strides(want->rank, want->dim, to->stride);
+    return LATHE_OK;
+}
+
+/* Whether a node of the graph or of a region in it reads the placeholder. */
+static bool reads(const lt_xgraph *graph, const char *name, int depth)
+{
+    for (uint32_t i = 0; i < graph->n_nodes && depth < 16; i++)
+        for (uint32_t k = 0; k < graph->nodes[i].n_args; k++) {
+            const lt_arg *arg = &graph->nodes[i].args[k].arg;
+            uint32_t n = arg->kind == LT_ARG_LIST ? arg->list.n : 1;
+            const lt_arg *items = arg->kind == LT_ARG_LIST ? arg->list.items : arg;
+            for (uint32_t m = 0; m < n; m++)
+                if (items[m].kind == LT_ARG_NAME && strcmp(items[m].text, name) == 0) return true;
+            if (arg->kind == LT_ARG_GRAPH && reads(arg->graph, name, depth + 1)) return true;
+        }
+    return false;
+}
+
+/* Checkpoints store one name of a tied pair, graphs read one: the other name of a weight that is missing is a
+ * weight of the same type that the graph does not read. */
+static lathe_status find_tie(lathe_model *model, uint32_t index, const lt_weight **out, lathe_error *err)
+{
+    const lt_exported *x = model->exported;
+    *out = NULL;
+    for (uint32_t i = 0; i < x->n_inputs; i++) {
+        const lt_xinput *input = &x->inputs[i];
+        const lt_weight *found;
+        if (input->kind != LT_X_WEIGHT || input->weight == index) continue;
+        if (!lt_type_equal(&x->weights[input->weight].type, &x->weights[index].type) ||
+            reads(&x->graph, input->name, 0))
+            continue;
+        LT_TRY(look_up(model, x->weights[input->weight].name, &found, err));
+        if (found && *out && found != *out)
+            LT_FAIL(err, INVALID_ARGUMENT,
+                    "weight '%s' is missing, and both '%s' and '%s' could be tied to it",
+                    x->weights[index].name, (*out)->name, found->name);
+        if (found) *out = found;
+    }
+    return LATHE_OK;
+}
+
+static lathe_status missing(const lathe_model *model, uint32_t index, lathe_error *err)
+{
+    char type[LT_TYPE_TEXT];
+    const lt_xweight *weight = &model->exported->weights[index];
+    const lt_weight *none;
+    lt_type_print(&weight->type, type);
+    if (!model->n_sources)
+        LT_FAIL(err, INVALID_ARGUMENT,
+                "weight '%s' (%s) has no bytes in %s: the archive holds the graph only, give its weights "
+                "(--weights FILE)",
+                weight->name, type, model->exported->path);
+    lathe_status status = lt_weights_find(model->sources[model->n_sources - 1], weight->name, &none, err);
+    return lt_error_note(err, status, "weight '%s' (%s) is missing", weight->name, type);
+}
+
+lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_error *err)
+{
+    const lt_xweight *weight = &model->exported->weights[index];
+    lt_model_weight *to = &model->weights[index];
+    const lt_weight *found = NULL;
+    if (to->data) return LATHE_OK;
+    if (!weight->is_constant || !weight->data) LT_TRY(look_up(model, weight->name, &found, err));
+    if (found) return take(model, found, index, err);
+    if (weight->data) {
+        to->data = weight->data;
+        memcpy(to->stride, weight->stride, sizeof weight->stride);
+        return LATHE_OK;
+    }
+    LT_TRY(find_tie(model, index, &found, err));
+    return found ? take(model, found, index, err) : missing(model, index, err);
+}
+
+/* ---- What the user should know ---- */
+
+static bool is_used(const lathe_model *model, const lt_weight *weight)
+{
+    for (uint32_t i = 0; i < model->exported->n_weights; i++)
+        if (model->weights[i].source == weight->stored_name) return true;
+    /* A name that the graph lists but does not read (BatchNorm's counters, the other half of a tie) is no
+     * surprise. */
+    for (uint32_t i = 0; i < model->exported->n_weights; i++) {
+        const char *own = model->exported->weights[i].name;
+        if (lt_str_ends_with(own, weight->name) || lt_str_ends_with(weight->name, own)) return true;
+    }
+    return false;
+}
+
+lathe_status lathe_model_notes(lathe_model *model, const char **text, lathe_error *err)
+{
+    lt_text_free(&model->notes);
+    for (uint32_t s = 0; s < model->n_sources; s++) {
+        size_t unused = 0, n = lt_weights_count(model->sources[s]);
+        for (size_t i = 0; i < n; i++) {
+            const lt_weight *weight = lt_weights_at(model->sources[s], i);
+            if (is_used(model, weight)) continue;
+            if (unused++ == 0) lt_text_printf(&model->notes, "%s: not used:", weight->file);
+            if (unused <= 8) lt_text_printf(&model->notes, " %s", weight->stored_name);
+        }
+        if (unused > 8) lt_text_printf(&model->notes, " and %zu more", unused - 8);
+        if (unused) lt_text_printf(&model->notes, "\n");
+    }
+    *text = model->notes.data ? model->notes.data : "";
+    return lt_text_status(&model->notes, err);
+}
