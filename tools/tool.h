@@ -9,7 +9,12 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
 
 /* One row for each command: X(name, what it does). Each is a function int cmd_<name>(int argc, char **argv),
  * where argv[0] is the command's name. */
-#define LATHE_COMMANDS(X) X(verify, "compare a model's outputs with recorded ones")
+/* clang-format off */
+#define LATHE_COMMANDS(X) \
+    X(inspect, "describe a model or weights file") \
+    X(run, "run a model on given inputs") \
+    X(verify, "compare a model's outputs with recorded ones")
+/* clang-format on */
 
 #define X(name, text) int cmd_##name(int argc, char **argv);
 LATHE_COMMANDS(X)

@@ -186,20 +186,45 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_output(lathe_session *sessio
 
 /* ---- Tensor files ---- */
 
-/* A safetensors file, mapped. */
+/* A safetensors file or a NumPy .npy file (one tensor, without a name), mapped. */
 typedef struct lathe_tensors lathe_tensors;
 
 LATHE_API LATHE_MUST_USE lathe_status lathe_tensors_open(const char *path, lathe_tensors **out,
                                                          lathe_error *err);
 LATHE_API void lathe_tensors_close(lathe_tensors *file); /* NULL is allowed; views into it end with it */
 LATHE_API size_t lathe_tensors_count(const lathe_tensors *file);
-LATHE_API const char *lathe_tensors_name(const lathe_tensors *file, size_t index); /* owned by the file */
-/* The tensor of a name, as a view into the file; *found is 0 when there is none. */
+LATHE_API const char *lathe_tensors_name(const lathe_tensors *file,
+                                         size_t index); /* owned by the file; "" in .npy */
+/* A tensor as a view into the file. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_tensors_at(lathe_tensors *file, size_t index, lathe_tensor *out,
+                                                       lathe_error *err);
+/* The same by name; *found is 0 when there is none. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_tensors_get(lathe_tensors *file, const char *name,
                                                         lathe_tensor *out, int *found, lathe_error *err);
+/* Writes a safetensors file; tensors may have any strides. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_tensors_write(const char *path, const char *const *names,
                                                           const lathe_tensor *tensors, size_t count,
                                                           lathe_error *err);
+/* Writes a .npy file; bfloat16 has no form there and is refused. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_npy_write(const char *path, const lathe_tensor *tensor,
+                                                      lathe_error *err);
+
+/* ---- Descriptions ---- */
+
+typedef enum lathe_description {
+    LATHE_AS_TEXT,
+    LATHE_AS_JSON,
+    LATHE_AS_MERMAID,
+    LATHE_AS_DOT
+} lathe_description;
+
+/* Describes a model, safetensors or GGUF file without touching the bytes of its weights. MERMAID and DOT draw
+ * the graph of a model. *text is freed with lathe_text_free. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_describe(const char *path, lathe_description form, char **text,
+                                                     lathe_error *err);
+LATHE_API void lathe_text_free(char *text);
+
+/* ---- Values ---- */
 
 /* Element at a flat row-major position, as a double. */
 LATHE_API double lathe_tensor_value(const lathe_tensor *tensor, int64_t position);
