@@ -12,6 +12,7 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
 /* clang-format off */
 #define LATHE_COMMANDS(X) \
     X(inspect, "describe a model or weights file") \
+    X(ops, "list the supported operators") \
     X(run, "run a model on given inputs") \
     X(verify, "compare a model's outputs with recorded ones")
 /* clang-format on */

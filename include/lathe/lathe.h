@@ -222,7 +222,10 @@ typedef enum lathe_description {
  * the graph of a model. *text is freed with lathe_text_free. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_describe(const char *path, lathe_description form, char **text,
                                                      lathe_error *err);
-LATHE_API void lathe_text_free(char *text);
+LATHE_API void lathe_text_free(char *text); /* NULL is allowed */
+
+/* The operators that lathe supports, as Markdown. Freed with lathe_text_free. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_describe_operators(char **text, lathe_error *err);
 
 /* ---- Values ---- */
 
