@@ -186,9 +186,8 @@ lathe_status lt_pattern_create(const char *text, bool literal, lt_pattern **out,
     lt_pattern *pattern = status == LATHE_OK ? lt_heap_alloc(1, sizeof *pattern) : NULL;
     if (status == LATHE_OK && !pattern) status = lt_out_of_memory(err, 1, sizeof *pattern);
     if (status == LATHE_OK) {
-        uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
-        options |= literal ? PCRE2_LITERAL : PCRE2_UCP | PCRE2_MULTILINE;
-        status = compile(literal ? text : r.out.data, options, pattern, err);
+        uint32_t options = literal ? PCRE2_LITERAL : PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
+        status = compile(literal ? text : r.out.data, options | PCRE2_UTF, pattern, err);
     }
     lt_text_free(&r.out);
     if (status != LATHE_OK) {
