@@ -378,8 +378,7 @@ static lathe_status take_logits(lt_causal *causal, lt_causal_part *part, size_t 
     if (logits.dtype == LATHE_F32 && logits.stride[2] == 1)
         memcpy(causal->logits, logits.data, count * sizeof *causal->logits);
     else
-        for (size_t i = 0; i < count; i++)
-            causal->logits[i] = (float)lathe_tensor_value(&logits, (int64_t)i);
+        for (size_t i = 0; i < count; i++) causal->logits[i] = (float)lathe_tensor_value(&logits, (int64_t)i);
     return LATHE_OK;
 }
 

@@ -267,21 +267,54 @@ lathe_status lathe_tokenizer_decode(const lathe_tokenizer *tokenizer, const int6
 
 static lathe_status load(lathe_tokenizer *t, const char *path, const lt_file *file, lathe_error *err)
 {
-    LT_TRY(lt_tokenizer_load_json(t, (const char *)file->data, file->size, path, err));
-    LT_TRY(lt_tokenizer_load_siblings(t, path, err));
+    if (file->size >= 4 && memcmp(file->data, "GGUF", 4) == 0) {
+        LT_TRY(lt_tokenizer_load_gguf(t, file, path, err));
+    } else {
+        LT_TRY(lt_tokenizer_load_json(t, (const char *)file->data, file->size, path, err));
+        LT_TRY(lt_tokenizer_load_siblings(t, path, err));
+    }
     return lt_tokenizer_finish(t, err);
+}
+
+static lathe_status open_mapped(const char *path, const lt_file *file, lathe_tokenizer **out,
+                                lathe_error *err)
+{
+    LT_TRY(lt_tokenizer_create(out, err));
+    lathe_status status = load(*out, path, file, err);
+    if (status == LATHE_OK) return LATHE_OK;
+    lathe_tokenizer_close(*out);
+    *out = NULL;
+    /* A reader of files may have named it already. */
+    return err && strstr(err->message, path) ? status : lt_error_note(err, status, "%s", path);
+}
+
+/* Opens tokenizer.json in a folder; IO when it is no folder or has none. */
+static lathe_status open_in_folder(const char *folder, lathe_tokenizer **out, lathe_error *err)
+{
+    lt_text path = {0};
+    lt_file file = {0};
+    lt_text_printf(&path, "%s/tokenizer.json", folder);
+    lathe_status status = lt_text_status(&path, err);
+    if (status == LATHE_OK) status = lt_file_open(path.data, &file, err);
+    if (status == LATHE_OK) status = open_mapped(path.data, &file, out, err);
+    lt_file_close(&file);
+    lt_text_free(&path);
+    return status;
 }
 
 lathe_status lathe_tokenizer_open(const char *path, lathe_tokenizer **out, lathe_error *err)
 {
     lt_file file;
+    lathe_error inside;
     *out = NULL;
-    LT_TRY(lt_file_open(path, &file, err));
-    lathe_status status = lt_tokenizer_create(out, err);
-    if (status == LATHE_OK) status = load(*out, path, &file, err);
+    lathe_status status = lt_file_open(path, &file, err);
+    if (status == LATHE_IO) {
+        lathe_status second = open_in_folder(path, out, &inside);
+        if (err && second != LATHE_OK && second != LATHE_IO) *err = inside;
+        return second == LATHE_IO ? status : second;
+    }
+    LT_TRY(status);
+    status = open_mapped(path, &file, out, err);
     lt_file_close(&file);
-    if (status == LATHE_OK) return LATHE_OK;
-    lathe_tokenizer_close(*out);
-    *out = NULL;
-    return lt_error_note(err, status, "%s", path);
+    return status;
 }

@@ -2,6 +2,7 @@
 #ifndef LT_TOKENIZER_H
 #define LT_TOKENIZER_H
 
+#include "base/os.h"
 #include "base/str.h"
 #include "lathe/llm.h"
 #include "llm/added.h"
@@ -97,6 +98,9 @@ lathe_status lt_tokenizer_encode(const lathe_tokenizer *t, const char *text, siz
 /* Fill an empty tokenizer. */
 lathe_status lt_tokenizer_load_json(lathe_tokenizer *t, const char *text, size_t size, const char *name,
                                     lathe_error *err) LT_MUST_USE;
+lathe_status lt_tokenizer_load_gguf(lathe_tokenizer *t, const lt_file *file, const char *name,
+                                    lathe_error *err) LT_MUST_USE;
+/* The files beside a tokenizer.json that concern it. */
 lathe_status lt_tokenizer_load_siblings(lathe_tokenizer *t, const char *path, lathe_error *err) LT_MUST_USE;
 
 /* What a chat template says. `first`: the text of the first token, or NULL. */
