@@ -1,0 +1,43 @@
+/* A causal language model with a key-value cache, over the sessions of one model or two: ids in, logits out.
+ */
+#ifndef LT_CAUSAL_H
+#define LT_CAUSAL_H
+
+#include "base/arena.h"
+#include "lathe/llm.h"
+
+/* One model and what its inputs and outputs are for. */
+typedef struct lt_causal_part {
+    lathe_model *model; /* borrowed */
+    lathe_session *session;
+    int ids, position, position_ids, mask; /* inputs; -1: there is none */
+    size_t *cache_in, *cache_out;          /* [n_in], [n_out] inputs and outputs, in the same order */
+    size_t n_in, n_out;
+    bool kept;      /* the session keeps the caches; else they are carried from run to run */
+    int64_t length; /* tokens of one run; -1: open */
+    int64_t cache;  /* positions that its caches have; -1: open; 0: it has no cache inputs */
+} lt_causal_part;
+
+typedef struct lt_causal {
+    lt_arena *arena;
+    lt_causal_part part[2]; /* for prompts, and for single tokens where that is another model */
+    int n_parts;
+    int newest; /* the part whose outputs are the newest caches, where they are carried; -1: none */
+    int64_t context, chunk;
+    float *logits; /* [n_logits] of the last token run */
+    size_t n_logits;
+} lt_causal;
+
+lathe_status lt_causal_create(lathe_model *model, lathe_model *decode, const lathe_generator_options *options,
+                              lt_causal **out, lathe_error *err) LT_MUST_USE;
+void lt_causal_destroy(lt_causal *causal); /* NULL is allowed */
+
+/* Runs ids[first, count), count > first, at the positions of their indices, behind `first` positions that are
+ * in the caches already (0: the caches start empty), and leaves the logits of the last one. */
+lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count,
+                           lathe_error *err) LT_MUST_USE;
+
+/* How many of the first `wanted` positions a new run can build on: all, or none. */
+size_t lt_causal_reusable(const lt_causal *causal, size_t wanted);
+
+#endif

@@ -1,0 +1,162 @@
+/* The generation loop: prompt in, tokens out, text on its way to the caller. */
+#include <string.h>
+
+#include "base/os.h"
+#include "llm/causal.h"
+#include "llm/tokenizer.h"
+#include "llm/utf8.h"
+
+struct lathe_generator {
+    const lathe_tokenizer *tokenizer; /* borrowed */
+    lt_causal *causal;
+    int64_t *tokens; /* [context + 1] prompt and answer */
+    size_t count;
+    size_t cached; /* how many of them are in the caches */
+};
+
+lathe_status lathe_generator_create(lathe_model *model, lathe_model *decode, const lathe_tokenizer *tokenizer,
+                                    const lathe_generator_options *options, lathe_generator **out,
+                                    lathe_error *err)
+{
+    *out = NULL;
+    lathe_generator *g = lt_heap_alloc(1, sizeof *g);
+    if (!g) return lt_out_of_memory(err, 1, sizeof *g);
+    g->tokenizer = tokenizer;
+    lathe_status status = lt_causal_create(model, decode, options, &g->causal, err);
+    if (status == LATHE_OK) {
+        g->tokens = lt_heap_alloc((size_t)g->causal->context + 1, sizeof *g->tokens);
+        if (!g->tokens) status = lt_out_of_memory(err, (size_t)g->causal->context + 1, sizeof *g->tokens);
+    }
+    if (status == LATHE_OK) *out = g;
+    else lathe_generator_destroy(g);
+    return status;
+}
+
+void lathe_generator_destroy(lathe_generator *generator)
+{
+    if (!generator) return;
+    lt_causal_destroy(generator->causal);
+    lt_heap_free(generator->tokens);
+    lt_heap_free(generator);
+}
+
+int64_t lathe_generator_context(const lathe_generator *generator) { return generator->causal->context; }
+
+const int64_t *lathe_generator_tokens(const lathe_generator *generator, size_t *count)
+{
+    *count = generator->count;
+    return generator->tokens;
+}
+
+void lathe_generation_init(lathe_generation *generation)
+{
+    *generation = (lathe_generation){0};
+    lathe_sampling_init(&generation->sampling);
+}
+
+/* One run. */
+typedef struct loop {
+    lathe_generator *g;
+    const lathe_generation *how;
+    lathe_sampler *sampler;
+    lt_utf8_stream stream;
+    lathe_generation_result result;
+    bool stopped; /* the caller has seen enough */
+} loop;
+
+static void emit(loop *l, const char *text, size_t size)
+{
+    if (size && l->how->on_text && !l->stopped) l->stopped = !l->how->on_text(l->how->user, text, size);
+}
+
+static void emit_token(loop *l, int64_t id)
+{
+    size_t size, used = 0;
+    const char *bytes = lathe_tokenizer_piece(l->g->tokenizer, id, &size);
+    char out[512];
+    if (lathe_tokenizer_is_special(l->g->tokenizer, id)) return;
+    for (size_t i = 0; i < size; i++) {
+        used += lt_utf8_push(&l->stream, bytes[i], out + used);
+        if (used + 8 <= sizeof out) continue;
+        emit(l, out, used);
+        used = 0;
+    }
+    emit(l, out, used);
+}
+
+/* Runs what is not in the caches yet. When that fails the caches count as empty. */
+static lathe_status run_pending(lathe_generator *g, lathe_error *err)
+{
+    size_t first = g->cached;
+    g->cached = 0;
+    LT_TRY(lt_causal_run(g->causal, g->tokens, first, g->count, err));
+    g->cached = g->count;
+    return LATHE_OK;
+}
+
+static lathe_status take_prompt(lathe_generator *g, const int64_t *prompt, size_t count, size_t *reused,
+                                lathe_error *err)
+{
+    if (!count) LT_FAIL(err, INVALID_ARGUMENT, "the prompt has no tokens: there is nothing to continue");
+    if (count > (size_t)g->causal->context)
+        LT_FAIL(err, LIMIT,
+                "the prompt has %zu tokens and the context holds %lld: shorten it, or ask for a "
+                "larger context",
+                count, (long long)g->causal->context);
+    size_t same = 0;
+    while (same < g->cached && same + 1 < count && g->tokens[same] == prompt[same]) same++;
+    g->cached = *reused = lt_causal_reusable(g->causal, same);
+    memcpy(g->tokens, prompt, count * sizeof *prompt);
+    g->count = count;
+    return LATHE_OK;
+}
+
+static lathe_status decode(loop *l, lathe_error *err)
+{
+    lathe_generator *g = l->g;
+    lathe_generation_result *result = &l->result;
+    for (;;) {
+        int64_t id;
+        LT_TRY_NOTE(lathe_sampler_next(l->sampler, g->causal->logits, g->causal->n_logits, g->tokens,
+                                       g->count, &id, err),
+                    err, "position %zu", g->count);
+        g->tokens[g->count++] = id;
+        result->stop = LATHE_STOP_END;
+        if (lathe_tokenizer_is_end(g->tokenizer, id)) return LATHE_OK;
+        result->answer_tokens++;
+        emit_token(l, id);
+        result->stop = l->stopped ? LATHE_STOP_CALLER : LATHE_STOP_LENGTH;
+        if (l->stopped || (int64_t)result->answer_tokens == l->how->max_tokens) return LATHE_OK;
+        result->stop = LATHE_STOP_CONTEXT;
+        if ((int64_t)g->count > g->causal->context) return LATHE_OK;
+        LT_TRY(run_pending(g, err));
+        result->decode_steps++;
+    }
+}
+
+static lathe_status run(loop *l, const int64_t *prompt, size_t count, lathe_error *err)
+{
+    double start = lt_os_seconds();
+    LT_TRY(take_prompt(l->g, prompt, count, &l->result.reused_tokens, err));
+    l->result.prompt_tokens = count;
+    LT_TRY(run_pending(l->g, err));
+    double middle = lt_os_seconds();
+    l->result.prefill_seconds = middle - start;
+    LT_TRY(decode(l, err));
+    char out[8];
+    emit(l, out, lt_utf8_flush(&l->stream, out));
+    l->result.decode_seconds = lt_os_seconds() - middle;
+    return LATHE_OK;
+}
+
+lathe_status lathe_generator_run(lathe_generator *generator, const int64_t *prompt, size_t count,
+                                 const lathe_generation *generation, lathe_generation_result *result,
+                                 lathe_error *err)
+{
+    loop l = {.g = generator, .how = generation};
+    LT_TRY(lathe_sampler_create(&generation->sampling, &l.sampler, err));
+    lathe_status status = run(&l, prompt, count, err);
+    lathe_sampler_destroy(l.sampler);
+    if (result) *result = l.result;
+    return status;
+}
