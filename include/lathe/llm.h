@@ -66,7 +66,6 @@ typedef struct lathe_tokens {
 } lathe_tokens;
 
 LATHE_API void lathe_tokens_free(lathe_tokens *tokens);
-LATHE_API void lathe_text_free(char *text); /* NULL is allowed */
 
 enum {
     /* Without the tokens that the tokenizer puts around every text, such as Llama 3's first one. */

@@ -231,7 +231,6 @@ void lathe_tokens_free(lathe_tokens *tokens)
     *tokens = (lathe_tokens){0};
 }
 
-void lathe_text_free(char *text) { lt_heap_free(text); }
 
 static lathe_status decode(const lathe_tokenizer *t, const int64_t *ids, size_t count, unsigned flags,
                            lt_text *text, lathe_error *err)
