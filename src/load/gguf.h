@@ -1,6 +1,6 @@
 /* GGUF files (versions 2 and 3, little-endian): metadata and tensor directory over a mapped file. Opening
  * reads the directory and never the tensors' bytes. What the tensors are called in the exported graphs, and
- * in which order their rows lie, is the matter of ggufnames.h. */
+ * in which order their rows lie, is the matter of gguf_names.h. */
 #ifndef LT_GGUF_H
 #define LT_GGUF_H
 

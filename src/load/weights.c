@@ -1,12 +1,11 @@
 /* Opens weight files of every kind into one list, and finds weights in it by name. */
 #include "load/weights.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "load/ggufnames.h"
+#include "load/gguf_names.h"
 #include "load/safetensors.h"
 
 enum { NEAREST = 3 /* names offered when a weight is not found, candidates listed when several are */ };
@@ -297,18 +296,24 @@ static uint32_t find_longer(const lt_weights *set, const char *tail, uint32_t *f
     return high - low;
 }
 
+/* "'a', 'b', 'c' and 4 more" */
+static void quote_names(lt_text *text, const lt_weight *const *weights, uint32_t n)
+{
+    for (uint32_t i = 0; i < n && i < NEAREST; i++)
+        lt_text_printf(text, "%s'%.80s'", i ? ", " : "", weights[i]->name);
+    if (n > NEAREST) lt_text_printf(text, " and %u more", n - NEAREST);
+}
+
 static lathe_status fail_ambiguous(const lt_weights *set, const char *name, uint32_t first, uint32_t n,
                                    lathe_error *err)
 {
-    lt_text text = {0};
-    for (uint32_t i = 0; i < n && i < NEAREST; i++)
-        lt_text_printf(&text, "%s'%.80s'", i ? ", " : "", set->sorted[first + i]->name);
-    if (n > NEAREST) lt_text_printf(&text, " and %u more", n - NEAREST);
-    lathe_status status = lt_text_status(&text, err);
+    lt_text names = {0};
+    quote_names(&names, set->sorted + first, n);
+    lathe_status status = lt_text_status(&names, err);
     if (status == LATHE_OK)
-        status = lt_error_set(err, LATHE_TYPE, "weight '%s' could be any of %s in %s", name, text.data,
+        status = lt_error_set(err, LATHE_TYPE, "weight '%s' could be any of %s in %s", name, names.data,
                               set->sorted[first]->file);
-    lt_text_free(&text);
+    lt_text_free(&names);
     return status;
 }
 
@@ -321,30 +326,42 @@ static size_t likeness(const char *a, const char *b)
     return head + tail;
 }
 
+/* The most alike first; returns how many there are. */
+static uint32_t find_nearest(const lt_weights *set, const char *name, const lt_weight *best[NEAREST])
+{
+    size_t score[NEAREST];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < set->count; i++) {
+        size_t alike = likeness(name, set->list[i].name);
+        uint32_t at = n;
+        while (at > 0 && score[at - 1] < alike) at--;
+        if (at == NEAREST) continue;
+        if (n < NEAREST) n++;
+        for (uint32_t k = n - 1; k > at; k--) {
+            best[k] = best[k - 1];
+            score[k] = score[k - 1];
+        }
+        best[at] = &set->list[i];
+        score[at] = alike;
+    }
+    return n;
+}
+
 static lathe_status fail_missing(const lt_weights *set, const char *name, lathe_error *err)
 {
-    if (!set->count) LT_FAIL(err, TYPE, "weight '%s' is not there: no weight files were given", name);
-    const lt_weight *best[NEAREST] = {NULL};
-    size_t score[NEAREST] = {0};
-    for (uint32_t i = 0; i < set->count; i++) {
-        const lt_weight *weight = &set->list[i];
-        size_t alike = likeness(name, weight->name);
-        for (size_t k = 0; k < NEAREST; k++) {
-            if (best[k] && score[k] >= alike) continue;
-            const lt_weight *swapped = best[k];
-            size_t swapped_score = score[k];
-            best[k] = weight;
-            score[k] = alike;
-            weight = swapped;
-            alike = swapped_score;
-            if (!weight) break;
-        }
-    }
-    char others[48] = "";
-    if (set->n_files > 1) snprintf(others, sizeof others, " and %zu more files", set->n_files - 1);
-    LT_FAIL(err, TYPE, "weight '%s' is not in %s%s; the nearest names are '%.80s'%s%.80s%s%.80s%s", name,
-            set->list[0].file, others, best[0]->name, best[1] ? ", '" : "", best[1] ? best[1]->name : "",
-            best[2] ? "', '" : "", best[2] ? best[2]->name : "", best[1] ? "'" : "");
+    if (!set->count) LT_FAIL(err, TYPE, "weight '%s' is not there: no weights were given", name);
+    const lt_weight *best[NEAREST];
+    lt_text names = {0};
+    quote_names(&names, best, find_nearest(set, name, best));
+    lathe_status status = lt_text_status(&names, err);
+    if (status == LATHE_OK)
+        status = lt_error_set(err, LATHE_TYPE, "weight '%s' is not in %s%s; the nearest names are %s", name,
+                              set->list[0].file, set->n_files > 1 ? " and the other files" : "", names.data);
+    lt_text_free(&names);
+    if (status == LATHE_TYPE && set->family.architecture && !set->family.known)
+        return lt_error_note(err, status, "names of the GGUF architecture '%.40s' are not translated",
+                             set->family.architecture);
+    return status;
 }
 
 lathe_status lt_weights_look_up(const lt_weights *weights, const char *name, const lt_weight **out,

@@ -1,7 +1,7 @@
 /* What GGUF calls and how it stores the weights of the llama and qwen2 families, and what the models exported
  * from Hugging Face's transformers expect instead. */
-#ifndef LT_GGUFNAMES_H
-#define LT_GGUFNAMES_H
+#ifndef LT_GGUF_NAMES_H
+#define LT_GGUF_NAMES_H
 
 #include "load/gguf.h"
 

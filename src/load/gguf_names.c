@@ -1,5 +1,5 @@
 /* Tensor names and row order of GGUF model families. */
-#include "load/ggufnames.h"
+#include "load/gguf_names.h"
 
 #include <stdio.h>
 #include <string.h>
