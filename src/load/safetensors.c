@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "base/json.h"
 #include "load/gather.h"
@@ -229,6 +230,16 @@ static json_t *entry_to_json(const lt_tensor *tensor, size_t begin, size_t end)
                      "data_offsets", (json_int_t)begin, (json_int_t)end);
 }
 
+static bool is_utf8(const char *text)
+{
+    utf8proc_int32_t code;
+    for (utf8proc_ssize_t n; *text; text += n) {
+        n = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, &code);
+        if (n <= 0) return false;
+    }
+    return true;
+}
+
 /* Gives each tensor its place, wide elements first: then all are aligned and there are no gaps. */
 static lathe_status build_header(json_t *root, const char *const *names, const lt_tensor *tensors,
                                  size_t *offset, size_t count, size_t *total, lathe_error *err)
@@ -246,11 +257,11 @@ static lathe_status build_header(json_t *root, const char *const *names, const l
     for (size_t i = 0; i < count; i++) {
         lt_type type = lt_tensor_type(&tensors[i]);
         if (json_object_get(root, names[i]) || strcmp(names[i], "__metadata__") == 0)
-            LT_FAIL(err, INVALID_ARGUMENT, "two tensors are to be written as '%s'", names[i]);
+            LT_FAIL(err, INVALID_ARGUMENT, "tensor name '%s' is taken already", names[i]);
+        if (!is_utf8(names[i])) LT_FAIL(err, INVALID_ARGUMENT, "tensor name '%s' is not UTF-8", names[i]);
         json_t *value = entry_to_json(&tensors[i], offset[i], offset[i] + lt_type_bytes(&type));
-        if (!value) return lt_out_of_memory(err, 1, 1);
-        if (json_object_set_new(root, names[i], value) != 0)
-            LT_FAIL(err, INVALID_ARGUMENT, "tensor name '%s' is not UTF-8", names[i]);
+        if (!value || json_object_set_new_nocheck(root, names[i], value) != 0)
+            return lt_out_of_memory(err, 1, strlen(names[i]));
     }
     return LATHE_OK;
 }
