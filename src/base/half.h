@@ -28,13 +28,12 @@ static inline uint16_t lt_f32_to_bf16(float x)
     return (uint16_t)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
+/* The multiplication puts the exponent right, for subnormals too; branch-free, so that rows vectorise. */
 static inline float lt_f16_to_f32(uint16_t x)
 {
-    uint32_t sign = (uint32_t)(x & 0x8000u) << 16, exponent = (x >> 10) & 0x1fu, mantissa = x & 0x3ffu;
-    if (exponent == 31) return lt_f32_from_bits(sign | 0x7f800000u | mantissa << 13);
-    if (exponent) return lt_f32_from_bits(sign | (exponent + 112) << 23 | mantissa << 13);
-    float subnormal = (float)mantissa * 0x1p-24f;
-    return sign ? -subnormal : subnormal;
+    uint32_t sign = (uint32_t)(x & 0x8000u) << 16, magnitude = x & 0x7fffu;
+    uint32_t scaled = lt_f32_bits(lt_f32_from_bits(magnitude << 13) * 0x1p112f);
+    return lt_f32_from_bits(sign | (magnitude >= 0x7c00u ? 0x7f800000u | magnitude << 13 : scaled));
 }
 
 static inline uint16_t lt_f32_to_f16(float x)

@@ -2,6 +2,7 @@
  * buffers; weights belong to the model and state to the session, so entries share them. */
 #include <string.h>
 
+#include "backend/cpu.h"
 #include "ops/convert.h"
 #include "run/model.h"
 
@@ -18,6 +19,7 @@ typedef struct lt_entry {
     int64_t *bindings; /* [n_symbols] */
     lt_program *program;
     lt_op_call *calls; /* [n_steps], ready to run */
+    lt_cpu_run *runs;  /* [n_steps]: the fast form; NULL: the operator\'s reference */
     lt_input_patch *patches;
     void *memory, *scratch;
     void **outputs; /* [n_outputs]; NULL where there is no tensor */
@@ -33,6 +35,7 @@ typedef struct lt_session_input {
 
 struct lathe_session {
     lathe_model *model;
+    lt_cpu *cpu;
     lt_session_input *inputs; /* [n_inputs] */
     struct lt_state_pair *pairs;
     lt_entry *entries, *current;
@@ -59,6 +62,7 @@ void lathe_session_close(lathe_session *session)
     }
     for (uint32_t i = 0; session->inputs && i < session->n_inputs; i++) lt_os_free(session->inputs[i].data);
     for (uint32_t i = 0; session->states && i < session->n_states; i++) lt_os_free(session->states[i]);
+    lt_cpu_destroy(session->cpu);
     lt_heap_free(session->inputs);
     lt_heap_free(session->states);
     lt_heap_free(session->state_types);
@@ -79,6 +83,7 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     LT_TRY(lathe_model_unsupported(model, &report, err));
     if (*report) LT_FAIL(err, UNSUPPORTED, "%s", report);
     session->model = model;
+    LT_TRY(lt_cpu_create(options ? options->threads : 0, &session->cpu, err));
     session->n_inputs = (uint32_t)lathe_model_input_count(model);
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
     if (!session->inputs) return lt_out_of_memory(err, session->n_inputs, sizeof *session->inputs);
@@ -297,7 +302,13 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
     LT_TRY(compile_entry(session, entry, err));
     const lt_program *p = entry->program;
     LT_TRY(allocate(p->arena_bytes, &entry->memory, err));
-    LT_TRY(allocate(p->scratch_bytes, &entry->scratch, err));
+    size_t scratch_bytes = p->scratch_bytes, wanted;
+    LT_ALLOC(entry->arena, entry->runs, p->n_steps, err);
+    for (uint32_t i = 0; i < p->n_steps; i++) {
+        entry->runs[i] = lt_cpu_bind(session->cpu, &p->steps[i], &wanted);
+        if (entry->runs[i] && wanted > scratch_bytes) scratch_bytes = wanted;
+    }
+    LT_TRY(allocate(scratch_bytes, &entry->scratch, err));
     LT_ALLOC(entry->arena, entry->outputs, p->n_outputs, err);
     for (uint32_t i = 0; i < p->n_outputs; i++)
         if (p->outputs[i].rank >= 0) LT_TRY(allocate(lt_type_bytes(&p->outputs[i]), &entry->outputs[i], err));
@@ -365,7 +376,9 @@ lathe_status lathe_session_run(lathe_session *session, lathe_error *err)
     }
     for (uint32_t i = 0; i < entry->program->n_steps; i++) {
         const lt_op_call *call = &entry->calls[i];
-        lathe_status status = lt_op_get(call->op)->ref(call, err);
+        lathe_status status = LATHE_OK;
+        if (entry->runs[i]) entry->runs[i](session->cpu, call);
+        else status = lt_op_get(call->op)->ref(call, err);
         if (status != LATHE_OK) return note_step(session, i, status, err);
     }
     return LATHE_OK;

@@ -1,0 +1,25 @@
+/* The CPU device: which steps have a fast kernel, and how they are split over threads. What has none runs on
+ * the operator's reference. */
+#ifndef LT_BACKEND_CPU_H
+#define LT_BACKEND_CPU_H
+
+#include "base/threads.h"
+#include "kernels/cpu/cpu.h"
+#include "program/program.h"
+
+typedef struct lt_cpu {
+    lt_cpu_kernels kernels;
+    lt_pool *pool;
+} lt_cpu;
+
+/* `threads` 0: as many as the process may use. The environment's LATHE_CPU names the highest level to use. */
+lathe_status lt_cpu_create(int threads, lt_cpu **out, lathe_error *err) LT_MUST_USE;
+void lt_cpu_destroy(lt_cpu *cpu); /* NULL is allowed */
+
+typedef void (*lt_cpu_run)(const lt_cpu *cpu, const lt_op_call *call);
+
+/* The fast form of a step and the working memory it wants; NULL when there is none for its types and layouts.
+ */
+lt_cpu_run lt_cpu_bind(const lt_cpu *cpu, const lt_step *step, size_t *scratch);
+
+#endif

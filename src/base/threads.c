@@ -1,0 +1,171 @@
+/* Thread pool: workers spin for a moment between jobs, then sleep. */
+#define _GNU_SOURCE
+#include "base/threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+enum { MAX_THREADS = 256, SPIN_ROUNDS = 20000 };
+
+struct lt_pool {
+    int threads;
+    pthread_t workers[MAX_THREADS];
+    atomic_uint generation; /* counts jobs; workers wait for it to change */
+    atomic_int running;     /* workers that have not finished the current job */
+    atomic_int sleepers;
+    atomic_bool stop;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    lt_work work;
+    void *context;
+    int64_t count, grain;
+};
+
+typedef struct lt_worker_start {
+    lt_pool *pool;
+    int index;
+} lt_worker_start;
+
+static int quota_threads(void)
+{
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r");
+    long quota = 0, period = 0;
+    if (!file) return MAX_THREADS;
+    int fields = fscanf(file, "%ld %ld", &quota, &period); /* "max 100000" reads no number */
+    fclose(file);
+    if (fields != 2 || quota <= 0 || period <= 0) return MAX_THREADS;
+    return (int)((quota + period - 1) / period);
+}
+
+int lt_pool_default_threads(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1, quota = quota_threads();
+    if (n > quota) n = quota;
+    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
+}
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* The part of thread `index`: whole grains, as even as they go. */
+static void run_part(const lt_pool *pool, int index)
+{
+    int64_t grains = (pool->count + pool->grain - 1) / pool->grain;
+    int64_t begin = grains * index / pool->threads * pool->grain;
+    int64_t end = lt_min_i64(grains * (index + 1) / pool->threads * pool->grain, pool->count);
+    if (begin < end) pool->work(pool->context, begin, end);
+}
+
+/* Waits until there is a job other than `seen`. */
+static unsigned wait_for_job(lt_pool *pool, unsigned seen)
+{
+    for (int i = 0; i < SPIN_ROUNDS; i++) {
+        unsigned now = atomic_load_explicit(&pool->generation, memory_order_acquire);
+        if (now != seen) return now;
+        relax();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->sleepers, 1);
+    while (atomic_load(&pool->generation) == seen) pthread_cond_wait(&pool->wake, &pool->mutex);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->mutex);
+    return atomic_load(&pool->generation);
+}
+
+static void *worker_main(void *argument)
+{
+    lt_worker_start start = *(lt_worker_start *)argument;
+    lt_heap_free(argument);
+    unsigned seen = 0;
+    for (;;) {
+        seen = wait_for_job(start.pool, seen);
+        if (atomic_load(&start.pool->stop)) return NULL;
+        run_part(start.pool, start.index);
+        atomic_fetch_sub_explicit(&start.pool->running, 1, memory_order_release);
+    }
+}
+
+static void announce(lt_pool *pool)
+{
+    atomic_fetch_add_explicit(&pool->generation, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&pool->sleepers, memory_order_seq_cst) == 0) return;
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static lathe_status start_workers(lt_pool *pool, int threads, lathe_error *err)
+{
+    for (pool->threads = 1; pool->threads < threads; pool->threads++) {
+        lt_worker_start *start = lt_heap_alloc(1, sizeof *start);
+        if (!start) return lt_out_of_memory(err, 1, sizeof *start);
+        *start = (lt_worker_start){.pool = pool, .index = pool->threads};
+        int problem = pthread_create(&pool->workers[pool->threads], NULL, worker_main, start);
+        if (problem) {
+            lt_heap_free(start);
+            LT_FAIL(err, LIMIT, "cannot start thread %d of %d: %s", pool->threads + 1, threads,
+                    strerror(problem));
+        }
+    }
+    return LATHE_OK;
+}
+
+lathe_status lt_pool_create(int threads, lt_pool **out, lathe_error *err)
+{
+    *out = NULL;
+    if (threads < 1 || threads > MAX_THREADS)
+        LT_FAIL(err, INVALID_ARGUMENT, "%d threads, expected 1 to %d", threads, MAX_THREADS);
+    lt_pool *pool = lt_heap_alloc(1, sizeof *pool);
+    if (!pool) return lt_out_of_memory(err, 1, sizeof *pool);
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->wake, NULL);
+    lathe_status status = start_workers(pool, threads, err);
+    if (status == LATHE_OK) *out = pool;
+    else lt_pool_destroy(pool);
+    return status;
+}
+
+void lt_pool_destroy(lt_pool *pool)
+{
+    if (!pool) return;
+    atomic_store(&pool->stop, true);
+    announce(pool);
+    for (int i = 1; i < pool->threads; i++) pthread_join(pool->workers[i], NULL);
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->mutex);
+    lt_heap_free(pool);
+}
+
+int lt_pool_threads(const lt_pool *pool) { return pool ? pool->threads : 1; }
+
+void lt_pool_run(lt_pool *pool, int64_t count, int64_t grain, lt_work work, void *context)
+{
+    if (count <= 0) return;
+    if (!pool || pool->threads == 1 || count <= grain) {
+        work(context, 0, count);
+        return;
+    }
+    pool->work = work;
+    pool->context = context;
+    pool->count = count;
+    pool->grain = grain;
+    atomic_store_explicit(&pool->running, pool->threads - 1, memory_order_relaxed);
+    announce(pool);
+    run_part(pool, 0);
+    for (int i = 0; atomic_load_explicit(&pool->running, memory_order_acquire) != 0; i++) {
+        if (i < SPIN_ROUNDS) relax();
+        else sched_yield();
+    }
+}

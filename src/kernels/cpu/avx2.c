@@ -1,0 +1,4 @@
+/* Kernels for AVX2, FMA and F16C. */
+#include "kernels/cpu/cpu.h"
+
+void lt_cpu_fill_avx2(lt_cpu_kernels *kernels) { (void)kernels; }

@@ -1,0 +1,4 @@
+/* Kernels for AVX-512 F, BW, DQ, VL. */
+#include "kernels/cpu/cpu.h"
+
+void lt_cpu_fill_avx512(lt_cpu_kernels *kernels) { (void)kernels; }

@@ -1,0 +1,55 @@
+/* Level detection and the kernel table. */
+#include "kernels/cpu/cpu.h"
+
+#include <string.h>
+
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
+const char *lt_cpu_level_name(lt_cpu_level level)
+{
+    static const char *const names[LT_CPU_LEVELS] = {"generic", "avx2",    "avx512", "avx512bf16",
+                                                     "neon",    "dotprod", "i8mm"};
+    return level < LT_CPU_LEVELS ? names[level] : "?";
+}
+
+static lt_cpu_level highest(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init(); /* looks at cpuid and at what the system saves (xgetbv) */
+    bool avx2 =
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+    return bf16 ? LT_CPU_AVX512BF16 : avx512 ? LT_CPU_AVX512 : avx2 ? LT_CPU_AVX2 : LT_CPU_GENERIC;
+#elif defined(__aarch64__)
+    enum { HWCAP_DOT = 1 << 20, HWCAP2_MATRIX = 1 << 13, HWCAP2_BFLOAT = 1 << 14 };
+    unsigned long caps = getauxval(AT_HWCAP), caps2 = getauxval(AT_HWCAP2);
+    bool dot = caps & HWCAP_DOT, matrix = dot && (caps2 & HWCAP2_MATRIX) && (caps2 & HWCAP2_BFLOAT);
+    return matrix ? LT_CPU_I8MM : dot ? LT_CPU_DOTPROD : LT_CPU_NEON;
+#else
+    return LT_CPU_GENERIC;
+#endif
+}
+
+lt_cpu_level lt_cpu_detect(const char *mask)
+{
+    lt_cpu_level level = highest();
+    for (int i = 0; mask && i < LT_CPU_LEVELS; i++)
+        if (strcmp(mask, lt_cpu_level_name((lt_cpu_level)i)) == 0 && i < (int)level) return (lt_cpu_level)i;
+    return level;
+}
+
+void lt_cpu_kernels_init(lt_cpu_kernels *kernels, lt_cpu_level level)
+{
+    *kernels = (lt_cpu_kernels){.level = level};
+    lt_cpu_fill_generic(kernels);
+#if defined(__x86_64__)
+    if (level >= LT_CPU_AVX2) lt_cpu_fill_avx2(kernels);
+    if (level >= LT_CPU_AVX512) lt_cpu_fill_avx512(kernels);
+#elif defined(__aarch64__)
+    if (level >= LT_CPU_NEON) lt_cpu_fill_neon(kernels);
+#endif
+}

@@ -1,0 +1,61 @@
+/* CPU kernels: a table of function pointers, filled with portable C first and then overlaid by each level
+ * that the processor has, oldest first. Kernels allocate nothing, keep no state, start no threads and cannot
+ * fail; they read and write nothing outside their arguments, work on any length, and sum each output element
+ * in one fixed order that does not depend on the range they are given. */
+#ifndef LT_CPU_H
+#define LT_CPU_H
+
+#include "base/compiler.h"
+
+/* Levels, not feature soup. Within an architecture each includes those before it. */
+typedef enum lt_cpu_level {
+    LT_CPU_GENERIC,
+    LT_CPU_AVX2,       /* AVX2, FMA, F16C */
+    LT_CPU_AVX512,     /* AVX-512 F, BW, DQ, VL */
+    LT_CPU_AVX512BF16, /* + BF16, VNNI */
+    LT_CPU_NEON,       /* Armv8 with FP16 conversions */
+    LT_CPU_DOTPROD,    /* + dot products */
+    LT_CPU_I8MM,       /* + int8 and bf16 matrix products */
+    LT_CPU_LEVELS
+} lt_cpu_level;
+
+const char *lt_cpu_level_name(lt_cpu_level level); /* "avx2" */
+
+/* The highest level of this processor, lowered by a name in `mask` ("generic", "avx2" …; NULL or unknown: no
+ * mask). */
+lt_cpu_level lt_cpu_detect(const char *mask);
+
+typedef enum lt_gemm_type { LT_GEMM_F32, LT_GEMM_BF16, LT_GEMM_F16, LT_GEMM_TYPES } lt_gemm_type;
+
+/* out[m, n] = sum over k of x[m, k] * w[n, k], plus bias[n]. Accumulates in float32. */
+typedef struct lt_gemm {
+    int64_t m, n, k;
+    const float *x;     /* [m, k] */
+    int64_t x_stride;   /* elements between rows */
+    const void *w;      /* [n, k] of the slot's type, rows contiguous */
+    int64_t w_stride;   /* elements between rows */
+    const float *bias;  /* [n], or NULL */
+    float *out;         /* [m, n] */
+    int64_t out_stride; /* elements between rows */
+} lt_gemm;
+
+typedef struct lt_cpu_kernels {
+    lt_cpu_level level;
+    /* Columns n0 … n1 of the product. */
+    void (*gemm[LT_GEMM_TYPES])(const lt_gemm *gemm, int64_t n0, int64_t n1);
+} lt_cpu_kernels;
+
+/* The table of a level: generic entries, overlaid up to it. Asking for a level the build does not have gives
+ * the ones below it. */
+void lt_cpu_kernels_init(lt_cpu_kernels *kernels, lt_cpu_level level);
+
+/* One fill function a level, in a file of its own built for that level. */
+void lt_cpu_fill_generic(lt_cpu_kernels *kernels);
+#if defined(__x86_64__)
+void lt_cpu_fill_avx2(lt_cpu_kernels *kernels);
+void lt_cpu_fill_avx512(lt_cpu_kernels *kernels);
+#elif defined(__aarch64__)
+void lt_cpu_fill_neon(lt_cpu_kernels *kernels);
+#endif
+
+#endif

@@ -1,0 +1,36 @@
+/* Portable C for every slot: what the levels are tested against. */
+#include "base/half.h"
+#include "kernels/cpu/cpu.h"
+
+enum { LANES = 16 };
+
+/* Sums in LANES chains, so the order is fixed and compilers can vectorise. */
+#define DEFINE_GEMM(name, type, to_float)                                                    \
+    static void name(const lt_gemm *g, int64_t n0, int64_t n1)                               \
+    {                                                                                        \
+        for (int64_t n = n0; n < n1; n++) {                                                  \
+            const type *w = (const type *)g->w + n * g->w_stride;                            \
+            for (int64_t m = 0; m < g->m; m++) {                                             \
+                const float *x = g->x + m * g->x_stride;                                     \
+                float acc[LANES] = {0};                                                      \
+                int64_t k = 0;                                                               \
+                for (; k + LANES <= g->k; k += LANES)                                        \
+                    for (int j = 0; j < LANES; j++) acc[j] += x[k + j] * to_float(w[k + j]); \
+                for (int j = 0; k < g->k; k++, j++) acc[j] += x[k] * to_float(w[k]);         \
+                for (int half = LANES / 2; half; half /= 2)                                  \
+                    for (int j = 0; j < half; j++) acc[j] += acc[j + half];                  \
+                g->out[m * g->out_stride + n] = acc[0] + (g->bias ? g->bias[n] : 0);         \
+            }                                                                                \
+        }                                                                                    \
+    }
+
+DEFINE_GEMM(lt_gemm_f32_generic, float, )
+DEFINE_GEMM(lt_gemm_bf16_generic, uint16_t, lt_bf16_to_f32)
+DEFINE_GEMM(lt_gemm_f16_generic, uint16_t, lt_f16_to_f32)
+
+void lt_cpu_fill_generic(lt_cpu_kernels *kernels)
+{
+    kernels->gemm[LT_GEMM_F32] = lt_gemm_f32_generic;
+    kernels->gemm[LT_GEMM_BF16] = lt_gemm_bf16_generic;
+    kernels->gemm[LT_GEMM_F16] = lt_gemm_f16_generic;
+}
