@@ -41,7 +41,7 @@ void lathe_model_close(lathe_model *model)
     if (!model) return;
     for (uint32_t i = 0; model->weights && i < model->exported->n_weights; i++)
         lt_os_free(model->weights[i].owned);
-    for (uint32_t i = 0; i < model->n_sources; i++) lt_weights_close(model->sources[i]);
+    lt_weights_close(model->given);
     lt_text_free(&model->unsupported);
     lt_text_free(&model->notes);
     lt_file_close(&model->file);

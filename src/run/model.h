@@ -16,22 +16,23 @@ typedef struct lt_model_weight {
     const char *source;          /* the file's name of it, when it came from a weights file */
 } lt_model_weight;
 
-enum { LT_MAX_SOURCES = 32 };
+enum { LT_MAX_WEIGHTS_FILES = 32 };
 
 struct lathe_model {
     lt_arena *arena;
     lt_file file;
     lt_exported *exported;
     lt_aten_table *table;
-    lt_model_weight *weights;            /* [exported->n_weights] */
-    lt_weights *sources[LT_MAX_SOURCES]; /* weights files, in the order they were added */
-    uint32_t n_sources;
+    lt_model_weight *weights;                /* [exported->n_weights] */
+    lt_weights *given;                       /* the weights files; NULL when there are none */
+    const char *paths[LT_MAX_WEIGHTS_FILES]; /* of these, in the arena */
+    uint32_t n_paths;
     lt_text unsupported; /* the report; filled on first need */
     lt_text notes;       /* what was done with weights that the user should know */
     bool looked;         /* whether it was */
 };
 
-/* Finds the bytes of a weight: in the weights files (the last added first), in the archive, or as the tie of
+/* Finds the bytes of a weight: in the weights files, in the archive, or as the tie of
  * a weight that is not used itself. An error names the weight when there are none, or when they do not fit.
  */
 lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_error *err) LT_MUST_USE;

@@ -3,22 +3,32 @@
 
 #include "run/model.h"
 
+/* All files are one set, so that a name is found wherever it fits best; the set is opened anew with each
+ * file. */
 lathe_status lathe_model_add_weights(lathe_model *model, const char *path, lathe_error *err)
 {
-    if (model->n_sources == LT_MAX_SOURCES) LT_FAIL(err, LIMIT, "more than %d weights files", LT_MAX_SOURCES);
-    LT_TRY(lt_weights_open(&path, 1, &model->sources[model->n_sources], err));
-    model->n_sources++;
+    lt_weights *all;
+    if (model->n_paths == LT_MAX_WEIGHTS_FILES)
+        LT_FAIL(err, LIMIT, "more than %d weights files", LT_MAX_WEIGHTS_FILES);
+    for (uint32_t i = 0; i < model->exported->n_weights; i++)
+        if (model->weights[i].source)
+            LT_FAIL(err, INVALID_ARGUMENT,
+                    "%s: weights are in use already: add files before creating a session", path);
+    model->paths[model->n_paths] = lt_arena_strdup(model->arena, path);
+    if (!model->paths[model->n_paths]) return lt_out_of_memory(err, 1, strlen(path));
+    LT_TRY(lt_weights_open(model->paths, model->n_paths + 1, &all, err));
+    lt_weights_close(model->given);
+    model->given = all;
+    model->n_paths++;
     return LATHE_OK;
 }
 
-/* The weight of a name in the files, the last added first; NULL when none has it. */
+/* The weight of a name in the files; NULL when none has it. */
 static lathe_status look_up(const lathe_model *model, const char *name, const lt_weight **out,
                             lathe_error *err)
 {
     *out = NULL;
-    for (uint32_t i = model->n_sources; i-- > 0 && !*out;)
-        LT_TRY(lt_weights_look_up(model->sources[i], name, out, err));
-    return LATHE_OK;
+    return model->given ? lt_weights_look_up(model->given, name, out, err) : LATHE_OK;
 }
 
 static bool same_shape(const lt_type *a, const lt_type *b)
@@ -101,12 +111,12 @@ static lathe_status missing(const lathe_model *model, uint32_t index, lathe_erro
     const lt_xweight *weight = &model->exported->weights[index];
     const lt_weight *none;
     lt_type_print(&weight->type, type);
-    if (!model->n_sources)
+    if (!model->given)
         LT_FAIL(err, INVALID_ARGUMENT,
                 "weight '%s' (%s) has no bytes in %s: the archive holds the graph only, give its weights "
                 "(--weights FILE)",
                 weight->name, type, model->exported->path);
-    lathe_status status = lt_weights_find(model->sources[model->n_sources - 1], weight->name, &none, err);
+    lathe_status status = lt_weights_find(model->given, weight->name, &none, err);
     return lt_error_note(err, status, "weight '%s' (%s) is missing", weight->name, type);
 }
 
@@ -129,33 +139,38 @@ lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_erro
 
 /* ---- What the user should know ---- */
 
-static bool is_used(const lathe_model *model, const lt_weight *weight)
+/* Whether one dotted name ends with the whole other. */
+static bool is_tail(const char *name, const char *tail)
 {
-    for (uint32_t i = 0; i < model->exported->n_weights; i++)
-        if (model->weights[i].source == weight->stored_name) return true;
-    /* A name that the graph lists but does not read (BatchNorm's counters, the other half of a tie) is no
-     * surprise. */
+    size_t n = strlen(name), t = strlen(tail);
+    return lt_str_ends_with(name, tail) && (n == t || name[n - t - 1] == '.');
+}
+
+/* A name that the graph lists but does not read (BatchNorm's counters, the other half of a tie) is no
+ * surprise. */
+static bool is_expected(const lathe_model *model, const lt_weight *weight)
+{
     for (uint32_t i = 0; i < model->exported->n_weights; i++) {
         const char *own = model->exported->weights[i].name;
-        if (lt_str_ends_with(own, weight->name) || lt_str_ends_with(weight->name, own)) return true;
+        if (model->weights[i].source == weight->stored_name || is_tail(own, weight->name) ||
+            is_tail(weight->name, own))
+            return true;
     }
     return false;
 }
 
 lathe_status lathe_model_notes(lathe_model *model, const char **text, lathe_error *err)
 {
+    size_t unused = 0, n = model->given ? lt_weights_count(model->given) : 0;
     lt_text_free(&model->notes);
-    for (uint32_t s = 0; s < model->n_sources; s++) {
-        size_t unused = 0, n = lt_weights_count(model->sources[s]);
-        for (size_t i = 0; i < n; i++) {
-            const lt_weight *weight = lt_weights_at(model->sources[s], i);
-            if (is_used(model, weight)) continue;
-            if (unused++ == 0) lt_text_printf(&model->notes, "%s: not used:", weight->file);
-            if (unused <= 8) lt_text_printf(&model->notes, " %s", weight->stored_name);
-        }
-        if (unused > 8) lt_text_printf(&model->notes, " and %zu more", unused - 8);
-        if (unused) lt_text_printf(&model->notes, "\n");
+    for (size_t i = 0; i < n; i++) {
+        const lt_weight *weight = lt_weights_at(model->given, i);
+        if (is_expected(model, weight)) continue;
+        if (unused++ == 0) lt_text_printf(&model->notes, "%s: not used:", weight->file);
+        if (unused <= 8) lt_text_printf(&model->notes, " %s", weight->stored_name);
     }
+    if (unused > 8) lt_text_printf(&model->notes, " and %zu more", unused - 8);
+    if (unused) lt_text_printf(&model->notes, "\n");
     *text = model->notes.data ? model->notes.data : "";
     return lt_text_status(&model->notes, err);
 }
