@@ -14,6 +14,8 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
     X(inspect, "describe a model or weights file") \
     X(ops, "list the supported operators") \
     X(run, "run a model on given inputs") \
+    X(generate, "let a language model write") \
+    X(tokenize, "turn text into token ids, or back") \
     X(verify, "compare a model's outputs with recorded ones")
 /* clang-format on */
 

@@ -231,7 +231,6 @@ void lathe_tokens_free(lathe_tokens *tokens)
     *tokens = (lathe_tokens){0};
 }
 
-
 static lathe_status decode(const lathe_tokenizer *t, const int64_t *ids, size_t count, unsigned flags,
                            lt_text *text, lathe_error *err)
 {
