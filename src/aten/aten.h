@@ -56,7 +56,7 @@ extern const lt_aten_row *const lt_aten_families[];
 
 #define LT_ATEN_FAMILIES(X)                                                                           \
     X(pointwise)                                                                                      \
-    X(creation) X(shape) X(index) X(reduction) X(sort) X(linear) X(attention) X(norm) X(conv) X(pool) \
+    X(creation) X(shape) X(join) X(index) X(reduction) X(sort) X(linear) X(attention) X(norm) X(conv) X(pool) \
         X(resample) X(recurrent)
 #define X(name) extern const lt_aten_row lt_aten_##name[];
 LT_ATEN_FAMILIES(X)

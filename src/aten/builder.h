@@ -76,6 +76,34 @@ lt_id lt_build_unsqueeze(lt_builder *b, lt_id x, int64_t dim);
 lt_id lt_build_squeeze(lt_builder *b, lt_id x,
                        int64_t dim); /* as torch.squeeze(dim): other sizes than 1 stay */
 
+/* Over the contiguous elements of x, as torch.as_strided; dim and stride have `rank` entries. */
+lt_id lt_build_as_strided(lt_builder *b, lt_id x, int rank, const int64_t *dim, const int64_t *stride,
+                          int64_t offset);
+/* dim2 and dim1 become one last dim: the elements with equal indices, shifted by `offset`. */
+lt_id lt_build_diagonal(lt_builder *b, lt_id x, int64_t offset, int64_t dim1, int64_t dim2);
+lt_id lt_build_flip(lt_builder *b, lt_id x, int64_t dim);
+
+/* Writing through views: `base` with the elements that `view` shows replaced by `value`, which broadcasts and
+ * converts. `view` must be made from `base` by views alone. */
+lt_id lt_build_write_view(lt_builder *b, lt_id base, lt_id view, lt_id value);
+/* Whether `view` is made from `base` by views alone. */
+bool lt_build_is_view_of(const lt_builder *b, lt_id view, lt_id base);
+
+/* Joining. torch.cat: dtypes promote, one-dimensional tensors without elements do not count. */
+lt_id lt_build_cat(lt_builder *b, const lt_id *in, int n, int64_t dim);
+/* Puts `before` and `after` elements of the value (a number or a rank-0 tensor) around x; negative ones crop.
+ * Both have an entry for each dim. */
+lt_id lt_build_pad(lt_builder *b, lt_id x, const int64_t *before, const int64_t *after, lt_id value);
+
+/* Indexing by integer tensors. */
+lt_id lt_build_gather(lt_builder *b, lt_id x, int64_t dim, lt_id index); /* torch.gather */
+lt_id lt_build_scatter(lt_builder *b, lt_id x, int64_t dim, lt_id index, lt_id source, lt_reduce_kind reduce);
+/* x[..., index, ...]: the index's shape replaces `dim`. `wrap`: negative indices count from the end. */
+lt_id lt_build_index_dim(lt_builder *b, lt_id x, int64_t dim, lt_id index, bool wrap);
+/* x with x[..., index, ...] set to `value` (or with it added), which has exactly the indexed shape. */
+lt_id lt_build_index_put_dim(lt_builder *b, lt_id x, int64_t dim, lt_id index, lt_id value, bool wrap,
+                             bool accumulate);
+
 /* Reductions over the marked dims. */
 lt_id lt_build_reduce(lt_builder *b, lt_op op, lt_id x, const bool *dims, bool keepdim, lt_dtype dtype);
 

@@ -7,15 +7,14 @@
 
 enum { LT_MAX_SPATIAL = 3 };
 
+/* What happens to an element that is written to. */
 typedef enum lt_reduce_kind {
+    LT_REDUCE_SET,
     LT_REDUCE_SUM,
     LT_REDUCE_PROD,
     LT_REDUCE_MAX,
-    LT_REDUCE_MIN,
-    LT_REDUCE_MEAN,
-    LT_REDUCE_SET
+    LT_REDUCE_MIN
 } lt_reduce_kind;
-typedef enum lt_pad_mode { LT_PAD_CONSTANT, LT_PAD_REFLECT, LT_PAD_REPLICATE, LT_PAD_CIRCULAR } lt_pad_mode;
 typedef enum lt_resample_mode {
     LT_RESAMPLE_NEAREST,
     LT_RESAMPLE_NEAREST_EXACT,
@@ -56,11 +55,6 @@ typedef struct lt_attrs_iota {
 typedef struct lt_attrs_dim {
     int dim;
 } lt_attrs_dim;
-typedef struct lt_attrs_pad {
-    lt_pad_mode mode;
-    int64_t before[LT_MAX_RANK], after[LT_MAX_RANK];
-    double value;
-} lt_attrs_pad;
 typedef struct lt_attrs_reduce {
     bool dims[LT_MAX_RANK];
     bool keepdim;
@@ -82,14 +76,14 @@ typedef struct lt_attrs_sort {
 typedef struct lt_attrs_scatter {
     int dim;
     lt_reduce_kind reduce;
-    bool include_self;
 } lt_attrs_scatter;
-/* torch.Tensor.index: input 0 is indexed along `dims` by int64 inputs 1…; they broadcast together and replace
- * the indexed dims at `position`. */
+/* The marked dims of a tensor are indexed by integer tensors, which broadcast together; their common shape
+ * stands at `position` among the dims that are kept. */
 typedef struct lt_attrs_index {
     bool dims[LT_MAX_RANK];
     int position;
-    bool accumulate;
+    bool wrap;       /* negative indices count from the end; else they are out of range */
+    bool accumulate; /* INDEX_PUT: adds instead of setting */
 } lt_attrs_index;
 typedef struct lt_attrs_softmax {
     int dim;
@@ -138,7 +132,6 @@ typedef union lt_attrs {
     lt_attrs_dtype dtype;
     lt_attrs_iota iota;
     lt_attrs_dim dim;
-    lt_attrs_pad pad;
     lt_attrs_reduce reduce;
     lt_attrs_arg arg;
     lt_attrs_scan scan;

@@ -122,6 +122,26 @@ int64_t lt_load_index(lt_dtype dtype, const void *from)
     return value;
 }
 
+#define MOVE_CASE(T)                                                                             \
+    case sizeof(T):                                                                              \
+        for (int64_t i = 0; i < n; i++)                                                          \
+            *(T *)((char *)to + i * to_step) = *(const T *)((const char *)from + i * from_step); \
+        break;
+
+void lt_move_row(size_t size, void *to, int64_t to_step, const void *from, int64_t from_step, int64_t n)
+{
+    if (to_step == (int64_t)size && from_step == (int64_t)size) {
+        memcpy(to, from, (size_t)n * size);
+        return;
+    }
+    switch (size) {
+        MOVE_CASE(uint8_t)
+        MOVE_CASE(uint16_t)
+        MOVE_CASE(uint32_t)
+        MOVE_CASE(uint64_t)
+    }
+}
+
 enum { CHUNK = 512 };
 
 /* Values of one row through a class wide enough for both ends. */
@@ -161,10 +181,10 @@ void lt_tensor_copy(const lt_tensor *from, const lt_tensor *to)
     lt_iter it;
     lt_iter_start(&it, to, (const lt_tensor *const[]){to, from}, 2);
     if (!it.row) return;
-    int64_t size = (int64_t)lathe_dtype_size(to->dtype);
-    bool block = from->dtype == to->dtype && it.row_step[0] == size && it.row_step[1] == size;
+    size_t size = lathe_dtype_size(to->dtype);
     do {
-        if (block) memcpy(it.at[0], it.at[1], (size_t)(it.row * size));
+        if (from->dtype == to->dtype)
+            lt_move_row(size, it.at[0], it.row_step[0], it.at[1], it.row_step[1], it.row);
         else copy_row(&it, to->dtype, from->dtype);
     } while (lt_iter_next(&it));
 }

@@ -26,6 +26,9 @@ static inline lt_class lt_class_of(lt_dtype dtype)
     return dtype == LATHE_F64 ? LT_CLASS_F64 : lt_dtype_is_float(dtype) ? LT_CLASS_F32 : LT_CLASS_I64;
 }
 
+/* Moves n elements of `size` bytes that lie `step` bytes apart; bits stay as they are. */
+void lt_move_row(size_t size, void *to, int64_t to_step, const void *from, int64_t from_step, int64_t n);
+
 /* Copies values between tensors of one shape (source may broadcast), converting as torch.Tensor.copy_ does.
  */
 void lt_tensor_copy(const lt_tensor *from, const lt_tensor *to);
