@@ -113,7 +113,7 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_model_open(const char *path, lathe_m
 LATHE_API void lathe_model_close(lathe_model *model); /* NULL is allowed; its sessions must be closed */
 
 /* Takes weights by name from a safetensors file, a sharded index, or a GGUF file; may be called several times
- * before the first session is created, later files first. */
+ * before the first session is created. No name may be in two files; the archive's own weights give way. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_add_weights(lathe_model *model, const char *path,
                                                               lathe_error *err);
 
