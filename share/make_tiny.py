@@ -2,11 +2,11 @@
 real model cannot be downloaded. Usage: PYTHONPATH=python python share/make_tiny.py"""
 
 import os
-import zipfile
 
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
+from lathe_export.archive import tidy
 from lathe_export.causal_lm import export_causal_lm
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -22,14 +22,6 @@ config = LlamaConfig(
     tie_word_embeddings=True,
 )
 model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").eval()
-torch.export.save(export_causal_lm(model), os.path.join(here, "tiny.tmp"))
-# Deflates what is not a weight: a fifth of the size.
-with zipfile.ZipFile(os.path.join(here, "tiny.tmp")) as source, zipfile.ZipFile(
-    os.path.join(here, "tiny.pt2"), "w"
-) as target:
-    for entry in source.infolist():
-        if "/sample_inputs/" in entry.filename:
-            continue
-        packed = zipfile.ZIP_STORED if "/data/" in entry.filename else zipfile.ZIP_DEFLATED
-        target.writestr(zipfile.ZipInfo(entry.filename), source.read(entry.filename), packed)
-os.remove(os.path.join(here, "tiny.tmp"))
+path = os.path.join(here, "tiny.pt2")
+torch.export.save(export_causal_lm(model), path)
+tidy(path)

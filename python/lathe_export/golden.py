@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch.utils._pytree import tree_flatten, tree_map
 
+from .archive import tidy
+
 
 class Function(torch.nn.Module):
     """A plain function of tensors as a module."""
@@ -39,6 +41,12 @@ def _double(value):
     return value.double() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
 
+def _save(program, folder, name):
+    path = os.path.join(folder, name + ".pt2")
+    torch.export.save(program, path)
+    tidy(path)
+
+
 def write_case(folder, name, module, args, kwargs=None, core=True, exact=False, dynamic_shapes=None, run_args=None):
     """Exports `module` (an nn.Module or a function) for `args` and records its outputs.
 
@@ -54,9 +62,9 @@ def write_case(folder, name, module, args, kwargs=None, core=True, exact=False, 
         program = torch.export.export(
             module, tree_map(_clone, args), tree_map(_clone, kwargs), dynamic_shapes=dynamic_shapes, strict=False
         )
-        torch.export.save(program, os.path.join(folder, name + ".pt2"))
+        _save(program, folder, name)
         if core:
-            torch.export.save(program.run_decompositions(), os.path.join(folder, name + ".core.pt2"))
+            _save(program.run_decompositions(), folder, name + ".core")
         record = args if run_args is None else run_args
         tensors = _tensors("input", (record, kwargs))
         output = copy.deepcopy(pristine)(*tree_map(_clone, record), **tree_map(_clone, kwargs))
