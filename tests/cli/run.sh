@@ -1,0 +1,81 @@
+#!/bin/sh
+# The program as its users call it: exit codes, what goes to which stream, files in and out.
+# Usage: run.sh LATHE SOURCE WORK
+set -eu
+lathe=$1 source=$2 work=$3
+golden=$source/tests/golden
+rm -rf "$work"
+mkdir -p "$work"
+cd "$work"
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# expect CODE COMMAND...: runs it with its streams in out and err.
+expect() {
+    want=$1
+    shift
+    code=0
+    "$@" >out 2>err || code=$?
+    [ "$code" = "$want" ] || fail "$* exits with $code, expected $want: $(cat err)"
+}
+
+says() { # FILE TEXT
+    grep -q -- "$2" "$1" || fail "'$2' is not in what was printed: $(cat "$1")"
+}
+
+for command in inspect ops run generate tokenize verify; do
+    expect 0 "$lathe" $command --help
+    says out "Usage: lathe $command"
+    [ ! -s err ] || fail "$command --help writes to standard error"
+done
+expect 2 "$lathe"
+expect 2 "$lathe" nonsense
+expect 2 "$lathe" run
+expect 2 "$lathe" run missing.pt2
+says err "missing.pt2"
+
+expect 0 "$lathe" verify "$golden/ops/add.pt2"
+says out "1 passed, 0 failed"
+expect 1 "$lathe" verify "$golden/ops/add.pt2" --golden "$golden/ops/sub.safetensors"
+says out "0 passed, 1 failed"
+expect 1 "$lathe" verify "$golden/ops/add.pt2" "$golden/ops/sub.safetensors"
+says out "1 passed, 1 failed"
+
+expect 2 "$lathe" run "$golden/ops/add.pt2"
+says err "a_0: float32"
+expect 0 "$lathe" run "$golden/ops/add.pt2" --inputs "$golden/ops/add.safetensors" --output y.npy --outputs y.safetensors
+[ ! -s out ] || fail "run prints although its outputs went to files"
+expect 0 "$lathe" run "$golden/ops/add.pt2" --input a_0=y.npy --input 1=y.npy
+says out "output.0: float32 \[4, 6\]"
+expect 2 "$lathe" run "$golden/ops/add.pt2" --input nobody=y.npy
+says err "nobody"
+expect 2 "$lathe" run "$golden/ops/linear.pt2" --input 0=y.npy
+says err "expected"
+
+expect 0 "$lathe" inspect "$golden/ops/add.pt2" --json
+says out '"aten.add.Tensor": 1'
+expect 0 "$lathe" inspect y.safetensors
+says out "output.0"
+expect 0 "$lathe" inspect "$golden/ops/add.pt2" --graph dot
+says out digraph
+printf 'not a model' >broken.pt2
+expect 2 "$lathe" inspect broken.pt2
+says err "broken.pt2"
+
+tokenizer=$source/share/tiny-tokenizer.json
+printf 'Hello  world\n' >text
+expect 0 sh -c "'$lathe' tokenize '$tokenizer' --ids <text"
+expect 0 "$lathe" tokenize "$tokenizer" --decode $(cat out)
+cmp -s out text || fail "decoding gives '$(cat out)'"
+expect 0 "$lathe" generate "$source/share/tiny.pt2" --tokenizer "$tokenizer" --raw --temperature 0 -n 8 -p Hello
+says err "tokens/s"
+cp out first
+expect 0 "$lathe" generate "$source/share/tiny.pt2" --tokenizer "$tokenizer" --raw --temperature 0 -n 8 -p Hello
+cmp -s out first || fail "greedy text is not the same twice"
+
+expect 0 "$lathe" ops
+cmp -s out "$source/docs/ops.md" || fail "docs/ops.md is stale: write it with 'lathe ops > docs/ops.md'"
+echo "all commands behave"
