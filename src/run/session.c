@@ -4,6 +4,7 @@
 
 #include "backend/cpu.h"
 #include "ops/convert.h"
+#include "pass/pass.h"
 #include "run/model.h"
 
 /* An operand of a step whose address is only known when a run starts. */
@@ -36,6 +37,7 @@ typedef struct lt_session_input {
 struct lathe_session {
     lathe_model *model;
     lt_cpu *cpu;
+    int optimize;             /* 0 … LT_OPTIMIZE_MAX */
     lt_session_input *inputs; /* [n_inputs] */
     struct lt_state_pair *pairs;
     lt_entry *entries, *current;
@@ -83,6 +85,7 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     LT_TRY(lathe_model_unsupported(model, &report, err));
     if (*report) LT_FAIL(err, UNSUPPORTED, "%s", report);
     session->model = model;
+    session->optimize = options && options->optimize ? options->optimize - 1 : LT_OPTIMIZE_MAX;
     LT_TRY(lt_cpu_create(options ? options->threads : 0, &session->cpu, err));
     session->n_inputs = (uint32_t)lathe_model_input_count(model);
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
@@ -250,6 +253,7 @@ static lathe_status compile_entry(lathe_session *session, lt_entry *entry, lathe
         lt_error_set(err, status, "%s", report.data);
     lt_text_free(&report);
     LT_TRY(status);
+    LT_TRY(lt_passes_run(&graph, session->optimize, NULL, err));
     return lt_program_build(graph, &(lt_weight_layout){model, weight_strides}, &entry->program, err);
 }
 

@@ -1,0 +1,21 @@
+/* The list of passes. */
+#include "pass/pass.h"
+
+const lt_pass lt_passes[] = {
+    {"simplify", "fold constants, join casts and views, share common subexpressions", 1, lt_pass_simplify},
+    {NULL, NULL, 0, NULL},
+};
+
+lathe_status lt_passes_run(lt_graph **graph, int level, lt_text *dump, lathe_error *err)
+{
+    for (const lt_pass *pass = lt_passes; pass->name; pass++) {
+        lt_graph *next;
+        if (pass->level > level) continue;
+        LT_TRY_NOTE(pass->run(*graph, &next, err), err, "pass %s", pass->name);
+        *graph = next;
+        if (!dump) continue;
+        lt_text_printf(dump, "# after %s\n", pass->name);
+        lt_graph_print(*graph, dump);
+    }
+    return LATHE_OK;
+}

@@ -1,0 +1,24 @@
+/* The optimising passes. Each turns a graph into an equivalent one that the references still run, so any of
+ * them can be left out. */
+#ifndef LT_PASS_H
+#define LT_PASS_H
+
+#include "ir/graph.h"
+
+enum { LT_OPTIMIZE_MAX = 2 };
+
+typedef struct lt_pass {
+    const char *name, *text;
+    int level; /* runs from this level of optimisation on */
+    lathe_status (*run)(const lt_graph *from, lt_graph **out, lathe_error *err);
+} lt_pass;
+
+extern const lt_pass lt_passes[]; /* in their order; the last has no name */
+
+/* Runs the passes of a level on *graph. With `dump`, the graph after each pass that changed it is appended.
+ */
+lathe_status lt_passes_run(lt_graph **graph, int level, lt_text *dump, lathe_error *err) LT_MUST_USE;
+
+lathe_status lt_pass_simplify(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+
+#endif

@@ -1,0 +1,116 @@
+/* The walk that all passes share. */
+#include "pass/rewrite.h"
+
+#include <string.h>
+
+#include "ops/convert.h"
+
+static void count_uses(lt_rewrite *rw)
+{
+    const lt_graph *g = rw->from;
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        for (uint32_t k = 0; k < g->nodes[i].n_in; k++) rw->uses[g->nodes[i].in[k]]++;
+    for (uint32_t i = 0; i < g->n_outputs; i++)
+        if (g->outputs[i] != LT_NONE) rw->uses[g->outputs[i]]++;
+    for (uint32_t i = 0; i < g->n_states; i++) rw->uses[g->states[i].after]++;
+}
+
+/* Leaves keep their kind and number. */
+static lathe_status copy_leaves(lt_rewrite *rw, lathe_error *err)
+{
+    for (uint32_t i = 0; i < rw->from->n_values; i++) {
+        rw->map[i] = LT_NONE;
+        if (rw->from->values[i].kind == LT_VALUE_TEMP) continue;
+        LT_TRY(lt_graph_add_value(rw->b.graph, &rw->from->values[i], &rw->map[i], err));
+    }
+    return LATHE_OK;
+}
+
+static lathe_status copy_node(lt_rewrite *rw, const lt_node *node, lt_id *out)
+{
+    lt_id *in;
+    LT_ALLOC(rw->b.graph->arena, in, node->n_in, rw->b.err);
+    for (uint32_t k = 0; k < node->n_in; k++) in[k] = rw->map[node->in[k]];
+    *out = lt_build(&rw->b, node->op, &node->attrs, in, (int)node->n_in);
+    return rw->b.status;
+}
+
+static lathe_status rewrite_node(lt_rewrite *rw, const lt_node *node, lt_rewrite_node rule)
+{
+    lt_id out = LT_NONE;
+    rw->b.source = node->source;
+    bool replaced = rule(rw, node, &out);
+    LT_TRY(rw->b.status);
+    if (!replaced) LT_TRY(copy_node(rw, node, &out));
+    int n_out = lt_op_get(node->op)->n_out;
+    for (int k = 0; k < n_out; k++) {
+        rw->map[node->out + (lt_id)k] = out + (lt_id)k;
+        lt_value *value = &rw->b.graph->values[out + (lt_id)k];
+        if (!value->name) value->name = rw->from->values[node->out + (lt_id)k].name;
+    }
+    return LATHE_OK;
+}
+
+static lathe_status copy_ends(lt_rewrite *rw, lathe_error *err)
+{
+    const lt_graph *g = rw->from;
+    lt_graph *to = rw->b.graph;
+    to->n_inputs = g->n_inputs;
+    to->n_outputs = g->n_outputs;
+    LT_ALLOC(to->arena, to->inputs, g->n_inputs, err);
+    LT_ALLOC(to->arena, to->outputs, g->n_outputs, err);
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        to->inputs[i] = g->inputs[i] == LT_NONE ? LT_NONE : rw->map[g->inputs[i]];
+    for (uint32_t i = 0; i < g->n_outputs; i++)
+        to->outputs[i] = g->outputs[i] == LT_NONE ? LT_NONE : rw->map[g->outputs[i]];
+    for (uint32_t i = 0; i < g->n_states; i++) {
+        lt_state state = g->states[i];
+        uint32_t index;
+        state.before = rw->map[state.before];
+        state.after = rw->map[state.after];
+        LT_TRY(lt_graph_add_state(to, &state, &index, err));
+    }
+    return LATHE_OK;
+}
+
+lathe_status lt_rewrite_graph(const lt_graph *from, lt_rewrite_node rule, lt_graph **out, lathe_error *err)
+{
+    lt_rewrite rw = {.from = from, .b = {.err = err}};
+    LT_TRY(lt_graph_create(from->arena, &rw.b.graph, err));
+    LT_ALLOC(from->arena, rw.map, from->n_values, err);
+    LT_ALLOC(from->arena, rw.uses, from->n_values, err);
+    count_uses(&rw);
+    LT_TRY(copy_leaves(&rw, err));
+    for (uint32_t i = 0; i < from->n_nodes; i++) LT_TRY(rewrite_node(&rw, &from->nodes[i], rule));
+    LT_TRY(copy_ends(&rw, err));
+    *out = rw.b.graph;
+    return LATHE_OK;
+}
+
+const lt_node *lt_rewrite_made_by(const lt_rewrite *rw, lt_id value, lt_op op)
+{
+    const lt_node *node = lt_graph_producer(rw->from, value);
+    return node && node->op == op ? node : NULL;
+}
+
+const lt_node *lt_rewrite_sole(const lt_rewrite *rw, lt_id value, lt_op op)
+{
+    return rw->uses[value] == 1 ? lt_rewrite_made_by(rw, value, op) : NULL;
+}
+
+const lt_type *lt_rewrite_type(const lt_rewrite *rw, lt_id value) { return &rw->from->values[value].type; }
+
+bool lt_rewrite_scalar(const lt_rewrite *rw, lt_id value, double *out)
+{
+    const lt_value *v = &rw->from->values[value];
+    if (v->kind != LT_VALUE_CONST || lt_type_count(&v->type) != 1) return false;
+    *out = lt_load_one(v->type.dtype, v->data);
+    return true;
+}
+
+lt_id lt_rewrite_uncast(const lt_rewrite *rw, lt_id value)
+{
+    const lt_node *cast;
+    while ((cast = lt_rewrite_made_by(rw, value, LT_OP_CAST))) value = cast->in[0];
+    return value;
+}

@@ -1,0 +1,35 @@
+/* Rewriting: a pass reads one graph and builds another, node by node in order. What it does not replace is
+ * copied; nodes that nothing reads any more are not lowered, so a pass never has to remove what it made
+ * superfluous. */
+#ifndef LT_REWRITE_H
+#define LT_REWRITE_H
+
+#include "aten/builder.h"
+
+typedef struct lt_rewrite {
+    const lt_graph *from;
+    lt_builder b;   /* builds the new graph */
+    lt_id *map;     /* [from->n_values]: the new value of each old one; LT_NONE: not built yet */
+    uint32_t *uses; /* [from->n_values]: how many nodes, outputs and states read it */
+} lt_rewrite;
+
+/* Builds the replacement of a node and returns true with *out set to the new first output; false: copy the
+ * node. */
+typedef bool (*lt_rewrite_node)(lt_rewrite *rw, const lt_node *node, lt_id *out);
+
+lathe_status lt_rewrite_graph(const lt_graph *from, lt_rewrite_node rule, lt_graph **out,
+                              lathe_error *err) LT_MUST_USE;
+
+/* ---- Looking at the old graph ---- */
+
+/* The node of that operator which makes the value, when nothing else reads the value; NULL else. */
+const lt_node *lt_rewrite_sole(const lt_rewrite *rw, lt_id value, lt_op op);
+/* The same, however many read it. */
+const lt_node *lt_rewrite_made_by(const lt_rewrite *rw, lt_id value, lt_op op);
+const lt_type *lt_rewrite_type(const lt_rewrite *rw, lt_id value);
+/* Whether the value is a constant of one element; its value. */
+bool lt_rewrite_scalar(const lt_rewrite *rw, lt_id value, double *out);
+/* Sees through casts: the value before them. */
+lt_id lt_rewrite_uncast(const lt_rewrite *rw, lt_id value);
+
+#endif
