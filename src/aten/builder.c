@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ops/families.h"
+
 static const lt_type no_type = {.dtype = LATHE_F32};
 
 lt_id lt_build_fail(lt_builder *b, lathe_status code, const char *fmt, ...)
@@ -324,21 +326,33 @@ static lt_id expand_batch(lt_builder *b, lt_id x, const lt_type *batch)
     return lt_build_expand(b, x, batch->rank + 2, dim);
 }
 
-lt_id lt_build_matmul(lt_builder *b, lt_id x, lt_id y)
+static lt_id batched_product(lt_builder *b, lt_id x, lt_id y, const lt_attrs *attrs)
 {
     lt_type batch = *lt_build_type(b, x), other = *lt_build_type(b, y);
-    if (batch.rank < 2 || other.rank < 2)
-        return lt_build_fail(b, LATHE_TYPE, "matmul of operands without rows and columns");
     batch.rank -= 2;
     other.rank -= 2;
-    lt_type wide = {.rank = batch.rank > other.rank ? batch.rank : other.rank};
-    for (int i = 0; i < wide.rank; i++) {
-        int s = i - (wide.rank - batch.rank), o = i - (wide.rank - other.rank);
-        int64_t from = s < 0 ? 1 : batch.dim[s], to = o < 0 ? 1 : other.dim[o];
-        if (from != to && from != 1 && to != 1)
-            return lt_build_fail(b, LATHE_TYPE, "batch sizes %lld and %lld", (long long)from, (long long)to);
-        wide.dim[i] = from == 1 ? to : from;
-    }
-    lt_id in[2] = {expand_batch(b, x, &wide), expand_batch(b, y, &wide)};
-    return lt_build(b, LT_OP_MATMUL, &(lt_attrs){0}, in, 2);
+    if (b->status == LATHE_OK) b->status = lt_broadcast(&batch, &other, b->err);
+    lt_id in[2] = {expand_batch(b, x, &batch), expand_batch(b, y, &batch)};
+    return lt_build(b, LT_OP_MATMUL, attrs, in, 2);
+}
+
+static lt_id product(lt_builder *b, lt_id x, lt_id y, bool wide)
+{
+    lt_attrs attrs = {.matmul = {.wide = wide}};
+    int rank_x = lt_build_rank(b, x), rank_y = lt_build_rank(b, y);
+    if (rank_x < 1 || rank_y < 1) return lt_build_fail(b, LATHE_TYPE, "matmul of a tensor without dims");
+    if (rank_y == 1) return lt_build_squeeze(b, product(b, x, lt_build_unsqueeze(b, y, 1), wide), -1);
+    if (rank_y == 2)
+        return lt_build(b, LT_OP_LINEAR, &attrs, (lt_id[]){x, lt_build_transpose(b, y, 0, 1)}, 2);
+    if (rank_x > 1) return batched_product(b, x, y, &attrs);
+    return lt_build_squeeze(b, batched_product(b, lt_build_unsqueeze(b, x, 0), y, &attrs), -2);
+}
+
+lt_id lt_build_matmul(lt_builder *b, lt_id x, lt_id y) { return product(b, x, y, false); }
+lt_id lt_build_matmul_wide(lt_builder *b, lt_id x, lt_id y) { return product(b, x, y, true); }
+
+lt_id lt_build_linear(lt_builder *b, lt_id x, lt_id weight, lt_id bias)
+{
+    lt_id in[3] = {x, weight, bias};
+    return lt_build(b, LT_OP_LINEAR, &(lt_attrs){0}, in, bias == LT_NONE ? 2 : 3);
 }

@@ -107,7 +107,11 @@ lt_id lt_build_index_put_dim(lt_builder *b, lt_id x, int64_t dim, lt_id index, l
 /* Reductions over the marked dims. */
 lt_id lt_build_reduce(lt_builder *b, lt_op op, lt_id x, const bool *dims, bool keepdim, lt_dtype dtype);
 
-/* torch.matmul for operands of rank 2 and more with equal dtypes: batch dims broadcast. */
+/* torch.matmul: operands of rank 1 and more with equal dtypes, batch dims broadcast. Half-precision operands
+ * accumulate in float32; `wide` keeps the float32 result. */
 lt_id lt_build_matmul(lt_builder *b, lt_id x, lt_id y);
+lt_id lt_build_matmul_wide(lt_builder *b, lt_id x, lt_id y);
+/* x [..., K] times weight [N, K] plus bias [N] (may be LT_NONE), rounded once. */
+lt_id lt_build_linear(lt_builder *b, lt_id x, lt_id weight, lt_id bias);
 
 #endif

@@ -3,18 +3,141 @@
 
 static void linear(lt_call *c)
 {
-    lt_id in[3] = {lt_call_tensor(c, "input"), lt_call_tensor(c, "weight"),
-                   lt_call_optional_tensor(c, "bias")};
-    lt_call_return(c, lt_build(c->b, LT_OP_LINEAR, &(lt_attrs){0}, in, in[2] == LT_NONE ? 2 : 3));
+    lt_call_return(c, lt_build_linear(c->b, lt_call_tensor(c, "input"), lt_call_tensor(c, "weight"),
+                                      lt_call_optional_tensor(c, "bias")));
 }
 
-static void mm(lt_call *c)
+/* The two tensors, whatever the schema calls them. */
+static void matmul(lt_call *c)
 {
-    lt_call_return(c, lt_build_matmul(c->b, lt_call_tensor(c, "self"), lt_call_tensor(c, "mat2")));
+    lt_id x = lt_call_tensor(c, c->schema->params[0].name), y = lt_call_tensor(c, c->schema->params[1].name);
+    lt_call_return(c, lt_build_matmul(c->b, x, y));
+}
+
+static void inner(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "self"), y = lt_call_tensor(c, "other");
+    int rank_x = lt_build_rank(c->b, x), rank_y = lt_build_rank(c->b, y);
+    if (rank_x == 0 || rank_y == 0) return lt_call_return(c, lt_build_mul(c->b, x, y));
+    int64_t dim[LT_MAX_RANK], size = lt_build_size(c->b, y, -1);
+    for (int i = 0; i < rank_x - 1; i++) dim[i] = lt_build_size(c->b, x, i);
+    for (int i = 0; i < rank_y - 1; i++) dim[rank_x - 1 + i] = lt_build_size(c->b, y, i);
+    int64_t rows = 1;
+    for (int i = 0; i < rank_y - 1; i++) rows *= dim[rank_x - 1 + i];
+    lt_id flat = lt_build_linear(c->b, x, lt_build_reshape(c->b, y, 2, (int64_t[]){rows, size}), LT_NONE);
+    lt_call_return(c, lt_build_reshape(c->b, flat, rank_x + rank_y - 2, dim));
+}
+
+static lt_id outer_product(lt_builder *b, lt_id x, lt_id y)
+{
+    return lt_build_mul(b, lt_build_unsqueeze(b, x, 1), y);
+}
+
+static void outer(lt_call *c)
+{
+    lt_call_return(c, outer_product(c->b, lt_call_tensor(c, "self"), lt_call_tensor(c, "vec2")));
+}
+
+/* beta * self + alpha * product, rounded once to the dtype of self; self is not looked at when beta is 0. */
+static lt_id scaled_sum(lt_call *c, lt_id self, lt_id product)
+{
+    lt_dtype dtype = lt_build_dtype(c->b, self), compute = lt_build_dtype(c->b, product);
+    lt_id alpha = lt_call_scalar(c, "alpha"), beta = lt_call_scalar(c, "beta");
+    double a = lt_call_float(c, "alpha"), b = lt_call_float(c, "beta");
+    if (a < 1 || a > 1)
+        product = lt_build_formula(c->b, LT_OP_MUL, compute, compute, (lt_id[]){product, alpha}, 2);
+    if (!(b < 0 || b > 0)) return lt_build_cast(c->b, product, dtype);
+    if (b < 1 || b > 1) self = lt_build_formula(c->b, LT_OP_MUL, compute, compute, (lt_id[]){self, beta}, 2);
+    return lt_build_formula(c->b, LT_OP_ADD, compute, dtype, (lt_id[]){self, product}, 2);
+}
+
+static bool is_one(lt_call *c, const char *name)
+{
+    double x = lt_call_float(c, name);
+    return x >= 1 && x <= 1;
+}
+
+/* self as a bias [n] of a linear layer; LT_NONE when it is not one. */
+static lt_id as_bias(lt_call *c, lt_id self, int64_t n)
+{
+    int rank = lt_build_rank(c->b, self);
+    bool row = rank == 1 || (rank == 2 && lt_build_size(c->b, self, 0) == 1);
+    if (!row || lt_build_size(c->b, self, -1) != n || !is_one(c, "alpha") || !is_one(c, "beta"))
+        return LT_NONE;
+    return lt_build_reshape(c->b, self, 1, &n);
+}
+
+static lt_id add_matmul(lt_call *c)
+{
+    lt_id self = lt_call_tensor(c, "self"), x = lt_call_tensor(c, "mat1"), y = lt_call_tensor(c, "mat2");
+    lt_id bias = as_bias(c, self, lt_build_size(c->b, y, -1));
+    if (bias != LT_NONE) return lt_build_linear(c->b, x, lt_build_transpose(c->b, y, 0, 1), bias);
+    return scaled_sum(c, self, lt_build_matmul_wide(c->b, x, y));
+}
+
+static void addmm(lt_call *c) { lt_call_return(c, add_matmul(c)); }
+
+static void addmm_activation(lt_call *c)
+{
+    lt_op op = lt_call_bool(c, "use_gelu") ? LT_OP_GELU_TANH : LT_OP_RELU;
+    lt_call_return(c, lt_build_unary(c->b, op, add_matmul(c)));
+}
+
+static void baddbmm(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "batch1"), y = lt_call_tensor(c, "batch2");
+    lt_call_return(c, scaled_sum(c, lt_call_tensor(c, "self"), lt_build_matmul_wide(c->b, x, y)));
+}
+
+/* The sum over the batch is one product: [n, b * m] times [b * m, p]. */
+static void addbmm(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "batch1"), y = lt_call_tensor(c, "batch2");
+    lt_type tx = *lt_build_type(c->b, x), ty = *lt_build_type(c->b, y);
+    if (tx.rank != 3 || ty.rank != 3) {
+        lt_build_fail(c->b, LATHE_TYPE, "addbmm of ranks %d and %d, expected 3", tx.rank, ty.rank);
+        return;
+    }
+    int64_t k = tx.dim[0] * tx.dim[2];
+    x = lt_build_reshape(c->b, lt_build_transpose(c->b, x, 0, 1), 2, (int64_t[]){tx.dim[1], k});
+    y = lt_build_reshape(c->b, y, 2, (int64_t[]){k, ty.dim[2]});
+    lt_call_return(c, scaled_sum(c, lt_call_tensor(c, "self"), lt_build_matmul_wide(c->b, x, y)));
+}
+
+static void addmv(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "mat"), y = lt_call_tensor(c, "vec");
+    lt_call_return(c, scaled_sum(c, lt_call_tensor(c, "self"), lt_build_matmul_wide(c->b, x, y)));
+}
+
+static void addr(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "vec1"), y = lt_call_tensor(c, "vec2"), self = lt_call_tensor(c, "self");
+    lt_dtype dtype = lt_build_promote(c->b, (lt_id[]){self, x, y}, 3);
+    lt_id product = outer_product(c->b, lt_build_cast(c->b, x, dtype), lt_build_cast(c->b, y, dtype));
+    lt_call_return(c, scaled_sum(c, lt_build_cast(c->b, self, dtype), product));
 }
 
 const lt_aten_row lt_aten_linear[] = {
     {"linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", linear, 0},
-    {"mm(Tensor self, Tensor mat2) -> Tensor", mm, 0},
-    {"bmm(Tensor self, Tensor mat2) -> Tensor", mm, 0},
+    {"matmul(Tensor self, Tensor other) -> Tensor", matmul, 0},
+    {"linalg_matmul(Tensor self, Tensor other) -> Tensor", matmul, 0},
+    {"mm(Tensor self, Tensor mat2) -> Tensor", matmul, 0},
+    {"bmm(Tensor self, Tensor mat2) -> Tensor", matmul, 0},
+    {"mv(Tensor self, Tensor vec) -> Tensor", matmul, 0},
+    {"dot(Tensor self, Tensor tensor) -> Tensor", matmul, 0},
+    {"vdot(Tensor self, Tensor other) -> Tensor", matmul, 0},
+    {"inner(Tensor self, Tensor other) -> Tensor", inner, 0},
+    {"outer(Tensor self, Tensor vec2) -> Tensor", outer, 0},
+    {"ger(Tensor self, Tensor vec2) -> Tensor", outer, 0},
+    {"addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addmm, 0},
+    {"_addmm_activation(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, bool "
+     "use_gelu=False) -> Tensor",
+     addmm_activation, 0},
+    {"baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+     baddbmm, 0},
+    {"addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addbmm,
+     0},
+    {"addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addmv, 0},
+    {"addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addr, 0},
     {NULL, NULL, 0}};

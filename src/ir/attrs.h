@@ -90,6 +90,9 @@ typedef struct lt_attrs_softmax {
     bool log;
     lt_dtype dtype;
 } lt_attrs_softmax;
+typedef struct lt_attrs_matmul {
+    bool wide; /* bfloat16 and float16 operands give float32 */
+} lt_attrs_matmul;
 typedef struct lt_attrs_norm {
     int n_dims;
     double eps;
@@ -139,6 +142,7 @@ typedef union lt_attrs {
     lt_attrs_scatter scatter;
     lt_attrs_index index;
     lt_attrs_softmax softmax;
+    lt_attrs_matmul matmul;
     lt_attrs_norm norm;
     lt_attrs_sdpa sdpa;
     lt_attrs_conv conv;

@@ -1,65 +1,19 @@
 /* Matrix products: matmul [..., M, K] x [..., K, N] with equal batch dims, and linear [..., K] x [N, K] (+
- * [N]). Products of bfloat16 and float16 accumulate in float32 and round once. */
-#include "ops/convert.h"
+ * [N]). Products of bfloat16 and float16 accumulate in float32 and round once, or not at all when
+ * attrs.matmul asks for the wide result. */
 #include "ops/families.h"
 #include "ops/iter.h"
+#include "ops/product.h"
 
-enum { ROWS = 16, COLUMNS = 64 };
-
-/* One matrix product over byte strides. */
-typedef struct lt_product {
-    int64_t m, n, k;
-    const char *a, *b, *bias; /* bias may be NULL */
-    char *out;
-    lt_dtype a_dtype, b_dtype, bias_dtype, out_dtype;
-    int64_t a_step[2], b_step[2], out_step[2], bias_step; /* a: [m, k]; b: [n, k]; out: [m, n] */
-} lt_product;
-
-#pragma GCC diagnostic ignored "-Wconversion"
-#define T float
-#define DTYPE LATHE_F32
-#define FN(name) name##_f32
-#include "ops/matmul.tmpl.h"
-#undef T
-#undef DTYPE
-#undef FN
-#define T double
-#define DTYPE LATHE_F64
-#define FN(name) name##_f64
-#include "ops/matmul.tmpl.h"
-#undef T
-#undef DTYPE
-#undef FN
-/* Integers multiply as their low 64 bits: unsigned, so that they wrap. */
-static void lt_load_u64(lt_dtype dtype, const void *from, int64_t step, int64_t n, uint64_t *to)
+static lt_dtype result_dtype(const lt_attrs *attrs, lt_dtype dtype)
 {
-    lt_load_i64(dtype, from, step, n, (int64_t *)to);
+    bool half = dtype == LATHE_BF16 || dtype == LATHE_F16;
+    return half && attrs->matmul.wide ? LATHE_F32 : dtype;
 }
-
-static void lt_store_u64(lt_dtype dtype, void *to, int64_t step, int64_t n, const uint64_t *from)
-{
-    lt_store_i64(dtype, to, step, n, (const int64_t *)from);
-}
-
-#define T uint64_t
-#define DTYPE LATHE_I64
-#define FN(name) name##_u64
-#include "ops/matmul.tmpl.h"
-
-static void run_product(const lt_product *p, void *scratch)
-{
-    switch (lt_class_of(p->out_dtype)) {
-    case LT_CLASS_F32: product_f32(p, scratch); break;
-    case LT_CLASS_F64: product_f64(p, scratch); break;
-    case LT_CLASS_I64: product_u64(p, scratch); break;
-    }
-}
-
-static size_t product_scratch(int64_t k) { return (size_t)k * (ROWS + 1) * sizeof(double); }
 
 lathe_status lt_infer_matmul(LT_INFER_ARGS)
 {
-    (void)op, (void)attrs;
+    (void)op;
     LT_TRY(lt_expect_inputs(n_in, 2, err));
     const lt_type *a = &in[0], *b = &in[1];
     char x[LT_TYPE_TEXT], y[LT_TYPE_TEXT];
@@ -68,14 +22,15 @@ lathe_status lt_infer_matmul(LT_INFER_ARGS)
     for (int i = 0; fits && i < a->rank - 2; i++) fits = a->dim[i] == b->dim[i];
     if (!fits) LT_FAIL(err, TYPE, "%s times %s", lt_type_print(a, x), lt_type_print(b, y));
     *out = *a;
+    out->dtype = result_dtype(attrs, a->dtype);
     out->dim[a->rank - 1] = b->dim[b->rank - 1];
     return LATHE_OK;
 }
 
 size_t lt_scratch_matmul(const lt_attrs *attrs, const lt_type *in, int n_in)
 {
-    (void)attrs, (void)n_in;
-    return product_scratch(in->dim[in->rank - 1]);
+    (void)attrs, (void)in, (void)n_in;
+    return lt_product_scratch();
 }
 
 /* The leading dims of a tensor: one element of the view is a matrix. */
@@ -110,7 +65,7 @@ lathe_status lt_ref_matmul(const lt_op_call *call, lathe_error *err)
             p.out = it.at[0] + i * it.row_step[0];
             p.a = it.at[1] + i * it.row_step[1];
             p.b = it.at[2] + i * it.row_step[2];
-            run_product(&p, call->scratch);
+            lt_product_run(&p, call->scratch);
         }
     } while (lt_iter_next(&it));
     return LATHE_OK;
@@ -118,7 +73,7 @@ lathe_status lt_ref_matmul(const lt_op_call *call, lathe_error *err)
 
 lathe_status lt_infer_linear(LT_INFER_ARGS)
 {
-    (void)op, (void)attrs;
+    (void)op;
     const lt_type *x = &in[0], *w = &in[1];
     char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT];
     if (n_in < 2 || n_in > 3) LT_FAIL(err, INTERNAL, "%d inputs, expected 2 or 3", n_in);
@@ -127,6 +82,7 @@ lathe_status lt_infer_linear(LT_INFER_ARGS)
     if (n_in == 3 && (in[2].rank != 1 || in[2].dim[0] != w->dim[0]))
         LT_FAIL(err, TYPE, "weight %s, bias %s", lt_type_print(w, a), lt_type_print(&in[2], b));
     *out = *x;
+    out->dtype = result_dtype(attrs, x->dtype);
     out->dim[x->rank - 1] = w->dim[0];
     return LATHE_OK;
 }
@@ -170,7 +126,7 @@ lathe_status lt_ref_linear(const lt_op_call *call, lathe_error *err)
         p.a = it.at[1];
         p.out_step[0] = it.row_step[0];
         p.a_step[0] = it.row_step[1];
-        run_product(&p, call->scratch);
+        lt_product_run(&p, call->scratch);
     } while (lt_iter_next(&it));
     return LATHE_OK;
 }

@@ -1,0 +1,168 @@
+/* Scaled dot product attention: query [B,H,L,E], key [B,G,S,E], value [B,G,S,V] with H a multiple of G (query
+ * head h reads key head h / (H / G)), and an optional mask that broadcasts to [B,H,L,S]: bool (true: look) or
+ * added. Softmax in float32 (float64 for float64). A row that may look at nothing gives zeros, as PyTorch's.
+ */
+#include <math.h>
+
+#include "ops/convert.h"
+#include "ops/families.h"
+#include "ops/product.h"
+
+enum { ROWS = 32, CHUNK = 256 };
+
+/* Query rows that read the same keys and values. */
+typedef struct lt_attention {
+    int64_t rows, keys;        /* at most ROWS; S */
+    int64_t first;             /* key (or keys) that the rows may look at when causal: 0 … first */
+    int64_t first_step;        /* how far `first` moves from row to row: 0 or 1 */
+    lt_product scores, values; /* per block: m, n or k and the addresses of the range */
+    const char *mask;          /* NULL: none */
+    int64_t mask_step[2];      /* bytes: row, key */
+    lt_dtype mask_dtype;
+    bool causal;
+    double scale;
+} lt_attention;
+
+#pragma GCC diagnostic ignored "-Wfloat-equal"
+#define T float
+#define DTYPE LATHE_F32
+#define M(name) name##f
+#define FN(name) name##_f32
+#include "ops/attention.tmpl.h"
+#undef T
+#undef DTYPE
+#undef M
+#undef FN
+#define T double
+#define DTYPE LATHE_F64
+#define M(name) name
+#define FN(name) name##_f64
+#include "ops/attention.tmpl.h"
+
+lathe_status lt_infer_sdpa(LT_INFER_ARGS)
+{
+    (void)op, (void)attrs;
+    if (n_in < 3 || n_in > 4) LT_FAIL(err, INTERNAL, "%d inputs, expected 3 or 4", n_in);
+    const lt_type *q = &in[0], *k = &in[1], *v = &in[2];
+    char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT], c[LT_TYPE_TEXT];
+    bool fits = q->rank == 4 && k->rank == 4 && v->rank == 4 && q->dtype == k->dtype &&
+                q->dtype == v->dtype && lt_dtype_is_float(q->dtype) && q->dim[0] == k->dim[0] &&
+                q->dim[0] == v->dim[0] && k->dim[1] == v->dim[1] && k->dim[2] == v->dim[2] &&
+                q->dim[3] == k->dim[3] && (k->dim[1] ? q->dim[1] % k->dim[1] == 0 : q->dim[1] == 0);
+    if (!fits)
+        LT_FAIL(err, TYPE, "query %s, key %s, value %s", lt_type_print(q, a), lt_type_print(k, b),
+                lt_type_print(v, c));
+    *out = *q;
+    out->dim[3] = v->dim[3];
+    if (n_in < 4) return LATHE_OK;
+    lt_type shape = {.dtype = q->dtype, .rank = 4, .dim = {q->dim[0], q->dim[1], q->dim[2], k->dim[2]}};
+    lt_type wide = shape;
+    LT_TRY(lt_broadcast(&wide, &in[3], err));
+    if (!lt_type_equal(&wide, &shape) || (in[3].dtype != LATHE_BOOL && !lt_dtype_is_float(in[3].dtype)))
+        LT_FAIL(err, TYPE, "mask %s for scores %s", lt_type_print(&in[3], a), lt_type_print(&shape, b));
+    return LATHE_OK;
+}
+
+size_t lt_scratch_sdpa(const lt_attrs *attrs, const lt_type *in, int n_in)
+{
+    (void)attrs, (void)n_in;
+    size_t bytes;
+    if (!lt_mul_size(ROWS * sizeof(double), (size_t)in[1].dim[2], &bytes) ||
+        !lt_add_size(bytes, lt_product_scratch(), &bytes))
+        return SIZE_MAX / 2; /* more than there is */
+    return bytes;
+}
+
+/* A tensor of four dims (missing leading ones repeat) as an address and byte steps. */
+typedef struct lt_grid {
+    char *data;
+    int64_t step[4];
+} lt_grid;
+
+static lt_grid grid_of(const lt_tensor *tensor)
+{
+    lt_grid grid = {.data = tensor->data};
+    int missing = 4 - tensor->rank;
+    for (int i = 0; i < tensor->rank; i++)
+        grid.step[missing + i] =
+            tensor->dim[i] == 1 ? 0 : tensor->stride[i] * (int64_t)lathe_dtype_size(tensor->dtype);
+    return grid;
+}
+
+static char *grid_at(const lt_grid *grid, int64_t i0, int64_t i1, int64_t i2)
+{
+    return grid->data + i0 * grid->step[0] + i1 * grid->step[1] + i2 * grid->step[2];
+}
+
+typedef struct lt_attention_grids {
+    lt_grid q, k, v, mask, out;
+} lt_attention_grids;
+
+/* Rows `row` … of one batch entry, starting at head h and position l; they lie along dim `along`. */
+static void run_block(const lt_op_call *call, const lt_attention_grids *g, lt_attention *block, int64_t batch,
+                      int64_t h, int64_t l, int along, int64_t group)
+{
+    block->first = l;
+    block->first_step = along == 2;
+    block->scores.m = block->values.m = block->rows;
+    block->scores.a = grid_at(&g->q, batch, h, l);
+    block->scores.a_step[0] = g->q.step[along];
+    block->scores.b = grid_at(&g->k, batch, h / group, 0);
+    block->values.b = grid_at(&g->v, batch, h / group, 0);
+    block->values.out = grid_at(&g->out, batch, h, l);
+    block->values.out_step[0] = g->out.step[along];
+    if (block->mask_dtype != LATHE_DTYPE_COUNT) {
+        block->mask = grid_at(&g->mask, batch, h, l);
+        block->mask_step[0] = g->mask.step[along];
+    }
+    void *rows = (char *)call->scratch + lt_product_scratch();
+    if (lt_class_of(call->out->dtype) == LT_CLASS_F64) attend_f64(block, call->scratch, rows);
+    else attend_f32(block, call->scratch, rows);
+}
+
+/* What all blocks have in common. */
+static lt_attention describe(const lt_op_call *call, const lt_attention_grids *g)
+{
+    const lt_tensor *q = &call->in[0], *k = &call->in[1], *v = &call->in[2];
+    bool has_mask = call->n_in > 3;
+    return (lt_attention){
+        .keys = k->dim[2],
+        .mask_dtype = has_mask ? call->in[3].dtype : LATHE_DTYPE_COUNT,
+        .mask_step = {0, g->mask.step[3]},
+        .causal = call->attrs->sdpa.causal,
+        .scale = call->attrs->sdpa.scale,
+        .scores = {.k = q->dim[3],
+                   .a_dtype = q->dtype,
+                   .b_dtype = k->dtype,
+                   .a_step = {0, g->q.step[3]},
+                   .b_step = {g->k.step[2], g->k.step[3]}},
+        .values = {.n = v->dim[3],
+                   .b_dtype = v->dtype,
+                   .out_dtype = call->out->dtype,
+                   .b_step = {g->v.step[3], g->v.step[2]},
+                   .out_step = {0, g->out.step[3]}},
+    };
+}
+
+lathe_status lt_ref_sdpa(const lt_op_call *call, lathe_error *err)
+{
+    (void)err;
+    const lt_tensor *q = &call->in[0];
+    if (lathe_tensor_count(call->out) == 0) return LATHE_OK;
+    lt_attention_grids g = {
+        .q = grid_of(q), .k = grid_of(&call->in[1]), .v = grid_of(&call->in[2]), .out = grid_of(call->out)};
+    if (call->n_in > 3) g.mask = grid_of(&call->in[3]);
+    lt_attention block = describe(call, &g);
+    int64_t heads = q->dim[1], length = q->dim[2], group = heads / call->in[1].dim[1];
+    /* With one query position, the heads of a group are the rows, so that keys and values are read once. */
+    bool by_head = length == 1;
+    int64_t step = by_head ? group : 1;
+    for (int64_t batch = 0; batch < q->dim[0]; batch++)
+        for (int64_t h = 0; h < heads; h += step)
+            for (int64_t row = 0, n = by_head ? group : length; row < n; row += ROWS) {
+                block.rows = lt_min_i64(ROWS, n - row);
+                run_block(call, &g, &block, batch, by_head ? h + row : h, by_head ? 0 : row, by_head ? 1 : 2,
+                          group);
+            }
+    return LATHE_OK;
+}

@@ -1,0 +1,87 @@
+/* Attention of one block of rows for one arithmetic class. Before including: T, DTYPE (the dtype that is a
+ * T), M(name), FN(name). */
+
+/* Loads n entries of a mask row from key `at` on, as numbers to add. */
+static void FN(load_mask)(const lt_attention *block, int64_t row, int64_t at, int64_t n, T *to)
+{
+    const char *from = block->mask + row * block->mask_step[0] + at * block->mask_step[1];
+    FN(lt_load)(block->mask_dtype, from, block->mask_step[1], n, to);
+    if (block->mask_dtype != LATHE_BOOL) return;
+    for (int64_t i = 0; i < n; i++) to[i] = to[i] != 0 ? 0 : -(T)INFINITY;
+}
+
+/* Keys that row `row` may look at: 0 … result - 1. */
+static int64_t FN(limit)(const lt_attention *block, int64_t row)
+{
+    return block->causal ? lt_min_i64(block->keys, block->first + row * block->first_step + 1) : block->keys;
+}
+
+/* Narrows *from … *to - 1 to the keys that some row looks at. Reading a mask is cheaper than reading keys. */
+static void FN(find_range)(const lt_attention *block, int64_t *from, int64_t *to)
+{
+    T chunk[CHUNK];
+    *from = 0;
+    *to = FN(limit)(block, block->rows - 1);
+    if (!block->mask) return;
+    int64_t low = *to, high = 0;
+    for (int64_t row = 0; row < block->rows; row++) {
+        int64_t limit = FN(limit)(block, row);
+        for (int64_t at = 0; at < limit; at += CHUNK) {
+            int64_t n = lt_min_i64(CHUNK, limit - at);
+            FN(load_mask)(block, row, at, n, chunk);
+            for (int64_t i = 0; i < n; i++) {
+                if (chunk[i] == -(T)INFINITY) continue;
+                low = lt_min_i64(low, at + i);
+                high = lt_max_i64(high, at + i + 1);
+            }
+        }
+    }
+    *from = low;
+    *to = lt_max_i64(low, high);
+}
+
+/* Scales, masks and normalises a row of scores of keys `from` … `to` - 1. */
+static void FN(soften)(const lt_attention *block, int64_t row, int64_t from, int64_t to, T *x)
+{
+    T chunk[CHUNK], largest = -(T)INFINITY, scale = (T)block->scale;
+    int64_t n = to - from, limit = lt_max_i64(0, lt_min_i64(n, FN(limit)(block, row) - from));
+    for (int64_t i = 0; i < limit; i++) x[i] *= scale;
+    for (int64_t i = limit; i < n; i++) x[i] = -(T)INFINITY;
+    for (int64_t at = 0; block->mask && at < limit; at += CHUNK) {
+        int64_t part = lt_min_i64(CHUNK, limit - at);
+        FN(load_mask)(block, row, from + at, part, chunk);
+        for (int64_t i = 0; i < part; i++) x[at + i] += chunk[i];
+    }
+    bool looks = false;
+    for (int64_t i = 0; i < n; i++) {
+        largest = x[i] > largest ? x[i] : largest;
+        looks = looks || x[i] != -(T)INFINITY;
+    }
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = looks ? M(exp)(x[i] - largest) : 0;
+        sum += x[i];
+    }
+    T inverse = looks ? (T)(1 / sum) : 0;
+    for (int64_t i = 0; i < n; i++) x[i] *= inverse;
+}
+
+/* `rows`: room for rows x keys scores. */
+static void FN(attend)(const lt_attention *block, void *scratch, T *rows)
+{
+    int64_t from, to;
+    FN(find_range)(block, &from, &to);
+    lt_product scores = block->scores, values = block->values;
+    scores.n = values.k = to - from;
+    scores.b += from * scores.b_step[0];
+    scores.out = (char *)rows;
+    scores.out_dtype = values.a_dtype = DTYPE;
+    scores.out_step[0] = values.a_step[0] = (to - from) * (int64_t)sizeof(T);
+    scores.out_step[1] = values.a_step[1] = (int64_t)sizeof(T);
+    lt_product_run(&scores, scratch);
+    for (int64_t row = 0; row < block->rows; row++)
+        FN(soften)(block, row, from, to, rows + row * (to - from));
+    values.a = (const char *)rows;
+    values.b += from * values.b_step[1];
+    lt_product_run(&values, scratch);
+}

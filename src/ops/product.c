@@ -1,0 +1,66 @@
+/* The plain matrix product, in float32, float64 and wrapping integers. */
+#include "ops/product.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/convert.h"
+
+enum {
+    FEW = 3,     /* rows that are not worth packing b for */
+    LONG = 1024, /* elements of a row that are loaded at a time */
+    ROWS = 4,
+    PANEL = 8, /* sums that are held in registers */
+    COLUMNS = 4 * PANEL,
+    BLOCK = 256, /* columns and k of a packed block */
+    MANY = 128,  /* rows that a packed block serves */
+    /* the largest of what the three loops take */
+    SCRATCH_ELEMENTS = COLUMNS * BLOCK + MANY * COLUMNS + ROWS * BLOCK + BLOCK
+};
+
+#pragma GCC diagnostic ignored "-Wconversion"
+#define T float
+#define DTYPE LATHE_F32
+#define FN(name) name##_f32
+#include "ops/product.tmpl.h"
+#undef T
+#undef DTYPE
+#undef FN
+#define T double
+#define DTYPE LATHE_F64
+#define FN(name) name##_f64
+#include "ops/product.tmpl.h"
+#undef T
+#undef DTYPE
+#undef FN
+/* Integers multiply as their low 64 bits: unsigned, so that they wrap. */
+static void lt_load_u64(lt_dtype dtype, const void *from, int64_t step, int64_t n, uint64_t *to)
+{
+    lt_load_i64(dtype, from, step, n, (int64_t *)to);
+}
+
+static void lt_store_u64(lt_dtype dtype, void *to, int64_t step, int64_t n, const uint64_t *from)
+{
+    lt_store_i64(dtype, to, step, n, (const int64_t *)from);
+}
+
+#define T uint64_t
+#define DTYPE LATHE_I64
+#define FN(name) name##_u64
+#include "ops/product.tmpl.h"
+
+size_t lt_product_scratch(void)
+{
+    _Static_assert(SCRATCH_ELEMENTS >= (2 * FEW + 1) * LONG && SCRATCH_ELEMENTS >= (4 + FEW) * LONG + 4,
+                   "the loops for few rows fit");
+    return SCRATCH_ELEMENTS * sizeof(double);
+}
+
+void lt_product_run(const lt_product *p, void *scratch)
+{
+    switch (lt_class_of(p->out_dtype)) {
+    case LT_CLASS_F32: product_f32(p, scratch); break;
+    case LT_CLASS_F64: product_f64(p, scratch); break;
+    case LT_CLASS_I64: product_u64(p, scratch); break;
+    }
+}
