@@ -3,6 +3,7 @@
 
 const lt_pass lt_passes[] = {
     {"simplify", "fold constants, join casts and views, share common subexpressions", 1, lt_pass_simplify},
+    {"fuse", "RMS norm, rotary embedding, gated units", 2, lt_pass_fuse},
     {NULL, NULL, 0, NULL},
 };
 
