@@ -24,6 +24,8 @@ struct lt_call {
     lt_arg args[LT_MAX_PARAMS];
     lt_arg *results; /* tensors (or numbers), lists flattened */
     uint32_t n_results, cap_results;
+    lt_id written[LT_MAX_PARAMS]; /* new contents of arguments that the operator updates on the side */
+    bool writes[LT_MAX_PARAMS];   /* which of them there are */
 };
 
 /* Arguments by the schema's names. Asking for what an argument cannot give is an error that names it; after
@@ -50,14 +52,17 @@ void lt_call_dims(lt_call *call, const char *name, int rank, bool empty_is_all, 
 
 void lt_call_return(lt_call *call, lt_id value);
 void lt_call_return_arg(lt_call *call, lt_arg value);
+/* The operator also overwrites an argument: the running statistics of a batch norm. */
+void lt_call_write(lt_call *call, const char *name, lt_id value);
 
 /* All families, NULL-terminated; each family's rows end with one whose schema is NULL. */
 extern const lt_aten_row *const lt_aten_families[];
 
-#define LT_ATEN_FAMILIES(X)                                                                           \
-    X(pointwise)                                                                                      \
-    X(creation) X(shape) X(join) X(index) X(reduction) X(sort) X(linear) X(attention) X(norm) X(conv) X(pool) \
-        X(resample) X(recurrent)
+#define LT_ATEN_FAMILIES(X)                                                                             \
+    X(pointwise)                                                                                        \
+    X(creation)                                                                                         \
+    X(shape) X(join) X(index) X(reduction) X(sort) X(linear) X(attention) X(norm) X(batch_norm) X(conv) \
+        X(pool) X(resample) X(recurrent)
 #define X(name) extern const lt_aten_row lt_aten_##name[];
 LT_ATEN_FAMILIES(X)
 #undef X

@@ -198,3 +198,11 @@ void lt_call_return(lt_call *call, lt_id value)
 {
     lt_call_return_arg(call, (lt_arg){.kind = LT_ARG_TENSOR, .id = value});
 }
+
+void lt_call_write(lt_call *call, const char *name, lt_id value)
+{
+    uint32_t index = lt_schema_find(call->schema, name);
+    if (index == LT_NONE || call->b->status != LATHE_OK) return;
+    call->written[index] = value;
+    call->writes[index] = true;
+}

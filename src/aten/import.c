@@ -183,6 +183,23 @@ static lathe_status write_result(lt_importer *im, lt_scope *scope, const lt_xnod
     return lt_scope_bind(scope, node->outs[0].text, again, im->err);
 }
 
+/* Arguments that the operator updates beside its results. */
+static lathe_status apply_writes(lt_importer *im, lt_scope *scope, const lt_xnode *node, const lt_call *call)
+{
+    for (uint32_t i = 0; i < node->n_args; i++) {
+        uint32_t p;
+        LT_TRY(param_index(im, call->schema, node, i, &p));
+        if (!call->writes[p]) continue;
+        const lt_arg *arg = &node->args[i].arg;
+        lt_binding *binding = arg->kind == LT_ARG_NAME ? lt_scope_find(scope, arg->text) : NULL;
+        if (!binding || !binding->storage)
+            LT_FAIL(im->err, FORMAT, "updates argument '%s', which is no tensor",
+                    call->schema->params[p].name);
+        lt_binding_write(&im->b, binding, call->written[p]);
+    }
+    return im->b.status;
+}
+
 /* ---- Nodes ---- */
 
 static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scope *scope,
@@ -202,6 +219,7 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
         if (!call.n_results) LT_FAIL(im->err, INTERNAL, "no result to write");
         return write_result(im, scope, node, written, call.results[0]);
     }
+    LT_TRY(apply_writes(im, scope, node, &call));
     return bind_results(im, graph, scope, node, call.results, call.n_results,
                         aliased_binding(scope, node, &schema));
 }

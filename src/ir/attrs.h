@@ -101,23 +101,26 @@ typedef struct lt_attrs_sdpa {
     bool causal;
     double scale;
 } lt_attrs_sdpa;
+/* Output o of a convolution reads input o * stride + k * dilation - padding; of a transposed one, input i
+ * adds to output i * stride + k * dilation - padding. `padding_after` is that of the far end (for transposed
+ * ones less the output padding), and so decides the size of the output. */
 typedef struct lt_attrs_conv {
     int spatial; /* 1…3 */
-    int64_t stride[LT_MAX_SPATIAL], padding[LT_MAX_SPATIAL], dilation[LT_MAX_SPATIAL],
-        output_padding[LT_MAX_SPATIAL];
+    int64_t stride[LT_MAX_SPATIAL], padding[LT_MAX_SPATIAL], padding_after[LT_MAX_SPATIAL],
+        dilation[LT_MAX_SPATIAL];
     int64_t groups;
     bool transposed;
 } lt_attrs_conv;
+/* Windows over the last `spatial` dims. Adaptive ones divide each dim into `size` parts, which share an
+ * element where sizes do not divide. */
 typedef struct lt_attrs_pool {
     int spatial; /* 1…3 */
+    bool adaptive;
+    int64_t size[LT_MAX_SPATIAL]; /* adaptive: of the output */
     int64_t kernel[LT_MAX_SPATIAL], stride[LT_MAX_SPATIAL], padding[LT_MAX_SPATIAL], dilation[LT_MAX_SPATIAL];
     bool ceil_mode, count_include_pad;
     int64_t divisor; /* 0: the number of elements */
 } lt_attrs_pool;
-typedef struct lt_attrs_adaptive {
-    int spatial;
-    int64_t size[LT_MAX_SPATIAL];
-} lt_attrs_adaptive;
 typedef struct lt_attrs_resample {
     lt_resample_mode mode;
     int spatial;
@@ -147,7 +150,6 @@ typedef union lt_attrs {
     lt_attrs_sdpa sdpa;
     lt_attrs_conv conv;
     lt_attrs_pool pool;
-    lt_attrs_adaptive adaptive;
     lt_attrs_resample resample;
 } lt_attrs;
 

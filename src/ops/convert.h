@@ -15,6 +15,17 @@ void lt_store_f32(lt_dtype dtype, void *to, int64_t step, int64_t n, const float
 void lt_store_f64(lt_dtype dtype, void *to, int64_t step, int64_t n, const double *from);
 void lt_store_i64(lt_dtype dtype, void *to, int64_t step, int64_t n, const int64_t *from);
 
+/* Integers as their low 64 bits: unsigned, so that arithmetic on them wraps. */
+static inline void lt_load_u64(lt_dtype dtype, const void *from, int64_t step, int64_t n, uint64_t *to)
+{
+    lt_load_i64(dtype, from, step, n, (int64_t *)to);
+}
+
+static inline void lt_store_u64(lt_dtype dtype, void *to, int64_t step, int64_t n, const uint64_t *from)
+{
+    lt_store_i64(dtype, to, step, n, (const int64_t *)from);
+}
+
 /* One element at an address. */
 double lt_load_one(lt_dtype dtype, const void *from);
 int64_t lt_load_index(lt_dtype dtype, const void *from);
