@@ -58,11 +58,25 @@ void lt_call_write(lt_call *call, const char *name, lt_id value);
 /* All families, NULL-terminated; each family's rows end with one whose schema is NULL. */
 extern const lt_aten_row *const lt_aten_families[];
 
-#define LT_ATEN_FAMILIES(X)                                                                             \
-    X(pointwise)                                                                                        \
-    X(creation)                                                                                         \
-    X(shape) X(join) X(index) X(reduction) X(sort) X(linear) X(attention) X(norm) X(batch_norm) X(conv) \
-        X(pool) X(resample) X(recurrent)
+/* clang-format off */
+#define LT_ATEN_FAMILIES(X) \
+    X(pointwise) \
+    X(creation) \
+    X(shape) \
+    X(join) \
+    X(index) \
+    X(reduction) \
+    X(sort) \
+    X(linear) \
+    X(einsum) \
+    X(attention) \
+    X(norm) \
+    X(batch_norm) \
+    X(conv) \
+    X(pool) \
+    X(resample) \
+    X(recurrent)
+/* clang-format on */
 #define X(name) extern const lt_aten_row lt_aten_##name[];
 LT_ATEN_FAMILIES(X)
 #undef X

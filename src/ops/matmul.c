@@ -5,57 +5,12 @@
 #include "ops/iter.h"
 #include "ops/product.h"
 
-<<<<<<< HEAD
 static lt_dtype result_dtype(const lt_attrs *attrs, lt_dtype dtype)
 {
     bool half = dtype == LATHE_BF16 || dtype == LATHE_F16;
     return half && attrs->matmul.wide ? LATHE_F32 : dtype;
 }
 
-=======
-enum { ROWS = 16, COLUMNS = 64 };
-
-/* One matrix product over byte strides. */
-typedef struct lt_product {
-    int64_t m, n, k;
-    const char *a, *b, *bias; /* bias may be NULL */
-    char *out;
-    lt_dtype a_dtype, b_dtype, bias_dtype, out_dtype;
-    int64_t a_step[2], b_step[2], out_step[2], bias_step; /* a: [m, k]; b: [n, k]; out: [m, n] */
-} lt_product;
-
-#pragma GCC diagnostic ignored "-Wconversion"
-#define T float
-#define DTYPE LATHE_F32
-#define FN(name) name##_f32
-#include "ops/matmul.tmpl.h"
-#undef T
-#undef DTYPE
-#undef FN
-#define T double
-#define DTYPE LATHE_F64
-#define FN(name) name##_f64
-#include "ops/matmul.tmpl.h"
-#undef T
-#undef DTYPE
-#undef FN
-#define T uint64_t
-#define DTYPE LATHE_I64
-#define FN(name) name##_u64
-#include "ops/matmul.tmpl.h"
-
-static void run_product(const lt_product *p, void *scratch)
-{
-    switch (lt_class_of(p->out_dtype)) {
-    case LT_CLASS_F32: product_f32(p, scratch); break;
-    case LT_CLASS_F64: product_f64(p, scratch); break;
-    case LT_CLASS_I64: product_u64(p, scratch); break;
-    }
-}
-
-static size_t product_scratch(int64_t k) { return (size_t)k * (ROWS + 1) * sizeof(double); }
-
->>>>>>> vision
 lathe_status lt_infer_matmul(LT_INFER_ARGS)
 {
     (void)op;

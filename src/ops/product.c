@@ -7,16 +7,18 @@
 #include "ops/convert.h"
 
 enum {
-    FEW = 3,     /* rows that are not worth packing b for */
-    LONG = 1024, /* elements of a row that are loaded at a time */
-    ROWS = 4,
-    PANEL = 8, /* sums that are held in registers */
-    COLUMNS = 4 * PANEL,
-    BLOCK = 256, /* columns and k of a packed block */
-    MANY = 128,  /* rows that a packed block serves */
-    /* the largest of what the three loops take */
-    SCRATCH_ELEMENTS = COLUMNS * BLOCK + MANY * COLUMNS + ROWS * BLOCK + BLOCK
+    FEW = 8,                     /* rows that are not worth packing b for */
+    LONG = 1024,                 /* elements of a row that are loaded at a time */
+    ROWS = 4,                    /* ROWS x PANEL sums are held in registers */
+    PANEL = 8,                   /* columns of a packed panel */
+    COLUMNS = 4 * PANEL,         /* columns of a packed block */
+    BLOCK = 256,                 /* k of a packed block */
+    MANY = 128,                  /* rows that a packed block serves */
+    SCRATCH_ELEMENTS = 20 * LONG /* enough for each of the three loops */
 };
+_Static_assert(SCRATCH_ELEMENTS >= (2 * FEW + 1) * LONG, "few_by_rows");
+_Static_assert(SCRATCH_ELEMENTS >= (4 + FEW) * LONG + 4, "few_by_columns");
+_Static_assert(SCRATCH_ELEMENTS >= COLUMNS * BLOCK + MANY * COLUMNS + ROWS * BLOCK + BLOCK, "many");
 
 #pragma GCC diagnostic ignored "-Wconversion"
 #define T float
@@ -49,12 +51,7 @@ static void lt_store_u64(lt_dtype dtype, void *to, int64_t step, int64_t n, cons
 #define FN(name) name##_u64
 #include "ops/product.tmpl.h"
 
-size_t lt_product_scratch(void)
-{
-    _Static_assert(SCRATCH_ELEMENTS >= (2 * FEW + 1) * LONG && SCRATCH_ELEMENTS >= (4 + FEW) * LONG + 4,
-                   "the loops for few rows fit");
-    return SCRATCH_ELEMENTS * sizeof(double);
-}
+size_t lt_product_scratch(void) { return SCRATCH_ELEMENTS * sizeof(double); }
 
 void lt_product_run(const lt_product *p, void *scratch)
 {

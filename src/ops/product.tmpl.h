@@ -56,7 +56,7 @@ static void FN(few_by_rows)(const lt_product *p, T *scratch)
     const T *a[FEW];
     for (int64_t n0 = 0; n0 < p->n; n0 += LONG) {
         int64_t n1 = lt_min_i64(LONG, p->n - n0);
-        memset(sums, 0, FEW * LONG * sizeof *sums);
+        for (int64_t i = 0; i < p->m; i++) memset(sums + i * LONG, 0, (size_t)n1 * sizeof *sums);
         for (int64_t k0 = 0; k0 < p->k; k0 += LONG) {
             int64_t k1 = lt_min_i64(LONG, p->k - k0);
             for (int64_t i = 0; i < p->m; i++) a[i] = FN(a_row)(p, i, k0, k1, a_buffer + i * LONG);
@@ -77,7 +77,7 @@ static void FN(few_by_columns)(const lt_product *p, T *scratch)
     const T *b[STEP], *a[FEW];
     for (int64_t n0 = 0; n0 < p->n; n0 += LONG) {
         int64_t n1 = lt_min_i64(LONG, p->n - n0);
-        memset(sums, 0, FEW * LONG * sizeof *sums);
+        for (int64_t i = 0; i < p->m; i++) memset(sums + i * LONG, 0, (size_t)n1 * sizeof *sums);
         for (int64_t k0 = 0; k0 < p->k; k0 += STEP) {
             int64_t k1 = lt_min_i64(STEP, p->k - k0);
             for (int64_t s = 0; s < k1; s++) b[s] = FN(b_column)(p, k0 + s, n0, n1, b_buffer + s * LONG);
@@ -111,19 +111,31 @@ static void FN(pack)(const lt_product *p, int64_t n0, int64_t n1, int64_t k0, in
     }
     for (int64_t k = 0; k < k1; k++) {
         const T *b = FN(b_column)(p, k0 + k, n0, n1, row);
-        for (int64_t j = 0; j < n1; j++) packed[(j / PANEL * BLOCK + k) * PANEL + j % PANEL] = b[j];
+        for (int64_t j = 0; j < n1; j += PANEL) {
+            T *restrict to = packed + j * BLOCK + k * PANEL;
+            if (n1 - j >= PANEL)
+                for (int64_t i = 0; i < PANEL; i++) to[i] = b[j + i];
+            else
+                for (int64_t i = 0; i < n1 - j; i++) to[i] = b[j + i];
+        }
     }
 }
 
-/* ROWS x PANEL sums of k1 products each, added to `sums` (rows lie COLUMNS apart). */
+/* ROWS x PANEL sums of k1 products each, added to `sums` (rows lie COLUMNS apart). Vectors keep them in
+ * registers. */
+typedef T FN(lanes) __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
+
 static void FN(panel)(const T *const *a, const T *restrict b, int64_t k1, T *restrict sums)
 {
-    T acc[ROWS][PANEL] = {{0}};
+    enum { LANES = 16 / sizeof(T), VECTORS = PANEL / LANES };
+    FN(lanes) acc[ROWS][VECTORS] = {{{0}}};
     for (int64_t k = 0; k < k1; k++)
-        for (int i = 0; i < ROWS; i++)
-            for (int j = 0; j < PANEL; j++) acc[i][j] += a[i][k] * b[k * PANEL + j];
+        for (int j = 0; j < VECTORS; j++) {
+            FN(lanes) x = *(const FN(lanes) *)(b + k * PANEL + j * LANES);
+            for (int i = 0; i < ROWS; i++) acc[i][j] += a[i][k] * x;
+        }
     for (int i = 0; i < ROWS; i++)
-        for (int j = 0; j < PANEL; j++) sums[i * COLUMNS + j] += acc[i][j];
+        for (int j = 0; j < VECTORS; j++) *(FN(lanes) *)(sums + i * COLUMNS + j * LANES) += acc[i][j];
 }
 
 /* Many rows of a: blocks of b are packed once for MANY rows. */
@@ -136,7 +148,7 @@ static void FN(many)(const lt_product *p, T *scratch)
         int64_t m1 = lt_min_i64(MANY, p->m - m0);
         for (int64_t n0 = 0; n0 < p->n; n0 += COLUMNS) {
             int64_t n1 = lt_min_i64(COLUMNS, p->n - n0);
-            memset(sums, 0, MANY * COLUMNS * sizeof *sums);
+            memset(sums, 0, MANY * COLUMNS * sizeof *sums); /* also the rows behind the last */
             for (int64_t k0 = 0; k0 < p->k; k0 += BLOCK) {
                 int64_t k1 = lt_min_i64(BLOCK, p->k - k0);
                 FN(pack)(p, n0, n1, k0, k1, row, packed);
