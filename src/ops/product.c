@@ -35,17 +35,6 @@ _Static_assert(SCRATCH_ELEMENTS >= COLUMNS * BLOCK + MANY * COLUMNS + ROWS * BLO
 #undef T
 #undef DTYPE
 #undef FN
-/* Integers multiply as their low 64 bits: unsigned, so that they wrap. */
-static void lt_load_u64(lt_dtype dtype, const void *from, int64_t step, int64_t n, uint64_t *to)
-{
-    lt_load_i64(dtype, from, step, n, (int64_t *)to);
-}
-
-static void lt_store_u64(lt_dtype dtype, void *to, int64_t step, int64_t n, const uint64_t *from)
-{
-    lt_store_i64(dtype, to, step, n, (const int64_t *)from);
-}
-
 #define T uint64_t
 #define DTYPE LATHE_I64
 #define FN(name) name##_u64
