@@ -54,10 +54,10 @@ void lt_call_return_arg(lt_call *call, lt_arg value);
 /* All families, NULL-terminated; each family's rows end with one whose schema is NULL. */
 extern const lt_aten_row *const lt_aten_families[];
 
-#define LT_ATEN_FAMILIES(X)                                                                           \
-    X(pointwise)                                                                                      \
-    X(creation) X(shape) X(join) X(index) X(reduction) X(sort) X(linear) X(attention) X(norm) X(conv) X(pool) \
-        X(resample) X(recurrent)
+#define LT_ATEN_FAMILIES(X)                                                                          \
+    X(pointwise)                                                                                     \
+    X(activation) X(arithmetic) X(assign) X(creation) X(shape) X(join) X(index) X(reduction) X(sort) \
+        X(linear) X(attention) X(norm) X(conv) X(pool) X(resample) X(recurrent)
 #define X(name) extern const lt_aten_row lt_aten_##name[];
 LT_ATEN_FAMILIES(X)
 #undef X
