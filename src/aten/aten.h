@@ -75,7 +75,10 @@ extern const lt_aten_row *const lt_aten_families[];
     X(conv) \
     X(pool) \
     X(resample) \
-    X(recurrent)
+    X(recurrent) \
+    X(activation) \
+    X(arithmetic) \
+    X(assign)
 /* clang-format on */
 #define X(name) extern const lt_aten_row lt_aten_##name[];
 LT_ATEN_FAMILIES(X)
