@@ -112,6 +112,29 @@ lt_id lt_build_index_put_dim(lt_builder *b, lt_id x, int64_t dim, lt_id index, l
 /* Reductions over the marked dims. */
 lt_id lt_build_reduce(lt_builder *b, lt_op op, lt_id x, const bool *dims, bool keepdim, lt_dtype dtype);
 
+/* As lt_build_reduce over one dim, in the type of x. */
+lt_id lt_build_reduce_dim(lt_builder *b, lt_op op, lt_id x, int64_t dim, bool keepdim);
+/* sum((x - mean)^2) / (count - correction). */
+lt_id lt_build_var(lt_builder *b, lt_id x, const bool *dims, double correction, bool keepdim, lt_dtype dtype);
+/* (sum |x|^p)^(1/p), with the limits for p = 0 and the infinities; computed in float32 or wider. */
+lt_id lt_build_norm(lt_builder *b, lt_id x, double p, const bool *dims, bool keepdim, lt_dtype dtype);
+lt_id lt_build_logsumexp(lt_builder *b, lt_id x, const bool *dims, bool keepdim);
+/* Index of the extremum along a dim, LT_OP_ARGMAX or LT_OP_ARGMIN: int64. */
+lt_id lt_build_arg(lt_builder *b, lt_op op, lt_id x, int64_t dim, bool keepdim);
+lt_id lt_build_softmax(lt_builder *b, lt_id x, int64_t dim, bool log, lt_dtype dtype);
+
+/* Running folds and sorting along a dim. Those with two results put the indices into *indices. */
+lt_id lt_build_scan(lt_builder *b, lt_op op, lt_id x, int64_t dim, lt_dtype dtype, lt_id *indices);
+lt_id lt_build_sort(lt_builder *b, lt_id x, int64_t dim, bool descending, lt_id *indices);
+/* How many elements of each sorted line are less than the value (`right`: not greater): int64. */
+lt_id lt_build_searchsorted(lt_builder *b, lt_id lines, lt_id values, bool right);
+
+/* The type that PyTorch's kernels for half-precision tensors compute in. */
+static inline lt_dtype lt_build_wide(lt_dtype dtype)
+{
+    return dtype == LATHE_BF16 || dtype == LATHE_F16 ? LATHE_F32 : dtype;
+}
+
 /* torch.matmul: operands of rank 1 and more with equal dtypes, batch dims broadcast. Half-precision operands
  * accumulate in float32; `wide` keeps the float32 result. */
 lt_id lt_build_matmul(lt_builder *b, lt_id x, lt_id y);

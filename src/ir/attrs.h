@@ -59,7 +59,7 @@ typedef struct lt_attrs_reduce {
     bool dims[LT_MAX_RANK];
     bool keepdim;
     lt_dtype dtype;
-    double correction;
+    double correction; /* variance: taken from the number of elements */
 } lt_attrs_reduce;
 typedef struct lt_attrs_arg {
     int dim;
@@ -73,6 +73,14 @@ typedef struct lt_attrs_sort {
     int dim;
     bool descending;
 } lt_attrs_sort;
+typedef struct lt_attrs_topk {
+    int dim;
+    int64_t k;
+    bool largest, sorted;
+} lt_attrs_topk;
+typedef struct lt_attrs_search {
+    bool right; /* behind equal elements, not before them */
+} lt_attrs_search;
 typedef struct lt_attrs_scatter {
     int dim;
     lt_reduce_kind reduce;
@@ -142,6 +150,8 @@ typedef union lt_attrs {
     lt_attrs_arg arg;
     lt_attrs_scan scan;
     lt_attrs_sort sort;
+    lt_attrs_topk topk;
+    lt_attrs_search search;
     lt_attrs_scatter scatter;
     lt_attrs_index index;
     lt_attrs_softmax softmax;
