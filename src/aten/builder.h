@@ -81,6 +81,8 @@ lt_id lt_build_unsqueeze(lt_builder *b, lt_id x, int64_t dim);
 lt_id lt_build_squeeze(lt_builder *b, lt_id x,
                        int64_t dim); /* as torch.squeeze(dim): other sizes than 1 stay */
 
+/* At least `rank` dims, as torch.atleast_1d, _2d and _3d add them. */
+lt_id lt_build_at_least(lt_builder *b, lt_id x, int rank);
 /* Over the contiguous elements of x, as torch.as_strided; dim and stride have `rank` entries. */
 lt_id lt_build_as_strided(lt_builder *b, lt_id x, int rank, const int64_t *dim, const int64_t *stride,
                           int64_t offset);

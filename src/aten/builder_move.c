@@ -3,6 +3,13 @@
 
 #include "aten/builder.h"
 
+lt_id lt_build_at_least(lt_builder *b, lt_id x, int rank)
+{
+    while (lt_build_rank(b, x) < rank && b->status == LATHE_OK)
+        x = lt_build_unsqueeze(b, x, lt_build_rank(b, x) == 2 ? 2 : 0);
+    return x;
+}
+
 lt_id lt_build_as_strided(lt_builder *b, lt_id x, int rank, const int64_t *dim, const int64_t *stride,
                           int64_t offset)
 {

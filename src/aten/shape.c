@@ -100,22 +100,15 @@ static void unsqueeze(lt_call *c)
     lt_call_return(c, lt_build_unsqueeze(c->b, self(c), lt_call_int(c, "dim")));
 }
 
-static lt_id at_least(lt_builder *b, lt_id x, int rank)
-{
-    while (lt_build_rank(b, x) < rank && b->status == LATHE_OK)
-        x = lt_build_unsqueeze(b, x, lt_build_rank(b, x) == 2 ? 2 : 0);
-    return x;
-}
-
 static void atleast(lt_call *c)
 {
     int rank = c->schema->name[8] - '0', n; /* atleast_1d … atleast_3d */
     if (!c->schema->params[0].list) {
-        lt_call_return(c, at_least(c->b, self(c), rank));
+        lt_call_return(c, lt_build_at_least(c->b, self(c), rank));
         return;
     }
     const lt_id *x = lt_call_tensors(c, "tensors", &n);
-    for (int i = 0; i < n; i++) lt_call_return(c, at_least(c->b, x[i], rank));
+    for (int i = 0; i < n; i++) lt_call_return(c, lt_build_at_least(c->b, x[i], rank));
 }
 
 static void expand(lt_call *c)
