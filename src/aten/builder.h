@@ -131,12 +131,6 @@ lt_id lt_build_sort(lt_builder *b, lt_id x, int64_t dim, bool descending, lt_id 
 /* How many elements of each sorted line are less than the value (`right`: not greater): int64. */
 lt_id lt_build_searchsorted(lt_builder *b, lt_id lines, lt_id values, bool right);
 
-/* The type that PyTorch's kernels for half-precision tensors compute in. */
-static inline lt_dtype lt_build_wide(lt_dtype dtype)
-{
-    return dtype == LATHE_BF16 || dtype == LATHE_F16 ? LATHE_F32 : dtype;
-}
-
 /* torch.matmul: operands of rank 1 and more with equal dtypes, batch dims broadcast. Half-precision operands
  * accumulate in float32; `wide` keeps the float32 result. */
 lt_id lt_build_matmul(lt_builder *b, lt_id x, lt_id y);

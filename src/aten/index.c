@@ -559,22 +559,6 @@ static void fill_diagonal(lt_call *c)
 
 /* ---- Everything replaced ---- */
 
-static void copy(lt_call *c)
-{
-    lt_id x = self(c);
-    const lt_type *type = lt_build_type(c->b, x);
-    lt_id source = lt_build_cast(c->b, lt_call_tensor(c, "src"), type->dtype);
-    lt_call_return(c, lt_build_expand(c->b, source, type->rank, type->dim));
-}
-
-static void fill(lt_call *c)
-{
-    const lt_type *type = lt_build_type(c->b, self(c));
-    lt_id value = lt_call_tensor(c, "value");
-    lt_call_return(
-        c, lt_build_full(c->b, lt_build_reshape(c->b, value, 0, NULL), type->dtype, type->rank, type->dim));
-}
-
 #define SLICE_PARAMS "int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1"
 #define STRIDED_PARAMS "SymInt[] size, SymInt[] stride, SymInt? storage_offset=None"
 #define BAG_PARAMS                                                                                    \
@@ -634,7 +618,4 @@ const lt_aten_row lt_aten_index[] = {
      diagonal_scatter, 0},
     {"as_strided_scatter(Tensor self, Tensor src, " STRIDED_PARAMS ") -> Tensor", as_strided_scatter, 0},
     {"fill_diagonal(Tensor self, Scalar fill_value, bool wrap=False) -> Tensor", fill_diagonal, 0},
-    {"copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor", copy, 0},
-    {"fill.Scalar(Tensor self, Scalar value) -> Tensor", fill, 0},
-    {"fill.Tensor(Tensor self, Tensor value) -> Tensor", fill, 0},
     {NULL, NULL, 0}};

@@ -123,12 +123,6 @@ static void extremum_and_index(lt_call *c)
     lt_call_return(c, lt_build_arg(c->b, arg, x, dim, keepdim));
 }
 
-static void extremum_of_two(lt_call *c)
-{
-    lt_id x = lt_call_tensor(c, "self"), y = lt_call_tensor(c, "other");
-    lt_call_return(c, lt_build_binary(c->b, c->row->op, x, y));
-}
-
 static void aminmax(lt_call *c)
 {
     bool dims[LT_MAX_RANK], keepdim = keeps_dims(c);
@@ -165,7 +159,7 @@ static double correction(lt_call *c)
 static lt_id variance(lt_call *c, lt_id x, const bool *dims, bool root)
 {
     lt_dtype dtype = lt_build_dtype(c->b, x);
-    x = lt_build_var(c->b, x, dims, correction(c), keeps_dims(c), lt_build_wide(dtype));
+    x = lt_build_var(c->b, x, dims, correction(c), keeps_dims(c), lt_dtype_wide(dtype));
     if (root) x = lt_build_unary(c->b, LT_OP_SQRT, x);
     return lt_build_cast(c->b, x, dtype);
 }
@@ -274,7 +268,7 @@ static lt_id softmax_of(lt_call *c, lt_id x, bool log)
 {
     lt_dtype dtype = lt_build_dtype(c->b, x);
     if (takes(c, "dtype")) dtype = lt_call_dtype(c, "dtype", dtype);
-    else if (lt_call_bool(c, "half_to_float")) dtype = lt_build_wide(dtype);
+    else if (lt_call_bool(c, "half_to_float")) dtype = lt_dtype_wide(dtype);
     return lt_build_softmax(c->b, x, lt_call_int(c, "dim"), log, dtype);
 }
 
@@ -375,11 +369,9 @@ const lt_aten_row lt_aten_reduction[] = {
     {"max(Tensor self) -> Tensor", extremum, LT_OP_REDUCE_MAX},
     {"max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
      extremum_and_index, LT_OP_REDUCE_MAX},
-    {"max.other(Tensor self, Tensor other) -> Tensor", extremum_of_two, LT_OP_MAXIMUM},
     {"min(Tensor self) -> Tensor", extremum, LT_OP_REDUCE_MIN},
     {"min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
      extremum_and_index, LT_OP_REDUCE_MIN},
-    {"min.other(Tensor self, Tensor other) -> Tensor", extremum_of_two, LT_OP_MINIMUM},
     {"amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", extremum, LT_OP_REDUCE_MAX},
     {"amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", extremum, LT_OP_REDUCE_MIN},
     {"aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)", aminmax, 0},
