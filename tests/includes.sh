@@ -19,13 +19,15 @@ may_see() {
 }
 
 may_see src/base lathe/ base/
+may_see src/kernels base/ kernels/
 may_see src/ir lathe/ base/ ir/
 may_see src/ops lathe/ base/ ir/ ops/
 may_see src/aten lathe/ base/ ir/ ops/ aten/
 may_see src/load lathe/ base/ ir/ load/
 [ -d src/pass ] && may_see src/pass lathe/ base/ ir/ ops/ aten/ pass/
-may_see src/program lathe/ base/ ir/ ops/ pass/ program/
-may_see src/run lathe/ base/ ir/ ops/ aten/ load/ pass/ program/ run/
+may_see src/program lathe/ base/ ir/ program/
+may_see src/backend lathe/ base/ kernels/ ir/ ops/ program/ backend/
+may_see src/run lathe/ base/ ir/ ops/ aten/ load/ pass/ program/ backend/ run/
 may_see src/llm lathe/ base/ llm/ load/gguf # tokenizers come in GGUF files too
 may_see include lathe/
 may_see tools lathe/ tool
