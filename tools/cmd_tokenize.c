@@ -52,14 +52,19 @@ static int read_stdin(text_buffer *out)
     }
 }
 
-/* Bytes of the character at the start of the piece; 0 when it is none. */
+/* Bytes of the character at the start of the piece; 0 when there is none: incomplete, or no UTF-8. */
 static size_t whole_character(const unsigned char *bytes, size_t size)
 {
-    size_t length = bytes[0] < 0x80 ? 1 : bytes[0] < 0xc2 ? 0 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
-    if (!length || length > size || bytes[0] > 0xf4) return 0;
+    unsigned char lead = bytes[0];
+    if (lead < 0x80) return 1;
+    if (lead < 0xc2 || lead > 0xf4) return 0;
+    size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (length > size) return 0;
     for (size_t i = 1; i < length; i++)
         if ((bytes[i] & 0xc0) != 0x80) return 0;
-    return length;
+    bool overlong = (lead == 0xe0 && bytes[1] < 0xa0) || (lead == 0xf0 && bytes[1] < 0x90);
+    bool outside = (lead == 0xed && bytes[1] > 0x9f) || (lead == 0xf4 && bytes[1] > 0x8f);
+    return overlong || outside ? 0 : length;
 }
 
 static void print_piece(const char *piece, size_t size)
