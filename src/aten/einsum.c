@@ -1,5 +1,5 @@
-/* Products over named dims: einsum, tensordot, kron. Every operand is a tensor whose dims carry labels; two
- * operands are contracted by one batched matrix product, from left to right. */
+/* Products over named dims: einsum, tensordot, bilinear, kron. Every operand is a tensor whose dims carry
+ * labels; two operands are contracted by one batched matrix product, from left to right. */
 #include <string.h>
 
 #include "aten/aten.h"
@@ -25,30 +25,21 @@ static int position(const lt_labelled *t, int label)
 
 /* ---- One operand ---- */
 
-/* Takes the diagonal of dims `i` < `k`, which carry the same label; it becomes dim `i`. */
-static void take_diagonal(lt_builder *b, lt_labelled *t, int i, int k)
-{
-    const lt_type *type = lt_build_type(b, t->x);
-    lt_attrs attrs = {.strided = {.rank = t->rank - 1}};
-    lt_attrs_strided *s = &attrs.strided;
-    int64_t stride[LT_MAX_RANK];
-    lt_contiguous_strides(t->rank, type->dim, stride);
-    if (type->dim[i] != type->dim[k])
-        lt_build_fail(b, LATHE_TYPE, "a repeated subscript names dims of sizes %lld and %lld",
-                      (long long)type->dim[i], (long long)type->dim[k]);
-    for (int d = 0, to = 0; d < t->rank; d++) {
-        if (d == k) continue;
-        s->dim[to] = type->dim[d];
-        s->stride[to] = stride[d] + (d == i ? stride[k] : 0);
-        t->label[to++] = t->label[d];
-    }
-    t->x = lt_build(b, LT_OP_AS_STRIDED, &attrs, &t->x, 1);
-    t->rank--;
-}
-
 static void drop_dim(lt_labelled *t, int i)
 {
     for (t->rank--; i < t->rank; i++) t->label[i] = t->label[i + 1];
+}
+
+/* Takes the diagonal of dims `i` < `k`, which carry the same label; it becomes the last dim. */
+static void take_diagonal(lt_builder *b, lt_labelled *t, int i, int k)
+{
+    int label = t->label[i];
+    if (lt_build_size(b, t->x, i) != lt_build_size(b, t->x, k))
+        lt_build_fail(b, LATHE_TYPE, "a repeated subscript names dims of different sizes");
+    t->x = lt_build_diagonal(b, t->x, 0, i, k);
+    drop_dim(t, k);
+    drop_dim(t, i);
+    t->label[t->rank++] = label;
 }
 
 /* Repeated labels become diagonals, and dims of size 1 that broadcast go away. */
@@ -56,7 +47,9 @@ static void tidy(lt_builder *b, lt_labelled *t, const int64_t *size)
 {
     for (int k = 1; k < t->rank; k++) {
         int i = position(t, t->label[k]);
-        if (i < k) take_diagonal(b, t, i, k--);
+        if (i == k) continue;
+        take_diagonal(b, t, i, k);
+        k = 0; /* the dims have moved: look at all again */
     }
     for (int i = t->rank - 1; i >= 0; i--) {
         if (size[t->label[i]] == 1 || lt_build_size(b, t->x, i) != 1) continue;
@@ -300,6 +293,59 @@ static void tensordot(lt_call *c)
     if (c->b->status == LATHE_OK) lt_call_return(c, multiply(c->b, t, 2, out, n_out));
 }
 
+/* The operand of a product over `rank` dims that has no dim where `gaps` says so. */
+static lt_labelled spread(lt_call *c, const char *name, const char *gaps, int rank)
+{
+    lt_labelled t = {.x = lt_call_tensor(c, name)};
+    bool skip[LT_MAX_RANK];
+    lt_call_dims(c, gaps, rank, false, skip);
+    for (int i = 0; i < rank; i++)
+        if (!skip[i]) t.label[t.rank++] = i;
+    if (t.rank != lt_build_rank(c->b, t.x))
+        lt_build_fail(c->b, LATHE_TYPE, "'%s' has rank %d, expected %d", name, lt_build_rank(c->b, t.x),
+                      t.rank);
+    return t;
+}
+
+static void trilinear(lt_call *c)
+{
+    int64_t gaps[LT_MAX_RANK];
+    int rank = lt_build_rank(c->b, lt_call_tensor(c, "i1")) + lt_call_ints(c, "expand1", gaps, LT_MAX_RANK);
+    int out[LT_MAX_RANK], n_out = 0;
+    bool sum[LT_MAX_RANK];
+    if (rank > LT_MAX_RANK) {
+        lt_build_fail(c->b, LATHE_LIMIT, "rank %d, at most %d is supported", rank, LT_MAX_RANK);
+        return;
+    }
+    lt_labelled t[3] = {spread(c, "i1", "expand1", rank), spread(c, "i2", "expand2", rank),
+                        spread(c, "i3", "expand3", rank)};
+    lt_call_dims(c, "sumdim", rank, false, sum);
+    for (int i = 0; i < rank; i++)
+        if (!sum[i]) out[n_out++] = i;
+    if (c->b->status == LATHE_OK) lt_call_return(c, multiply(c->b, t, 3, out, n_out));
+}
+
+/* out[..., k] = sum over i, j of input1[..., i] weight[k, i, j] input2[..., j] + bias[k] */
+static void bilinear(lt_call *c)
+{
+    enum { OUT = LT_MAX_RANK, FIRST, SECOND };
+    lt_labelled t[3] = {{.x = lt_call_tensor(c, "input1")},
+                        {.x = lt_call_tensor(c, "weight"), .rank = 3, .label = {OUT, FIRST, SECOND}},
+                        {.x = lt_call_tensor(c, "input2")}};
+    int rank = lt_build_rank(c->b, t[0].x), out[LT_MAX_RANK];
+    lt_id bias = lt_call_optional_tensor(c, "bias");
+    if (rank < 1 || rank != lt_build_rank(c->b, t[2].x) || lt_build_rank(c->b, t[1].x) != 3)
+        lt_build_fail(c->b, LATHE_TYPE, "bilinear of ranks %d and %d", rank, lt_build_rank(c->b, t[2].x));
+    if (c->b->status != LATHE_OK) return;
+    t[0].rank = t[2].rank = rank;
+    for (int i = 0; i < rank; i++) t[0].label[i] = t[2].label[i] = out[i] = i;
+    t[0].label[rank - 1] = FIRST;
+    t[2].label[rank - 1] = SECOND;
+    out[rank - 1] = OUT;
+    lt_id product = multiply(c->b, t, 3, out, rank);
+    lt_call_return(c, bias == LT_NONE ? product : lt_build_add(c->b, product, bias));
+}
+
 /* Every dim is split in two: x varies in the first, y in the second. */
 static void kron(lt_call *c)
 {
@@ -329,5 +375,9 @@ static void kron(lt_call *c)
 const lt_aten_row lt_aten_einsum[] = {
     {"einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor", einsum, 0},
     {"tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor", tensordot, 0},
+    {"bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor", bilinear, 0},
+    {"_trilinear(Tensor i1, Tensor i2, Tensor i3, int[] expand1, int[] expand2, int[] expand3, int[] sumdim, "
+     "int unroll_dim=1) -> Tensor",
+     trilinear, 0},
     {"kron(Tensor self, Tensor other) -> Tensor", kron, 0},
     {NULL, NULL, 0}};

@@ -118,6 +118,86 @@ static void addr(lt_call *c)
     lt_call_return(c, scaled_sum(c, lt_build_cast(c->b, self, dtype), product));
 }
 
+static void multi_dot(lt_call *c)
+{
+    int n;
+    const lt_id *in = lt_call_tensors(c, c->schema->params[0].name, &n);
+    if (n < 1) {
+        lt_build_fail(c->b, LATHE_TYPE, "a product of no matrices");
+        return;
+    }
+    lt_id product = in[0];
+    for (int i = 1; i < n; i++) product = lt_build_matmul(c->b, product, in[i]);
+    lt_call_return(c, product);
+}
+
+static lt_id identity(lt_builder *b, lt_id like)
+{
+    lt_type type = *lt_build_type(b, like);
+    int64_t n = lt_build_size(b, like, -1);
+    lt_id index = lt_build_arange(b, n, 0, 1);
+    lt_id eye =
+        lt_build_cast(b, lt_build_binary(b, LT_OP_EQ, lt_build_unsqueeze(b, index, 1), index), type.dtype);
+    return lt_build_expand(b, eye, type.rank, type.dim);
+}
+
+static void matrix_power(lt_call *c)
+{
+    int64_t n = lt_call_int(c, "n");
+    lt_id x = lt_call_tensor(c, "self"), power = LT_NONE;
+    if (n < 0) lt_build_fail(c->b, LATHE_UNSUPPORTED, "negative powers of a matrix");
+    if (lt_build_rank(c->b, x) < 2 || lt_build_size(c->b, x, -1) != lt_build_size(c->b, x, -2))
+        lt_build_fail(c->b, LATHE_TYPE, "powers of a matrix that is not square");
+    if (n == 0) power = identity(c->b, x);
+    for (; n > 0 && c->b->status == LATHE_OK; n /= 2) {
+        if (n % 2) power = power == LT_NONE ? x : lt_build_matmul(c->b, power, x);
+        if (n > 1) x = lt_build_matmul(c->b, x, x);
+    }
+    lt_call_return(c, power);
+}
+
+/* x with its three elements along `dim` moved by `shift` places, cyclically. */
+static lt_id roll_three(lt_builder *b, lt_id x, int dim, int64_t shift)
+{
+    lt_id parts[2] = {lt_build_slice(b, x, dim, shift, 3, 1), lt_build_slice(b, x, dim, 0, shift, 1)};
+    return lt_build_cat(b, parts, 2, dim);
+}
+
+static void cross_product(lt_call *c, lt_id x, lt_id y, int64_t dim)
+{
+    lt_builder *b = c->b;
+    lt_dtype dtype = lt_build_promote(b, (lt_id[]){x, y}, 2);
+    lt_dtype compute = dtype == LATHE_BF16 || dtype == LATHE_F16 ? LATHE_F32 : dtype;
+    int rank_x = lt_build_rank(b, x), rank_y = lt_build_rank(b, y), rank = rank_x > rank_y ? rank_x : rank_y;
+    int back = lt_build_dim(b, dim, rank) - rank; /* counted from the end, the same in both */
+    if (back < -rank_x || back < -rank_y || lt_build_size(b, x, back) != 3 ||
+        lt_build_size(b, y, back) != 3) {
+        lt_build_fail(b, LATHE_TYPE, "cross product over a dim that is not of size 3");
+        return;
+    }
+    lt_id x1 = roll_three(b, x, rank_x + back, 1), x2 = roll_three(b, x, rank_x + back, 2);
+    lt_id y1 = roll_three(b, y, rank_y + back, 1), y2 = roll_three(b, y, rank_y + back, 2);
+    lt_id left = lt_build_formula(b, LT_OP_MUL, compute, compute, (lt_id[]){x1, y2}, 2);
+    lt_id right = lt_build_formula(b, LT_OP_MUL, compute, compute, (lt_id[]){x2, y1}, 2);
+    lt_call_return(c, lt_build_formula(b, LT_OP_SUB, compute, dtype, (lt_id[]){left, right}, 2));
+}
+
+static void linalg_cross(lt_call *c)
+{
+    cross_product(c, lt_call_tensor(c, "self"), lt_call_tensor(c, "other"), lt_call_int(c, "dim"));
+}
+
+/* Without a dim: over the first of size 3. */
+static void cross(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "self"), y = lt_call_tensor(c, "other");
+    int64_t dim = 0;
+    if (lt_call_has(c, "dim")) dim = lt_call_int(c, "dim");
+    else
+        while (dim + 1 < lt_build_rank(c->b, x) && lt_build_size(c->b, x, (int)dim) != 3) dim++;
+    cross_product(c, x, y, dim);
+}
+
 const lt_aten_row lt_aten_linear[] = {
     {"linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", linear, 0},
     {"matmul(Tensor self, Tensor other) -> Tensor", matmul, 0},
@@ -140,4 +220,10 @@ const lt_aten_row lt_aten_linear[] = {
      0},
     {"addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addmv, 0},
     {"addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", addr, 0},
+    {"chain_matmul(Tensor[] matrices) -> Tensor", multi_dot, 0},
+    {"linalg_multi_dot(Tensor[] tensors) -> Tensor", multi_dot, 0},
+    {"matrix_power(Tensor self, int n) -> Tensor", matrix_power, 0},
+    {"linalg_matrix_power(Tensor self, int n) -> Tensor", matrix_power, 0},
+    {"cross(Tensor self, Tensor other, int? dim=None) -> Tensor", cross, 0},
+    {"linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor", linalg_cross, 0},
     {NULL, NULL, 0}};
