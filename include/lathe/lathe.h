@@ -136,6 +136,7 @@ typedef struct lathe_value_info {
     lathe_dtype dtype;
     int rank;                    /* -1: not a tensor (a value that was fixed when the model was exported) */
     int64_t dim[LATHE_MAX_RANK]; /* -1: symbolic */
+    int64_t max[LATHE_MAX_RANK]; /* the largest size that the model was exported for; INT64_MAX: any */
     const char *text[LATHE_MAX_RANK]; /* each size as text: "3", "s", "2*s + 1"; owned by the model */
 } lathe_value_info;
 

@@ -57,6 +57,7 @@ static lathe_status check_caches(lt_causal_part *part, lathe_error *err)
         lathe_value_info info;
         LT_TRY(lathe_model_input(part->model, part->cache_in[i], &info, err));
         if (i == 0) part->cache = info.dim[2];
+        if (i == 0) part->cache_max = info.max[2];
         if (info.dim[0] != 1 || info.dim[1] < 0 || info.dim[3] < 0 || info.dim[2] != part->cache)
             LT_FAIL(err, UNSUPPORTED, "cache input '%s' is [%s,%s,%s,%s], expected [1,heads,c,d] with one c",
                     info.name, info.text[0], info.text[1], info.text[2], info.text[3]);
@@ -82,6 +83,7 @@ static lathe_status classify(lt_arena *arena, lt_causal_part *part, lathe_error 
     LT_TRY(check_caches(part, err));
     LT_TRY(lathe_model_input(part->model, (size_t)part->ids, &info, err));
     part->length = info.dim[1];
+    part->length_max = info.max[1];
     for (size_t i = 1; i < n_out; i++) part->cache_out[part->n_out++] = i;
     if (part->n_in && part->n_out != part->n_in)
         LT_FAIL(err, UNSUPPORTED, "the model has %zu cache inputs and %zu cache outputs, expected as many",
@@ -176,6 +178,10 @@ static lathe_status choose_sizes(lt_causal *causal, const lathe_generator_option
     causal->context = options && options->context ? options->context : fixed > 0 ? fixed : LT_OPEN_CONTEXT;
     if (fixed > 0 && causal->context > fixed) causal->context = fixed;
     causal->chunk = options && options->chunk ? options->chunk : LT_OPEN_CHUNK;
+    for (int i = 0; i < causal->n_parts; i++) {
+        if (causal->part[i].n_in) causal->context = lt_min_i64(causal->context, causal->part[i].cache_max);
+        if (i == 0) causal->chunk = lt_min_i64(causal->chunk, causal->part[i].length_max);
+    }
     if (causal->context < 2 || causal->chunk < 1)
         LT_FAIL(err, INVALID_ARGUMENT,
                 "a context of %lld tokens in chunks of %lld: expected 2 and 1 at least",

@@ -13,9 +13,10 @@ typedef struct lt_causal_part {
     int ids, position, position_ids, mask; /* inputs; -1: there is none */
     size_t *cache_in, *cache_out;          /* [n_in], [n_out] inputs and outputs, in the same order */
     size_t n_in, n_out;
-    bool kept;      /* the session keeps the caches; else they are carried from run to run */
-    int64_t length; /* tokens of one run; -1: open */
-    int64_t cache;  /* positions that its caches have; -1: open; 0: it has no cache inputs */
+    bool kept;                     /* the session keeps the caches; else they are carried from run to run */
+    int64_t length;                /* tokens of one run; -1: open */
+    int64_t cache;                 /* positions that its caches have; -1: open; 0: it has no cache inputs */
+    int64_t length_max, cache_max; /* the most that an open length or cache may have */
 } lt_causal_part;
 
 typedef struct lt_causal {

@@ -102,7 +102,11 @@ static lathe_status describe_value(lathe_model *model, const char *name, const c
     out->rank = x->rank;
     for (int i = 0; i < x->rank; i++) {
         lt_text text = {0};
+        uint32_t symbol = x->dim[i].expr ? lt_expr_symbol(x->dim[i].expr) : LT_NONE;
         out->dim[i] = x->dim[i].expr ? -1 : x->dim[i].value;
+        out->max[i] = symbol != LT_NONE ? model->exported->symbols[symbol].max
+                      : x->dim[i].expr  ? INT64_MAX
+                                        : x->dim[i].value;
         if (x->dim[i].expr) lt_expr_print(x->dim[i].expr, &text);
         else lt_text_printf(&text, "%lld", (long long)x->dim[i].value);
         lathe_status status = lt_text_status(&text, err);
