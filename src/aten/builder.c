@@ -126,6 +126,7 @@ lt_dtype lt_build_promote(const lt_builder *b, const lt_id *in, int n)
     bool has[3] = {false, false, false};
     if (b->status != LATHE_OK) return LATHE_F32;
     for (int i = 0; i < n; i++) {
+        if (in[i] == LT_NONE) continue;
         const lt_value *value = &b->graph->values[in[i]];
         int class = value->wrapped ? 2 : value->type.rank ? 0 : 1;
         lt_dtype own = value->type.dtype;
@@ -174,15 +175,38 @@ static bool keeps_number_exact(lt_op op)
     return op == LT_OP_ADD || op == LT_OP_SUB || op == LT_OP_MUL || op == LT_OP_DIV;
 }
 
+lt_id lt_build_operand(lt_builder *b, lt_id x, lt_dtype dtype)
+{
+    if (x == LT_NONE || lt_build_rank(b, x) > 0) return x;
+    lt_dtype own = lt_build_dtype(b, x);
+    bool rounds = dtype == LATHE_BF16 || dtype == LATHE_F16;
+    bool wraps = lt_dtype_is_int(dtype) && lathe_dtype_size(own) > lathe_dtype_size(dtype);
+    return rounds || wraps ? lt_build_cast(b, x, dtype) : x;
+}
+
 lt_id lt_build_binary(lt_builder *b, lt_op op, lt_id x, lt_id y)
 {
     lt_id in[2] = {x, y};
     if (b->status != LATHE_OK || x == LT_NONE || y == LT_NONE) return lt_build(b, op, &(lt_attrs){0}, in, 2);
     lt_dtype compute, out = result_dtype(b, op, lt_build_promote(b, in, 2), &compute);
-    bool half = compute == LATHE_BF16 || compute == LATHE_F16;
-    for (int i = 0; i < 2 && half && !keeps_number_exact(op); i++)
-        if (lt_build_rank(b, in[i]) == 0) in[i] = lt_build_cast(b, in[i], compute);
+    for (int i = 0; i < 2 && !keeps_number_exact(op); i++) in[i] = lt_build_operand(b, in[i], compute);
     return lt_build_formula(b, op, compute, out, in, 2);
+}
+
+lt_id lt_build_ternary(lt_builder *b, lt_op op, lt_id x, lt_id y, lt_id z)
+{
+    lt_id in[3] = {x, y, z};
+    for (int i = 0; i < 3; i++)
+        if (b->status != LATHE_OK || in[i] == LT_NONE) return lt_build(b, op, &(lt_attrs){0}, in, 3);
+    lt_dtype compute, out = result_dtype(b, op, lt_build_promote(b, in, 3), &compute);
+    for (int i = 0; i < 3; i++) in[i] = lt_build_operand(b, in[i], compute);
+    return lt_build_formula(b, op, compute, out, in, 3);
+}
+
+lt_id lt_build_wide(lt_builder *b, lt_id x)
+{
+    lt_dtype dtype = lt_build_dtype(b, x);
+    return dtype == LATHE_BF16 || dtype == LATHE_F16 ? lt_build_cast(b, x, LATHE_F32) : x;
 }
 
 lt_id lt_build_where(lt_builder *b, lt_id condition, lt_id x, lt_id y)

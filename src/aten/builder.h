@@ -42,7 +42,12 @@ lt_id lt_build_arange(lt_builder *b, int64_t count, int64_t start, int64_t step)
 lt_dtype lt_build_promote(const lt_builder *b, const lt_id *in, int n);
 lt_id lt_build_unary(lt_builder *b, lt_op op, lt_id x);
 lt_id lt_build_binary(lt_builder *b, lt_op op, lt_id x, lt_id y);
+lt_id lt_build_ternary(lt_builder *b, lt_op op, lt_id x, lt_id y, lt_id z);
 lt_id lt_build_where(lt_builder *b, lt_id condition, lt_id x, lt_id y);
+/* x as a kernel of `dtype` reads it: values without dims are rounded or wrapped to it first. */
+lt_id lt_build_operand(lt_builder *b, lt_id x, lt_dtype dtype);
+/* Half precision as float32, so that a composition rounds once, when it is cast back. */
+lt_id lt_build_wide(lt_builder *b, lt_id x);
 /* Any formula with the compute and result dtypes given. */
 lt_id lt_build_formula(lt_builder *b, lt_op op, lt_dtype compute, lt_dtype out, const lt_id *in, int n);
 lt_id lt_build_cast(lt_builder *b, lt_id x, lt_dtype dtype);

@@ -1,5 +1,6 @@
-/* Elementwise operators and what is composed of them alone. */
-#include <string.h>
+/* Functions of one tensor, element by element: mathematics, rounding, tests. */
+#include <float.h>
+#include <math.h>
 
 #include "aten/aten.h"
 
@@ -8,94 +9,227 @@ static void unary(lt_call *c)
     lt_call_return(c, lt_build_unary(c->b, c->row->op, lt_call_tensor(c, "self")));
 }
 
-static void binary(lt_call *c)
-{
-    lt_id x = lt_call_tensor(c, "self"), y = lt_call_tensor(c, "other");
-    lt_call_return(c, lt_build_binary(c->b, c->row->op, x, y));
-}
-
-/* self + alpha * other, rounded once. */
-static lt_id scaled_sum(lt_call *c, lt_op op, lt_id x, lt_id y)
-{
-    double alpha = lt_call_float(c, "alpha");
-    if (alpha >= 1 && alpha <= 1) return lt_build_binary(c->b, op, x, y);
-    lt_dtype dtype = lt_build_promote(c->b, (lt_id[]){x, y}, 2);
-    lt_id scale = lt_call_scalar(c, "alpha");
-    if (op == LT_OP_SUB) scale = lt_build_unary(c->b, LT_OP_NEG, scale);
-    return lt_build_formula(c->b, LT_OP_FMA, dtype, dtype, (lt_id[]){x, y, scale}, 3);
-}
-
-static void add(lt_call *c)
-{
-    lt_id x = lt_call_tensor(c, "self"), y = lt_call_tensor(c, "other");
-    lt_call_return(c, scaled_sum(c, c->row->op, x, y));
-}
-
-static void where(lt_call *c)
-{
-    lt_id condition = lt_call_tensor(c, "condition"), x = lt_call_tensor(c, "self"),
-          y = lt_call_tensor(c, "other");
-    lt_call_return(c, lt_build_where(c->b, condition, x, y));
-}
-
-static void gelu(lt_call *c)
-{
-    bool approximate = strcmp(lt_call_string(c, "approximate"), "tanh") == 0;
-    lt_call_return(
-        c, lt_build_unary(c->b, approximate ? LT_OP_GELU_TANH : LT_OP_GELU, lt_call_tensor(c, "self")));
-}
-
-/* Whole powers are products and roots, as PyTorch computes them. */
-static void pow_scalar(lt_call *c)
-{
-    lt_id x = lt_call_tensor(c, "self"), y = lt_call_scalar(c, "exponent");
-    lt_dtype dtype = lt_build_promote(c->b, (lt_id[]){x, y}, 2);
-    double exponent = lt_call_float(c, "exponent");
-    if (exponent >= 2 && exponent <= 2)
-        lt_call_return(c, lt_build_formula(c->b, LT_OP_SQUARE, dtype, dtype, &x, 1));
-    else lt_call_return(c, lt_build_binary(c->b, LT_OP_POW, x, y));
-}
-
-static void cast(lt_call *c)
-{
-    lt_id x = lt_call_tensor(c, "self");
-    lt_call_return(c, lt_build_cast(c->b, x, lt_call_dtype(c, "dtype", lt_build_dtype(c->b, x))));
-}
-
 static void same(lt_call *c) { lt_call_return(c, lt_call_tensor(c, "self")); }
 
-static void nothing(lt_call *c) { (void)c; }
+static void bitwise_not(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "self");
+    if (lt_build_dtype(c->b, x) == LATHE_BOOL) x = lt_build_unary(c->b, LT_OP_LOGICAL_NOT, x);
+    else x = lt_build_binary(c->b, LT_OP_BITWISE_XOR, x, lt_build_integer(c->b, -1));
+    lt_call_return(c, x);
+}
+
+static void square(lt_call *c)
+{
+    lt_id in[2] = {lt_call_tensor(c, "self"), lt_build_integer(c->b, 2)};
+    lt_dtype dtype = lt_build_promote(c->b, in, 2); /* bool becomes int64 */
+    lt_call_return(c, lt_build_formula(c->b, LT_OP_SQUARE, dtype, dtype, in, 1));
+}
+
+static void frac(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "self");
+    lt_call_return(c, lt_build_sub(c->b, x, lt_build_unary(c->b, LT_OP_TRUNC, x)));
+}
+
+/* Tenths and hundreds, in the tensor's own precision as PyTorch has it. */
+static void round_decimals(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "self");
+    int64_t decimals = lt_call_int(c, "decimals");
+    if (lt_dtype_is_float(lt_build_dtype(c->b, x)) && decimals != 0) {
+        lt_id power = lt_build_number(c->b, pow(10, fabs((double)decimals)));
+        power = lt_build_cast(c->b, power, lt_build_dtype(c->b, x));
+        x = lt_build_binary(c->b, decimals < 0 ? LT_OP_DIV : LT_OP_MUL, x, power);
+        x = lt_build_unary(c->b, LT_OP_ROUND, x);
+        x = lt_build_binary(c->b, decimals < 0 ? LT_OP_MUL : LT_OP_DIV, x, power);
+    } else {
+        x = lt_build_unary(c->b, LT_OP_ROUND, x);
+    }
+    lt_call_return(c, x);
+}
+
+static void infinity_of_sign(lt_call *c, double sign)
+{
+    lt_id x = lt_call_tensor(c, "self");
+    lt_call_return(c, lt_build_binary(c->b, LT_OP_EQ, x, lt_build_number(c->b, sign * (double)INFINITY)));
+}
+
+static void isposinf(lt_call *c) { infinity_of_sign(c, 1); }
+static void isneginf(lt_call *c) { infinity_of_sign(c, -1); }
+
+static void isreal(lt_call *c)
+{
+    const lt_type *type = lt_build_type(c->b, lt_call_tensor(c, "self"));
+    lt_id yes = lt_build_boolean(c->b, true);
+    lt_call_return(c, lt_build_full(c->b, yes, LATHE_BOOL, type->rank, type->dim));
+}
+
+static double largest_number(lt_dtype dtype)
+{
+    return dtype == LATHE_F64   ? DBL_MAX
+           : dtype == LATHE_F32 ? FLT_MAX
+           : dtype == LATHE_F16 ? 65504
+                                : 0x1.FEp127;
+}
+
+static void nan_to_num(lt_call *c)
+{
+    lt_builder *b = c->b;
+    lt_id x = lt_call_tensor(c, "self"), result = x;
+    lt_dtype dtype = lt_build_dtype(b, x);
+    if (lt_dtype_is_float(dtype)) {
+        double nan = lt_call_has(c, "nan") ? lt_call_float(c, "nan") : 0, most = largest_number(dtype);
+        double high = lt_call_has(c, "posinf") ? lt_call_float(c, "posinf") : most;
+        double low = lt_call_has(c, "neginf") ? lt_call_float(c, "neginf") : -most;
+        lt_id is_high = lt_build_binary(b, LT_OP_GT, x, lt_build_number(b, most));
+        lt_id is_low = lt_build_binary(b, LT_OP_LT, x, lt_build_number(b, -most));
+        result = lt_build_where(b, lt_build_unary(b, LT_OP_ISNAN, x), lt_build_number(b, nan), x);
+        result = lt_build_where(b, is_high, lt_build_number(b, high), result);
+        result = lt_build_where(b, is_low, lt_build_number(b, low), result);
+    }
+    lt_call_return(c, result);
+}
+
+static void logit(lt_call *c)
+{
+    lt_builder *b = c->b;
+    lt_id x = lt_call_tensor(c, "self"), one = lt_build_number(b, 1);
+    lt_dtype dtype = lt_dtype_is_float(lt_build_dtype(b, x)) ? lt_build_dtype(b, x) : LATHE_F32;
+    lt_id y = lt_build_wide(b, lt_build_cast(b, x, dtype));
+    if (lt_call_has(c, "eps")) {
+        double eps = lt_call_float(c, "eps");
+        y = lt_build_ternary(b, LT_OP_CLAMP, y, lt_build_number(b, eps), lt_build_number(b, 1 - eps));
+    }
+    y = lt_build_unary(b, LT_OP_LOG, lt_build_div(b, y, lt_build_sub(b, one, y)));
+    lt_call_return(c, lt_build_cast(b, y, dtype));
+}
+
+static void scaled(lt_call *c, double factor)
+{
+    lt_call_return(c, lt_build_mul(c->b, lt_call_tensor(c, "self"), lt_build_number(c->b, factor)));
+}
+
+static void deg2rad(lt_call *c) { scaled(c, M_PI / 180); }
+static void rad2deg(lt_call *c) { scaled(c, 180 / M_PI); }
+
+/* A composition of floats that is rounded once: widened before, and narrowed to the result's dtype after. */
+static void in_float32(lt_call *c, lt_id (*f)(lt_builder *b, lt_id x))
+{
+    lt_id x = lt_call_tensor(c, "self");
+    lt_dtype dtype = lt_dtype_is_float(lt_build_dtype(c->b, x)) ? lt_build_dtype(c->b, x) : LATHE_F32;
+    x = lt_build_wide(c->b, lt_build_cast(c->b, x, dtype));
+    lt_call_return(c, lt_build_cast(c->b, f(c->b, x), dtype));
+}
+
+/* -x log x, 0 at 0, -inf below. */
+static lt_id entr_of(lt_builder *b, lt_id x)
+{
+    lt_id zero = lt_build_number(b, 0);
+    lt_id positive = lt_build_unary(b, LT_OP_NEG, lt_build_binary(b, LT_OP_XLOGY, x, x));
+    lt_id below = lt_build_binary(b, LT_OP_LT, x, zero);
+    return lt_build_where(b, below, lt_build_number(b, -(double)INFINITY), positive);
+}
+
+/* Half of erfc(-x / sqrt 2). */
+static lt_id ndtr_of(lt_builder *b, lt_id x)
+{
+    x = lt_build_unary(b, LT_OP_ERFC, lt_build_mul(b, x, lt_build_number(b, -M_SQRT1_2)));
+    return lt_build_mul(b, x, lt_build_number(b, 0.5));
+}
+
+static void entr(lt_call *c) { in_float32(c, entr_of); }
+static void ndtr(lt_call *c) { in_float32(c, ndtr_of); }
 
 const lt_aten_row lt_aten_pointwise[] = {
     {"neg(Tensor self) -> Tensor", unary, LT_OP_NEG},
+    {"negative(Tensor self) -> Tensor", unary, LT_OP_NEG},
+    {"positive(Tensor(a) self) -> Tensor(a)", same, 0},
     {"abs(Tensor self) -> Tensor", unary, LT_OP_ABS},
-    {"relu(Tensor self) -> Tensor", unary, LT_OP_RELU},
-    {"silu(Tensor self) -> Tensor", unary, LT_OP_SILU},
-    {"exp(Tensor self) -> Tensor", unary, LT_OP_EXP},
-    {"rsqrt(Tensor self) -> Tensor", unary, LT_OP_RSQRT},
+    {"absolute(Tensor self) -> Tensor", unary, LT_OP_ABS},
+    {"sign(Tensor self) -> Tensor", unary, LT_OP_SIGN},
+    {"sgn(Tensor self) -> Tensor", unary, LT_OP_SIGN},
+    {"square(Tensor self) -> Tensor", square, 0},
+    {"reciprocal(Tensor self) -> Tensor", unary, LT_OP_RECIPROCAL},
     {"sqrt(Tensor self) -> Tensor", unary, LT_OP_SQRT},
-    {"cos(Tensor self) -> Tensor", unary, LT_OP_COS},
+    {"rsqrt(Tensor self) -> Tensor", unary, LT_OP_RSQRT},
+    {"exp(Tensor self) -> Tensor", unary, LT_OP_EXP},
+    {"exp2(Tensor self) -> Tensor", unary, LT_OP_EXP2},
+    {"expm1(Tensor self) -> Tensor", unary, LT_OP_EXPM1},
+    {"log(Tensor self) -> Tensor", unary, LT_OP_LOG},
+    {"log2(Tensor self) -> Tensor", unary, LT_OP_LOG2},
+    {"log10(Tensor self) -> Tensor", unary, LT_OP_LOG10},
+    {"log1p(Tensor self) -> Tensor", unary, LT_OP_LOG1P},
+    {"special_exp2(Tensor self) -> Tensor", unary, LT_OP_EXP2},
+    {"special_expm1(Tensor self) -> Tensor", unary, LT_OP_EXPM1},
+    {"special_log1p(Tensor self) -> Tensor", unary, LT_OP_LOG1P},
+
     {"sin(Tensor self) -> Tensor", unary, LT_OP_SIN},
+    {"cos(Tensor self) -> Tensor", unary, LT_OP_COS},
+    {"tan(Tensor self) -> Tensor", unary, LT_OP_TAN},
+    {"asin(Tensor self) -> Tensor", unary, LT_OP_ASIN},
+    {"acos(Tensor self) -> Tensor", unary, LT_OP_ACOS},
+    {"atan(Tensor self) -> Tensor", unary, LT_OP_ATAN},
+    {"arcsin(Tensor self) -> Tensor", unary, LT_OP_ASIN},
+    {"arccos(Tensor self) -> Tensor", unary, LT_OP_ACOS},
+    {"arctan(Tensor self) -> Tensor", unary, LT_OP_ATAN},
+    {"sinh(Tensor self) -> Tensor", unary, LT_OP_SINH},
+    {"cosh(Tensor self) -> Tensor", unary, LT_OP_COSH},
     {"tanh(Tensor self) -> Tensor", unary, LT_OP_TANH},
+    {"asinh(Tensor self) -> Tensor", unary, LT_OP_ASINH},
+    {"acosh(Tensor self) -> Tensor", unary, LT_OP_ACOSH},
+    {"atanh(Tensor self) -> Tensor", unary, LT_OP_ATANH},
+    {"arcsinh(Tensor self) -> Tensor", unary, LT_OP_ASINH},
+    {"arccosh(Tensor self) -> Tensor", unary, LT_OP_ACOSH},
+    {"arctanh(Tensor self) -> Tensor", unary, LT_OP_ATANH},
+    {"sinc(Tensor self) -> Tensor", unary, LT_OP_SINC},
+    {"special_sinc(Tensor self) -> Tensor", unary, LT_OP_SINC},
+    {"deg2rad(Tensor self) -> Tensor", deg2rad, 0},
+    {"rad2deg(Tensor self) -> Tensor", rad2deg, 0},
+
+    {"erf(Tensor self) -> Tensor", unary, LT_OP_ERF},
+    {"erfc(Tensor self) -> Tensor", unary, LT_OP_ERFC},
+    {"erfinv(Tensor self) -> Tensor", unary, LT_OP_ERFINV},
+    {"special_erf(Tensor self) -> Tensor", unary, LT_OP_ERF},
+    {"special_erfc(Tensor self) -> Tensor", unary, LT_OP_ERFC},
+    {"special_erfinv(Tensor self) -> Tensor", unary, LT_OP_ERFINV},
+    {"special_ndtr(Tensor self) -> Tensor", ndtr, 0},
+    {"special_entr(Tensor self) -> Tensor", entr, 0},
+    {"lgamma(Tensor self) -> Tensor", unary, LT_OP_LGAMMA},
+    {"special_gammaln(Tensor self) -> Tensor", unary, LT_OP_LGAMMA},
+    {"digamma(Tensor self) -> Tensor", unary, LT_OP_DIGAMMA},
+    {"special_digamma(Tensor self) -> Tensor", unary, LT_OP_DIGAMMA},
+    {"special_psi(Tensor self) -> Tensor", unary, LT_OP_DIGAMMA},
     {"sigmoid(Tensor self) -> Tensor", unary, LT_OP_SIGMOID},
-    {"gelu(Tensor self, *, str approximate='none') -> Tensor", gelu, 0},
-    {"add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", add, LT_OP_ADD},
-    {"sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", add, LT_OP_SUB},
-    {"mul.Tensor(Tensor self, Tensor other) -> Tensor", binary, LT_OP_MUL},
-    {"div.Tensor(Tensor self, Tensor other) -> Tensor", binary, LT_OP_DIV},
-    {"pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", pow_scalar, 0},
-    {"le.Tensor(Tensor self, Tensor other) -> Tensor", binary, LT_OP_LE},
-    {"where.self(Tensor condition, Tensor self, Tensor other) -> Tensor", where, 0},
-    {"to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? "
-     "memory_format=None) -> Tensor(a)",
-     cast, 0},
-    {"to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, "
-     "MemoryFormat? memory_format=None) -> Tensor(a)",
-     cast, 0},
-    {"clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", same, 0},
-    {"contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)", same, 0},
-    {"_assert_tensor_metadata(Tensor a, SymInt[]? size=None, SymInt[]? stride=None, ScalarType? dtype=None, "
-     "*, Device? "
-     "device=None, Layout? layout=None) -> ()",
-     nothing, 0},
+    {"special_expit(Tensor self) -> Tensor", unary, LT_OP_SIGMOID},
+    {"logit(Tensor self, float? eps=None) -> Tensor", logit, 0},
+    {"special_logit(Tensor self, float? eps=None) -> Tensor", logit, 0},
+
+    {"ceil(Tensor self) -> Tensor", unary, LT_OP_CEIL},
+    {"floor(Tensor self) -> Tensor", unary, LT_OP_FLOOR},
+    {"trunc(Tensor self) -> Tensor", unary, LT_OP_TRUNC},
+    {"fix(Tensor self) -> Tensor", unary, LT_OP_TRUNC},
+    {"round(Tensor self) -> Tensor", unary, LT_OP_ROUND},
+    {"round.decimals(Tensor self, *, int decimals) -> Tensor", round_decimals, 0},
+    {"special_round(Tensor self, *, int decimals=0) -> Tensor", round_decimals, 0},
+    {"frac(Tensor self) -> Tensor", frac, 0},
+
+    {"logical_not(Tensor self) -> Tensor", unary, LT_OP_LOGICAL_NOT},
+    {"bitwise_not(Tensor self) -> Tensor", bitwise_not, 0},
+    {"isnan(Tensor self) -> Tensor", unary, LT_OP_ISNAN},
+    {"isinf(Tensor self) -> Tensor", unary, LT_OP_ISINF},
+    {"isfinite(Tensor self) -> Tensor", unary, LT_OP_ISFINITE},
+    {"isposinf(Tensor self) -> Tensor", isposinf, 0},
+    {"isneginf(Tensor self) -> Tensor", isneginf, 0},
+    {"isreal(Tensor self) -> Tensor", isreal, 0},
+    {"signbit(Tensor self) -> Tensor", unary, LT_OP_SIGNBIT},
+    {"nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor", nan_to_num,
+     0},
+
+    {"real(Tensor(a) self) -> Tensor(a)", same, 0},
+    {"conj(Tensor(a) self) -> Tensor(a)", same, 0},
+    {"_conj(Tensor(a) self) -> Tensor(a)", same, 0},
+    {"conj_physical(Tensor self) -> Tensor", same, 0},
+    {"resolve_conj(Tensor(a) self) -> Tensor(a)", same, 0},
+    {"resolve_neg(Tensor(a) self) -> Tensor(a)", same, 0},
     {NULL, NULL, 0}};

@@ -12,6 +12,7 @@ typedef enum lt_op {
 #define LT_BINARY(ID, name, f, i) LT_OP_##ID,
 #define LT_COMPARE(ID, name, f) LT_OP_##ID,
 #define LT_BITWISE(ID, name, i) LT_OP_##ID,
+#define LT_TERNARY_FLOAT(ID, name, f) LT_OP_##ID,
 #define LT_TERNARY(ID, name, f) LT_OP_##ID,
 #include "ops/scalar.def"
 #define LT_OP(ID, name, outputs, flags) LT_OP_##ID,

@@ -5,6 +5,7 @@
 #include "ops/convert.h"
 #include "ops/families.h"
 #include "ops/iter.h"
+#include "ops/special.h"
 
 #pragma GCC diagnostic ignored "-Wfloat-equal"
 #pragma GCC diagnostic ignored "-Wconversion" /* formulas mix T with int results of comparisons */
@@ -44,6 +45,23 @@ static double remainder_f64(double x, double y)
     return mod != 0 && (y < 0) != (mod < 0) ? mod + y : mod;
 }
 
+/* The reentrant forms: the others write a global. */
+static float log_gamma_f32(float x)
+{
+    int sign;
+    return lgammaf_r(x, &sign);
+}
+
+static double log_gamma_f64(double x)
+{
+    int sign;
+    return lgamma_r(x, &sign);
+}
+
+/* NaN if one of them is. */
+static float larger_f32(float x, float y) { return x > y || x != x ? x : y; }
+static double larger_f64(double x, double y) { return x > y || x != x ? x : y; }
+
 static int64_t div_trunc_i64(int64_t x, int64_t y)
 {
     return y == 0 ? 0 : y == -1 ? (int64_t)(0 - (uint64_t)x) : x / y;
@@ -70,6 +88,24 @@ static int64_t pow_i64(int64_t x, int64_t y)
     for (; y; y >>= 1, base *= base)
         if (y & 1) result *= base;
     return (int64_t)result;
+}
+
+static int64_t gcd_i64(int64_t x, int64_t y)
+{
+    uint64_t a = x < 0 ? 0 - (uint64_t)x : (uint64_t)x, b = y < 0 ? 0 - (uint64_t)y : (uint64_t)y;
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return (int64_t)a;
+}
+
+static int64_t lcm_i64(int64_t x, int64_t y)
+{
+    int64_t divisor = gcd_i64(x, y);
+    uint64_t multiple = divisor ? (uint64_t)div_trunc_i64(x, divisor) * (uint64_t)y : 0;
+    return (int64_t)multiple < 0 ? (int64_t)(0 - multiple) : (int64_t)multiple;
 }
 
 #define T float

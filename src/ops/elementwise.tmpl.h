@@ -31,6 +31,7 @@ static void FN(row)(lt_op op, const T *restrict a, const T *restrict b, const T 
     case LT_OP_##ID:                \
         EACH(f)
 #define LT_BINARY_FLOAT LT_UNARY_FLOAT
+#define LT_TERNARY_FLOAT LT_UNARY_FLOAT
 #endif
 #define LT_COMPARE(ID, name, f) \
     case LT_OP_##ID:            \

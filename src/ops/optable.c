@@ -23,6 +23,7 @@ static const lt_op_info table[LT_OP_COUNT] = {
 #define LT_BINARY(ID, name, f, i) ELEMENTWISE(ID, name, 2, ANY)
 #define LT_COMPARE(ID, name, f) ELEMENTWISE(ID, name, 2, TEST)
 #define LT_BITWISE(ID, name, i) ELEMENTWISE(ID, name, 2, BITWISE)
+#define LT_TERNARY_FLOAT(ID, name, f) ELEMENTWISE(ID, name, 3, FLOAT)
 #define LT_TERNARY(ID, name, f) ELEMENTWISE(ID, name, 3, ANY)
 #include "ops/scalar.def"
 #define LT_OP(ID, label, outputs, flag)        \
