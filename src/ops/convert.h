@@ -10,7 +10,8 @@ void lt_load_f64(lt_dtype dtype, const void *from, int64_t step, int64_t n, doub
 void lt_load_i64(lt_dtype dtype, const void *from, int64_t step, int64_t n, int64_t *to);
 
 /* Stores n elements, rounding to nearest even, truncating toward zero from floats to integers (values that do
- * not fit give the least int64 and then wrap), wrapping between integers; to bool: whether not zero. */
+ * not fit int64, or int32 for the signed types up to it, give its least and then wrap), wrapping between
+ * integers; to bool: whether not zero. */
 void lt_store_f32(lt_dtype dtype, void *to, int64_t step, int64_t n, const float *from);
 void lt_store_f64(lt_dtype dtype, void *to, int64_t step, int64_t n, const double *from);
 void lt_store_i64(lt_dtype dtype, void *to, int64_t step, int64_t n, const int64_t *from);
