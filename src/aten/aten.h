@@ -61,6 +61,9 @@ extern const lt_aten_row *const lt_aten_families[];
 /* clang-format off */
 #define LT_ATEN_FAMILIES(X) \
     X(pointwise) \
+    X(activation) \
+    X(arithmetic) \
+    X(assign) \
     X(creation) \
     X(shape) \
     X(join) \

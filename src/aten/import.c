@@ -55,6 +55,19 @@ static lathe_status check_result(lt_importer *im, const lt_xgraph *graph, const 
     return LATHE_OK;
 }
 
+/* How a value lies in memory in PyTorch; false when the file does not say. */
+static bool recorded_layout(const lt_importer *im, const lt_xgraph *graph, const char *name, lt_tensor *out)
+{
+    const lt_xtype *recorded = recorded_type(graph, name);
+    lt_type type;
+    if (!recorded || !recorded->has_strides || eval_type(im, recorded, &type, NULL) != LATHE_OK) return false;
+    *out = lt_tensor_of(&type, NULL);
+    for (int i = 0; i < type.rank; i++)
+        if (lt_xdim_eval(&recorded->stride[i], im->options->bindings, &out->stride[i], NULL) != LATHE_OK)
+            return false;
+    return true;
+}
+
 /* ---- Arguments ---- */
 
 static lathe_status resolve(lt_importer *im, lt_scope *scope, const lt_arg *raw, lt_arg *out)
@@ -114,22 +127,34 @@ static lathe_status bind_args(lt_importer *im, lt_scope *scope, const lt_xnode *
 
 /* ---- Results ---- */
 
-/* The binding of the argument that results alias; NULL when they alias none. */
-static lt_binding *aliased_binding(const lt_scope *scope, const lt_xnode *node, const lt_schema *schema)
+/* The name of the argument that results alias; NULL when they alias none. */
+static const char *aliased_name(const lt_xnode *node, const lt_schema *schema)
 {
     for (uint32_t p = 0; schema->returns_alias && p < schema->n; p++) {
         if (schema->params[p].alias != schema->returns_alias) continue;
         for (uint32_t i = 0; i < node->n_args; i++) {
             const lt_xarg *arg = &node->args[i];
             bool this_one = arg->name ? strcmp(arg->name, schema->params[p].name) == 0 : i == p;
-            if (this_one && arg->arg.kind == LT_ARG_NAME) return lt_scope_find(scope, arg->arg.text);
+            if (this_one && arg->arg.kind == LT_ARG_NAME) return arg->arg.text;
         }
     }
     return NULL;
 }
 
+/* The binding that a result shares memory with; NULL when it has its own. */
+static lt_binding *find_base(const lt_importer *im, const lt_xgraph *graph, const lt_scope *scope,
+                             const char *aliased, const char *name, lt_id value)
+{
+    lt_binding *base = aliased ? lt_scope_find(scope, aliased) : NULL;
+    lt_tensor from, to;
+    if (!base || base->arg.kind != LT_ARG_TENSOR) return NULL;
+    if (!recorded_layout(im, graph, aliased, &from) || !recorded_layout(im, graph, name, &to)) return base;
+    return lt_view_is_alias(&im->b, base->arg.id, value, &from, &to) ? base : NULL;
+}
+
+/* `aliased`: the value whose memory the result may share; NULL when it has its own. */
 static lathe_status bind_result(lt_importer *im, const lt_xgraph *graph, lt_scope *scope, const char *name,
-                                lt_arg result, lt_binding *base)
+                                lt_arg result, const char *aliased)
 {
     lt_binding *binding;
     if (result.kind != LT_ARG_TENSOR) {
@@ -140,6 +165,7 @@ static lathe_status bind_result(lt_importer *im, const lt_xgraph *graph, lt_scop
     LT_TRY(check_result(im, graph, name, result.id));
     im->b.graph->values[result.id].name =
         im->b.graph->values[result.id].name ? im->b.graph->values[result.id].name : name;
+    lt_binding *base = find_base(im, graph, scope, aliased, name, result.id);
     if (base) LT_TRY(lt_binding_alias(&im->b, base, result.id, &binding, im->err));
     else LT_TRY(lt_binding_create(im->arena, result.id, &binding, im->err));
     return lt_scope_bind(scope, name, binding, im->err);
@@ -148,7 +174,7 @@ static lathe_status bind_result(lt_importer *im, const lt_xgraph *graph, lt_scop
 /* Binds results to the node's outputs; a list output takes as many as it names. */
 static lathe_status bind_results(lt_importer *im, const lt_xgraph *graph, lt_scope *scope,
                                  const lt_xnode *node, const lt_arg *results, uint32_t n_results,
-                                 lt_binding *base)
+                                 const char *aliased)
 {
     uint32_t next = 0;
     for (uint32_t i = 0; i < node->n_outs; i++) {
@@ -160,7 +186,7 @@ static lathe_status bind_results(lt_importer *im, const lt_xgraph *graph, lt_sco
             if (next >= n_results)
                 LT_FAIL(im->err, FORMAT, "output '%s' is number %u, but the operator gives %u", names[k].text,
                         next + 1, n_results);
-            LT_TRY(bind_result(im, graph, scope, names[k].text, results[next], base));
+            LT_TRY(bind_result(im, graph, scope, names[k].text, results[next], aliased));
         }
     }
     return LATHE_OK;
@@ -220,8 +246,7 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
         return write_result(im, scope, node, written, call.results[0]);
     }
     LT_TRY(apply_writes(im, scope, node, &call));
-    return bind_results(im, graph, scope, node, call.results, call.n_results,
-                        aliased_binding(scope, node, &schema));
+    return bind_results(im, graph, scope, node, call.results, call.n_results, aliased_name(node, &schema));
 }
 
 /* A region that runs as it stands: autocast and grad modes change nothing here. */

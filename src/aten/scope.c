@@ -27,20 +27,51 @@ lathe_status lt_binding_create(lt_arena *arena, lt_id value, lt_binding **out, l
     return LATHE_OK;
 }
 
+enum { MAX_CHAIN = 64 };
+
+/* A base address for views that are only looked at: never followed, only offsets from it count. */
+static char *pretended_address(void) { return (char *)(uintptr_t)((uintptr_t)1 << 46); }
+
+/* The nodes between `value` and `base`, from the value on; -1 when something else than views lies between. */
+static int list_chain(const lt_builder *b, lt_id base, lt_id value, const lt_node *chain[MAX_CHAIN])
+{
+    int n = 0;
+    for (lt_id at = value; at != base;) {
+        const lt_node *node = lt_graph_producer(b->graph, at);
+        if (!node || !(lt_op_get(node->op)->flags & LT_OP_VIEW) || n == MAX_CHAIN) return -1;
+        chain[n++] = node;
+        at = node->in[0];
+    }
+    return n;
+}
+
+bool lt_view_is_alias(const lt_builder *b, lt_id base, lt_id value, const lt_tensor *from,
+                      const lt_tensor *to)
+{
+    const lt_node *chain[MAX_CHAIN];
+    int n = list_chain(b, base, value, chain);
+    if (n < 0 || lathe_tensor_count(to) == 0) return true;
+    lt_tensor at = *from;
+    at.data = pretended_address();
+    while (n--) {
+        lt_tensor next;
+        /* What strides cannot express was copied, and copies are contiguous. */
+        if (!lt_op_get(chain[n]->op)->view(&chain[n]->attrs, &at, &next)) return !lt_tensor_is_contiguous(to);
+        at = next;
+    }
+    for (int i = 0; i < to->rank; i++)
+        if (to->dim[i] > 1 && to->stride[i] != at.stride[i]) return false;
+    return true;
+}
+
 /* The view steps between `base` and `value`, outermost first; false when something else lies between. */
 static lathe_status trace_views(lt_builder *b, lt_id base, const lt_view_step *outer, lt_id value,
                                 const lt_view_step **out, bool *found, lathe_error *err)
 {
-    const lt_node *chain[64];
-    int n = 0;
-    *found = false;
-    for (lt_id at = value; at != base;) {
-        const lt_node *node = lt_graph_producer(b->graph, at);
-        if (!node || !(lt_op_get(node->op)->flags & LT_OP_VIEW) || n == (int)LT_COUNT(chain)) return LATHE_OK;
-        chain[n++] = node;
-        at = node->in[0];
-    }
-    *found = true;
+    const lt_node *chain[MAX_CHAIN];
+    int n = list_chain(b, base, value, chain);
+    *found = n >= 0;
+    if (!*found) return LATHE_OK;
     *out = outer;
     while (n--) {
         lt_view_step *step;
@@ -97,7 +128,7 @@ static bool view_window(const lt_type *base, const lt_view_step *view, lt_attrs 
 {
     const lt_view_step *steps[MAX_VIEWS];
     int n = list_views(view, steps);
-    char *origin = (char *)(uintptr_t)((uintptr_t)1 << 46); /* never followed: only offsets from it count */
+    char *origin = pretended_address();
     lt_tensor at = lt_tensor_of(base, origin);
     for (int i = 0; i < n; i++) {
         lt_tensor next;
@@ -114,6 +145,7 @@ static bool view_window(const lt_type *base, const lt_view_step *view, lt_attrs 
 
 void lt_binding_write(lt_builder *b, lt_binding *binding, lt_id value)
 {
+    if (value == lt_binding_read(b, binding)) return; /* detach_, dropout_ */
     lt_type type = *lt_build_type(b, lt_binding_read(b, binding));
     value = lt_build_expand(b, lt_build_cast(b, value, type.dtype), type.rank, type.dim);
     if (b->status != LATHE_OK) return;

@@ -43,6 +43,12 @@ lathe_status lt_binding_create(lt_arena *arena, lt_id value, lt_binding **out, l
 lathe_status lt_binding_alias(lt_builder *b, lt_binding *base, lt_id value, lt_binding **out,
                               lathe_error *err) LT_MUST_USE;
 
+/* Whether PyTorch made a view and not a copy: reshape, contiguous and to do either. `value` is made from
+ * `base` by views alone (true when it is not), whose tensors lie as `from` and `to` (without elements: true)
+ * in PyTorch. */
+bool lt_view_is_alias(const lt_builder *b, lt_id base, lt_id value, const lt_tensor *from,
+                      const lt_tensor *to);
+
 lt_id lt_binding_read(lt_builder *b, lt_binding *binding); /* its current value */
 void lt_binding_write(lt_builder *b, lt_binding *binding,
                       lt_id value); /* converts and broadcasts to its type */

@@ -45,30 +45,56 @@ static const lt_aten_row *get(const lt_aten_table *table, const char *name)
     return index == LT_NONE ? NULL : table->rows[index];
 }
 
+/* The row of `base` (its first `length` bytes) with an overload, or with the one that some operators go by
+ * instead. */
+static const lt_aten_row *get_overload(const lt_aten_table *table, const char *base, size_t length,
+                                       const char *overload, const char *instead)
+{
+    char name[2 * NAME_BYTES];
+    snprintf(name, sizeof name, "%.*s.%s", (int)length, base, overload);
+    const lt_aten_row *row = get(table, name);
+    if (row) return row;
+    snprintf(name, sizeof name, "%.*s.%s", (int)length, base, instead);
+    return get(table, name);
+}
+
+/* add_.Tensor is add.Tensor; floor_divide_.Tensor is floor_divide.default; __iand__.Tensor is __and__.Tensor.
+ */
+static const lt_aten_row *get_inplace(const lt_aten_table *table, const char *name, size_t base)
+{
+    const char *overload = name + base + 1;
+    if (base > 4 && lt_str_starts_with(name, "__i") && name[base - 2] == '_') {
+        char dunder[NAME_BYTES];
+        snprintf(dunder, sizeof dunder, "__%s", name + 3);
+        return get(table, dunder);
+    }
+    if (base < 2 || name[base - 1] != '_' || name[base - 2] == '_') return NULL;
+    return get_overload(table, name, base - 1, overload, "default");
+}
+
+/* exp.out is exp.default, add.out is add.Tensor, eq.Scalar_out is eq.Scalar. */
+static const lt_aten_row *get_out(const lt_aten_table *table, const char *name, size_t base)
+{
+    char functional[NAME_BYTES];
+    if (lt_str_ends_with(name, ".out")) return get_overload(table, name, base, "default", "Tensor");
+    if (lt_str_ends_with(name, ".out_mode")) return get_overload(table, name, base, "Tensor_mode", "default");
+    if (!lt_str_ends_with(name, "_out")) return NULL;
+    snprintf(functional, sizeof functional, "%.*s", (int)strlen(name) - 4, name);
+    return get(table, functional);
+}
+
 const lt_aten_row *lt_aten_find(const lt_aten_table *table, const char *target, lt_aten_form *form)
 {
     char name[NAME_BYTES];
     *form = LT_ATEN_FUNCTIONAL;
     if (lt_str_starts_with(target, "aten.")) target += 5;
-    const char *overload = strchr(target, '.');
     if (strlen(target) + 16 > sizeof name) return NULL;
-    snprintf(name, sizeof name, "%s%s", target, overload ? "" : ".default");
+    snprintf(name, sizeof name, "%s%s", target, strchr(target, '.') ? "" : ".default");
     const lt_aten_row *row = get(table, name);
     if (row) return row;
 
-    overload = strchr(name, '.');
-    size_t base = (size_t)(overload - name);
-    char derived[NAME_BYTES + 16];
-    bool inplace = base > 1 && name[base - 1] == '_' && name[base - 2] != '_';
-    if (inplace) {
-        snprintf(derived, sizeof derived, "%.*s%s", (int)base - 1, name, overload);
-        *form = LT_ATEN_INPLACE;
-        return get(table, derived);
-    }
-    if (lt_str_ends_with(name, ".out")) snprintf(derived, sizeof derived, "%.*s.default", (int)base, name);
-    else if (lt_str_ends_with(name, "_out"))
-        snprintf(derived, sizeof derived, "%.*s", (int)strlen(name) - 4, name);
-    else return NULL;
-    *form = LT_ATEN_OUT;
-    return get(table, derived);
+    size_t base = strcspn(name, ".");
+    row = get_inplace(table, name, base);
+    *form = row ? LT_ATEN_INPLACE : LT_ATEN_OUT;
+    return row ? row : get_out(table, name, base);
 }
