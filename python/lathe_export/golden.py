@@ -47,7 +47,8 @@ def _save(program, folder, name):
     tidy(path)
 
 
-def write_case(folder, name, module, args, kwargs=None, core=True, exact=False, dynamic_shapes=None, run_args=None):
+def write_case(folder, name, module, args, kwargs=None, core=True, exact=False, dynamic_shapes=None, run_args=None,
+               strict=False):
     """Exports `module` (an nn.Module or a function) for `args` and records its outputs.
 
     `run_args`: other arguments to record (for dynamic shapes); default: `args`.
@@ -60,7 +61,7 @@ def write_case(folder, name, module, args, kwargs=None, core=True, exact=False, 
     pristine = copy.deepcopy(module)
     with torch.no_grad():
         program = torch.export.export(
-            module, tree_map(_clone, args), tree_map(_clone, kwargs), dynamic_shapes=dynamic_shapes, strict=False
+            module, tree_map(_clone, args), tree_map(_clone, kwargs), dynamic_shapes=dynamic_shapes, strict=strict
         )
         _save(program, folder, name)
         if core:
