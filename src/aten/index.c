@@ -29,17 +29,11 @@ static void index_select(lt_call *c)
     lt_call_return(c, lt_build_rank(c->b, x) == 0 ? lt_build_squeeze(c->b, out, 0) : out);
 }
 
-/* Sums of half-precision numbers are kept in float32 until they are done. */
-static lt_dtype sum_dtype(lt_dtype dtype)
-{
-    return dtype == LATHE_BF16 || dtype == LATHE_F16 ? LATHE_F32 : dtype;
-}
-
 /* `source` written where `index` names places along a dim, or added there. */
 static lt_id put_rows(lt_call *c, lt_id source, bool wrap, bool accumulate)
 {
     lt_id x = self(c), index = lt_build_at_least(c->b, lt_call_tensor(c, "index"), 1);
-    lt_dtype dtype = lt_build_dtype(c->b, x), sums = accumulate ? sum_dtype(dtype) : dtype;
+    lt_dtype dtype = lt_build_dtype(c->b, x), sums = accumulate ? lt_dtype_wide(dtype) : dtype;
     lt_id base = lt_build_at_least(c->b, lt_build_cast(c->b, x, sums), 1);
     lt_type window = *lt_build_type(c->b, base);
     int d = lt_call_dim(c, "dim", window.rank);
@@ -66,7 +60,7 @@ static void index_add(lt_call *c)
     lt_id source = lt_call_tensor(c, "source");
     double alpha = lt_call_float(c, "alpha");
     if (!(alpha >= 1 && alpha <= 1)) {
-        source = lt_build_cast(c->b, source, sum_dtype(lt_build_dtype(c->b, source)));
+        source = lt_build_cast(c->b, source, lt_dtype_wide(lt_build_dtype(c->b, source)));
         source = lt_build_mul(c->b, source, lt_call_scalar(c, "alpha"));
     }
     lt_call_return(c, put_rows(c, source, false, true));
@@ -86,7 +80,7 @@ static void put(lt_call *c)
     lt_id x = self(c), index = flat(c->b, lt_call_tensor(c, "index"));
     lt_id source = flat(c->b, lt_call_tensor(c, "source"));
     bool accumulate = lt_call_bool(c, "accumulate");
-    lt_dtype dtype = lt_build_dtype(c->b, x), sums = accumulate ? sum_dtype(dtype) : dtype;
+    lt_dtype dtype = lt_build_dtype(c->b, x), sums = accumulate ? lt_dtype_wide(dtype) : dtype;
     lt_id out = lt_build_index_put_dim(c->b, flat(c->b, lt_build_cast(c->b, x, sums)), 0, index,
                                        lt_build_cast(c->b, source, sums), true, accumulate);
     lt_call_return(c, lt_build_cast(c->b, like(c->b, out, x), dtype));
@@ -139,8 +133,8 @@ static lt_id scatter_reduced(lt_call *c, lt_id x, int64_t dim, lt_id index, lt_i
     if (lt_build_dtype(c->b, source) != dtype)
         return lt_build_fail(c->b, LATHE_TYPE, "the source is %s, expected %s",
                              lathe_dtype_name(lt_build_dtype(c->b, source)), lathe_dtype_name(dtype));
-    if (folds) source = lt_build_cast(c->b, source, sum_dtype(dtype));
-    x = lt_build_cast(c->b, x, folds ? sum_dtype(dtype) : dtype);
+    if (folds) source = lt_build_cast(c->b, source, lt_dtype_wide(dtype));
+    x = lt_build_cast(c->b, x, folds ? lt_dtype_wide(dtype) : dtype);
     return lt_build_cast(c->b, lt_build_scatter(c->b, x, dim, index, source, kind), dtype);
 }
 
@@ -208,12 +202,12 @@ static void reduce_into(lt_call *c, int64_t dim, lt_id index, lt_id source)
         lt_build_fail(c->b, LATHE_FORMAT, "reduce '%s', expected sum, prod, mean, amax or amin", name);
         return;
     }
-    lt_id wide = lt_build_cast(c->b, x, sum_dtype(dtype));
-    source = lt_build_cast(c->b, source, sum_dtype(dtype));
+    lt_id wide = lt_build_cast(c->b, x, lt_dtype_wide(dtype));
+    source = lt_build_cast(c->b, source, lt_dtype_wide(dtype));
     if (!include_self) {
         const lt_type *shape = lt_build_type(c->b, index);
-        lt_id start = lt_build_full(c->b, identity(c->b, kinds[k].kind, dtype), sum_dtype(dtype), shape->rank,
-                                    shape->dim);
+        lt_id start = lt_build_full(c->b, identity(c->b, kinds[k].kind, dtype), lt_dtype_wide(dtype),
+                                    shape->rank, shape->dim);
         wide = lt_build_scatter(c->b, wide, dim, index, start, LT_REDUCE_SET);
     }
     lt_id out = lt_build_scatter(c->b, wide, dim, index, source, kinds[k].kind);
@@ -284,7 +278,7 @@ static lt_id bag_sizes(lt_builder *b, lt_id bag, lt_id counts, int64_t bags)
 static lt_id fold_bags(lt_builder *b, lt_id rows, lt_id bag, lt_id counts, int64_t bags, lt_bag_mode mode)
 {
     lt_type type = *lt_build_type(b, rows), out = type;
-    lt_dtype wide = sum_dtype(type.dtype);
+    lt_dtype wide = lt_dtype_wide(type.dtype);
     out.dtype = wide;
     out.dim[0] = bags;
     lt_id mask = lt_build_unsqueeze(b, counts, 1),
@@ -326,9 +320,8 @@ static void embedding_bag(lt_call *c)
     lt_id counts = lt_build_binary(c->b, LT_OP_NE, indices, lt_build_integer(c->b, padding));
     lt_id bag = bag_of_index(c->b, lt_build_slice(c->b, offsets, 0, 0, bags, 1), n);
     lt_call_return(c, fold_bags(c->b, rows, bag, counts, bags, (lt_bag_mode)mode));
-    lt_call_return(c, bag);
-    lt_call_return(c, bag_sizes(c->b, bag, counts, bags));
-    lt_call_return(c, lt_build_slice(c->b, offsets, 0, 0, bags, 1));
+    /* What training needs besides: there is nothing to it here. */
+    for (int i = 0; i < 3; i++) lt_call_return_arg(c, (lt_arg){.kind = LT_ARG_NONE});
 }
 
 /* ---- Several dimensions ---- */
@@ -402,7 +395,7 @@ static lt_type picked_type(lt_call *c, lt_id x, const lt_attrs *attrs, const lt_
 /* x with `values`, which broadcast, set where the indices say, or added there. */
 static lt_id put_indices(lt_call *c, lt_id x, const lt_indices *indices, lt_id values, bool accumulate)
 {
-    lt_dtype dtype = lt_build_dtype(c->b, x), sums = accumulate ? sum_dtype(dtype) : dtype;
+    lt_dtype dtype = lt_build_dtype(c->b, x), sums = accumulate ? lt_dtype_wide(dtype) : dtype;
     lt_attrs attrs = {.index = {.accumulate = accumulate}};
     lt_id in[LT_MAX_RANK + 2] = {lt_build_cast(c->b, x, sums)};
     int n = index_attrs(indices, &attrs.index, in + 2);
@@ -461,36 +454,36 @@ static void index_put(lt_call *c)
                                     : put_indices(c, x, &indices, values, accumulate));
 }
 
-/* Indices out of range where the mask is false are never followed. */
-static void clamp_masked(lt_call *c, lt_id x, lt_id mask, lt_indices *indices)
+/* Indices that may be out of range, where a mask says that nobody looks. */
+static void get_clamped_indices(lt_call *c, lt_id x, lt_indices *indices)
 {
-    get_indices(c, lt_build_rank(c->b, x), indices);
-    lt_id zero = lt_build_integer(c->b, 0);
-    for (int i = 0; i < indices->n && c->b->status == LATHE_OK; i++)
-        if (indices->id[i] != LT_NONE) indices->id[i] = lt_build_where(c->b, mask, indices->id[i], zero);
+    lt_builder *b = c->b;
+    get_indices(c, lt_build_rank(b, x), indices);
+    for (int i = 0; i < indices->n && b->status == LATHE_OK; i++) {
+        if (indices->id[i] == LT_NONE) continue;
+        lt_id last = lt_build_integer(b, lt_build_size(b, x, i) - 1), zero = lt_build_integer(b, 0);
+        indices->id[i] =
+            lt_build_binary(b, LT_OP_MAXIMUM, lt_build_binary(b, LT_OP_MINIMUM, indices->id[i], last), zero);
+    }
 }
 
 static void masked_index(lt_call *c)
 {
     lt_indices indices;
     lt_id x = self(c), mask = lt_call_tensor(c, "mask");
-    clamp_masked(c, x, mask, &indices);
-    lt_id out = index_tensors(c, x, &indices);
     lt_id fill = lt_build_full(c->b, lt_call_scalar(c, "fill"), lt_build_dtype(c->b, x), 0, NULL);
-    for (int i = lt_build_rank(c->b, mask); i < lt_build_rank(c->b, out); i++)
-        mask = lt_build_unsqueeze(c->b, mask, -1);
-    lt_call_return(c, lt_build_where(c->b, mask, out, fill));
+    get_clamped_indices(c, x, &indices);
+    lt_call_return(c, lt_build_where(c->b, mask, index_tensors(c, x, &indices), fill));
 }
 
 static void masked_index_put(lt_call *c)
 {
     lt_indices indices;
-    lt_id x = self(c), mask = lt_call_tensor(c, "mask"), values = lt_call_tensor(c, "values");
-    clamp_masked(c, x, mask, &indices);
+    lt_id x = self(c), values = lt_call_tensor(c, "values");
     lt_id zero = lt_build_full(c->b, lt_build_integer(c->b, 0), lt_build_dtype(c->b, values), 0, NULL);
-    for (int i = lt_build_rank(c->b, mask); i < lt_build_rank(c->b, values); i++)
-        mask = lt_build_unsqueeze(c->b, mask, -1);
-    lt_call_return(c, put_indices(c, x, &indices, lt_build_where(c->b, mask, values, zero), true));
+    get_clamped_indices(c, x, &indices);
+    values = lt_build_where(c->b, lt_call_tensor(c, "mask"), values, zero);
+    lt_call_return(c, put_indices(c, x, &indices, values, true));
 }
 
 static void masked_scatter(lt_call *c)
@@ -556,8 +549,6 @@ static void fill_diagonal(lt_call *c)
     lt_id part = lt_build_as_strided(c->b, x, 1, &length, &step, 0);
     lt_call_return(c, lt_build_write_view(c->b, x, part, value));
 }
-
-/* ---- Everything replaced ---- */
 
 #define SLICE_PARAMS "int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1"
 #define STRIDED_PARAMS "SymInt[] size, SymInt[] stride, SymInt? storage_offset=None"

@@ -395,22 +395,24 @@ static void as_strided(lt_call *c)
 static void unfold(lt_call *c)
 {
     lt_id x = self(c);
-    if (lt_build_rank(c->b, x) == 0) x = lt_build_unsqueeze(c->b, x, 0);
     lt_type type = *lt_build_type(c->b, x);
     int d = lt_call_dim(c, "dimension", type.rank);
     int64_t size = lt_call_int(c, "size"), step = lt_call_int(c, "step"), stride[LT_MAX_RANK + 1];
-    bool scalar = lt_build_rank(c->b, self(c)) == 0;
-    if (size < 0 || size > type.dim[d] || step < 1 || type.rank == LT_MAX_RANK)
+    int64_t whole = lt_build_size(c->b, x, d);
+    if (size < 0 || size > whole || step < 1 || type.rank == LT_MAX_RANK)
         lt_build_fail(c->b, LATHE_TYPE, "windows of %lld every %lld in a dimension of size %lld",
-                      (long long)size, (long long)step, (long long)type.dim[d]);
+                      (long long)size, (long long)step, (long long)whole);
     if (c->b->status != LATHE_OK) return;
+    if (type.rank == 0) {
+        lt_call_return(c, lt_build_slice(c->b, lt_build_unsqueeze(c->b, x, 0), 0, 0, size, 1));
+        return;
+    }
     lt_contiguous_strides(type.rank, type.dim, stride);
     stride[type.rank] = stride[d];
     type.dim[type.rank] = size;
-    type.dim[d] = (type.dim[d] - size) / step + 1;
+    type.dim[d] = (whole - size) / step + 1;
     if (!lt_mul_i64(stride[d], step, &stride[d])) stride[d] = 0; /* then there is one window */
-    if (!scalar) lt_call_return(c, lt_build_as_strided(c->b, x, type.rank + 1, type.dim, stride, 0));
-    else lt_call_return(c, lt_build_reshape(c->b, x, 1, (int64_t[]){size}));
+    lt_call_return(c, lt_build_as_strided(c->b, x, type.rank + 1, type.dim, stride, 0));
 }
 
 static void same(lt_call *c) { lt_call_return(c, self(c)); }
