@@ -78,10 +78,7 @@ extern const lt_aten_row *const lt_aten_families[];
     X(conv) \
     X(pool) \
     X(resample) \
-    X(recurrent) \
-    X(activation) \
-    X(arithmetic) \
-    X(assign)
+    X(recurrent)
 /* clang-format on */
 #define X(name) extern const lt_aten_row lt_aten_##name[];
 LT_ATEN_FAMILIES(X)
