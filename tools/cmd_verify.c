@@ -18,6 +18,8 @@ static const char help[] =
     "  --weights F    weights for archives that hold the graph only; may be repeated\n"
     "  --rtol R       relative tolerance (default: by type, or that of an index.json beside FILE)\n"
     "  --atol A       absolute tolerance (likewise)\n"
+    "  --device D     cpu (default), or ref: the plain references\n"
+    "  -O 0|1|2       optimisation: none, simplification, all (default)\n"
     "\n"
     "Where exact.K (the same model in float64) is recorded, the root-mean-square distance to it may be 1.5 "
     "times\n"
@@ -30,6 +32,7 @@ typedef struct verify_options {
     const char *golden, *weights[MAX_WEIGHTS];
     int n_weights;
     double rtol, atol; /* negative: not given */
+    lathe_session_options session;
 } verify_options;
 
 /* How far an output lies from what is expected. */
@@ -198,7 +201,7 @@ static lathe_status verify_opened(lathe_model *model, lathe_tensors *golden, con
                                   const verify_options *options, verify_result *result, lathe_error *err)
 {
     lathe_session *session;
-    lathe_status status = lathe_session_create(model, NULL, &session, err);
+    lathe_status status = lathe_session_create(model, &options->session, &session, err);
     if (status != LATHE_OK) return status;
     status = set_inputs(model, session, golden, err);
     if (status == LATHE_OK) status = lathe_session_run(session, err);
@@ -278,6 +281,9 @@ int cmd_verify(int argc, char **argv)
         if (strcmp(arg, "--golden") == 0) options.golden = value;
         else if (strcmp(arg, "--weights") == 0 && options.n_weights < MAX_WEIGHTS)
             options.weights[options.n_weights++] = value;
+        else if (strcmp(arg, "--device") == 0) options.session.device = value;
+        else if (strcmp(arg, "-O") == 0 && strspn(value, "012") == 1 && !value[1])
+            options.session.optimize = value[0] - '0' + 1;
         else if (strcmp(arg, "--rtol") == 0 && parse_number(value, &options.rtol)) continue;
         else if (strcmp(arg, "--atol") == 0 && parse_number(value, &options.atol)) continue;
         else return tool_usage("verify", "option %s %s", arg, value);

@@ -155,8 +155,9 @@ typedef struct lathe_session_options {
     /* Keep inputs that an output updates (KV caches) inside the session, zero at first: the input need not be
      * set, only shaped by lathe_session_shape_input when it is symbolic, and the output is not delivered. */
     int keep_state;
-    int threads;  /* 0: as many as the process may use */
-    int optimize; /* 0: all; 1: none; 2: simplification; 3: all */
+    int threads;        /* 0: as many as the process may use */
+    int optimize;       /* 0 (default): all; 1: nothing is optimised; 2: simplification alone; 3: all */
+    const char *device; /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
 } lathe_session_options;
 
 /* `options` may be NULL. Fails with UNSUPPORTED when operators are missing. */

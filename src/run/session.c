@@ -36,7 +36,7 @@ typedef struct lt_session_input {
 
 struct lathe_session {
     lathe_model *model;
-    lt_cpu *cpu;
+    lt_cpu *cpu;              /* NULL: everything runs on references */
     int optimize;             /* 0 … LT_OPTIMIZE_MAX */
     lt_session_input *inputs; /* [n_inputs] */
     struct lt_state_pair *pairs;
@@ -86,7 +86,10 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     if (*report) LT_FAIL(err, UNSUPPORTED, "%s", report);
     session->model = model;
     session->optimize = options && options->optimize ? options->optimize - 1 : LT_OPTIMIZE_MAX;
-    LT_TRY(lt_cpu_create(options ? options->threads : 0, &session->cpu, err));
+    bool reference = options && options->device && strcmp(options->device, "ref") == 0;
+    if (options && options->device && !reference && strcmp(options->device, "cpu") != 0)
+        LT_FAIL(err, INVALID_ARGUMENT, "device '%s', expected cpu or ref", options->device);
+    if (!reference) LT_TRY(lt_cpu_create(options ? options->threads : 0, &session->cpu, err));
     session->n_inputs = (uint32_t)lathe_model_input_count(model);
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
     if (!session->inputs) return lt_out_of_memory(err, session->n_inputs, sizeof *session->inputs);
@@ -309,7 +312,7 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
     size_t scratch_bytes = p->scratch_bytes, wanted;
     LT_ALLOC(entry->arena, entry->runs, p->n_steps, err);
     for (uint32_t i = 0; i < p->n_steps; i++) {
-        entry->runs[i] = lt_cpu_bind(session->cpu, &p->steps[i], &wanted);
+        entry->runs[i] = session->cpu ? lt_cpu_bind(session->cpu, &p->steps[i], &wanted) : NULL;
         if (entry->runs[i] && wanted > scratch_bytes) scratch_bytes = wanted;
     }
     LT_TRY(allocate(scratch_bytes, &entry->scratch, err));
