@@ -22,12 +22,20 @@ typedef struct lt_import_options {
 lathe_status lt_import(const lt_exported *exported, const lt_import_options *options, lt_arena *arena,
                        lt_graph **out, lt_text *report, lathe_error *err) LT_MUST_USE;
 
-/* Describes the operators that have no row in the table: how often, where, what to do. Returns how many there
- * are. */
-uint32_t lt_import_unsupported(const lt_exported *exported, const lt_aten_table *table, lt_text *report);
+/* Describes the operators that cannot be imported: how often, where, what to do. Appends nothing when all
+ * can. */
+lathe_status lt_import_unsupported(const lt_exported *exported, const lt_aten_table *table, lt_text *report,
+                                   lathe_error *err) LT_MUST_USE;
 
-/* Binds the symbols of one user input's sizes, and checks sizes already known. `dim` has `rank` entries. */
-lathe_status lt_import_bind(const lt_exported *exported, uint32_t input, int rank, const int64_t *dim,
+/* Appends the module and the line of Python that a node comes from, where the file has them. */
+void lt_import_where(const lt_xnode *node, lt_text *text);
+
+/* Binds the symbols in one user input's sizes, and checks sizes already known. `dim` has `rank` entries. */
+lathe_status lt_import_bind(const lt_exported *exported, const lt_xinput *input, int rank, const int64_t *dim,
                             int64_t *bindings, lathe_error *err) LT_MUST_USE;
+
+/* Whether the sizes are among those that the model was exported for: a TYPE error names the condition. */
+lathe_status lt_import_check(const lt_exported *exported, const int64_t *bindings,
+                             lathe_error *err) LT_MUST_USE;
 
 #endif

@@ -23,7 +23,7 @@ lathe_status lt_binding_create(lt_arena *arena, lt_id value, lt_binding **out, l
     LT_ALLOC(arena, *out, 1, err);
     LT_ALLOC(arena, (*out)->storage, 1, err);
     (*out)->arg = (lt_arg){.kind = LT_ARG_TENSOR, .id = value};
-    (*out)->storage->value = value;
+    (*out)->storage->initial = (*out)->storage->value = value;
     return LATHE_OK;
 }
 

@@ -7,7 +7,8 @@
 
 /* Contents that in-place operators replace. */
 typedef struct lt_storage {
-    lt_id value; /* the current contents, of the base tensor's shape */
+    lt_id initial; /* its contents before any write */
+    lt_id value;   /* the current contents, of the same shape */
     uint32_t version;
 } lt_storage;
 

@@ -44,11 +44,28 @@ typedef struct lt_xarg {
     lt_arg arg;
 } lt_xarg;
 
+/* Tensors of a node that the file lists without saying which parameters they are for (pytorch-ir): the
+ * importer deals them out along the operator's schema. */
+typedef struct lt_xoperands {
+    lt_arg *tensors; /* [n], LT_ARG_NAME; members of lists one by one */
+    uint32_t n;
+    const lt_arg *list_sizes; /* how many tensors each list takes: a list of INT; NULL */
+    const lt_arg
+        *list_masks; /* where lists have None between them: lists of BOOL, for the lists that have; NULL */
+} lt_xoperands;
+
+/* Where a node comes from, as JSON that is parsed when it is asked for: stack trace, modules. */
+typedef struct lt_xmetadata {
+    const char *text; /* NULL: the file does not tell */
+    size_t length;
+} lt_xmetadata;
+
 typedef struct lt_xnode {
-    const char *name, *target;  /* target: "aten.add.Tensor", "_operator.mul", "higher_order.cond" */
-    const char *stack, *module; /* Python stack trace and module path; NULL when the file has none */
+    const char *name, *target; /* target: "aten.add.Tensor", "_operator.mul", "higher_order.cond" */
+    lt_xmetadata metadata;
     lt_xarg *args;
-    lt_arg *outs; /* LT_ARG_NAME, LT_ARG_NONE, or a list of these */
+    const lt_xoperands *operands; /* NULL: all arguments are in args */
+    lt_arg *outs;                 /* LT_ARG_NAME, LT_ARG_NONE, or a list of these */
     uint32_t n_args, n_outs;
 } lt_xnode;
 
@@ -57,7 +74,8 @@ typedef struct lt_xtype {
     lt_dtype dtype; /* LATHE_DTYPE_COUNT: one that lathe does not have, see dtype_name */
     const char *dtype_name;
     int rank; /* -1: unknown (not a tensor) */
-    lt_xdim dim[LT_MAX_RANK], stride[LT_MAX_RANK];
+    lt_xdim dim[LT_MAX_RANK];
+    lt_xdim stride[LT_MAX_RANK]; /* of PyTorch's own tensor, in elements: tells which results alias */
     bool has_strides;
 } lt_xtype;
 
@@ -85,6 +103,7 @@ typedef enum lt_xoutput_kind { LT_X_USER_OUTPUT, LT_X_BUFFER_MUTATION, LT_X_INPU
 
 typedef struct lt_xoutput {
     lt_xoutput_kind kind;
+    const char *label; /* USER_OUTPUT: the name users see; NULL: the value's */
     lt_arg arg;
     const char *target; /* mutations: placeholder of the buffer or input that gets the value */
 } lt_xoutput;
@@ -105,6 +124,12 @@ typedef struct lt_symbol {
     int64_t min, max; /* inclusive range constraint */
 } lt_symbol;
 
+/* A condition on sizes that was checked when the model was exported. */
+typedef struct lt_guard {
+    const lt_expr *expr; /* not zero: it holds */
+    const char *text;    /* Python's */
+} lt_guard;
+
 typedef struct lt_exported {
     lt_arena *arena;
     const char *path;
@@ -118,8 +143,11 @@ typedef struct lt_exported {
     lt_map weight_of; /* weight name → index */
     lt_symbol *symbols;
     lt_map symbol_of; /* symbol name → index */
-    uint32_t n_inputs, n_outputs, n_weights, n_symbols, cap_symbols;
-    bool loose_dtypes; /* recorded dtypes of activations are not binding (pytorch-ir traced on meta) */
+    lt_guard *guards;
+    uint32_t n_inputs, n_outputs, n_weights, n_symbols, cap_symbols, n_guards;
+    /* Traced on the meta device, where PyTorch does not refuse operands of different float types: they
+     * promote, and each result takes the recorded dtype. */
+    bool loose_dtypes;
 } lt_exported;
 
 #endif

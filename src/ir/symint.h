@@ -41,6 +41,21 @@ lathe_status lt_xdim_eval(const lt_xdim *dim, const int64_t *bindings, int64_t *
 /* The symbol's number when the expression is a bare symbol; else LT_NONE. */
 uint32_t lt_expr_symbol(const lt_expr *expr);
 
+/* Whether the expression is a straight line in exactly one unbound symbol and has the value `size` for a
+ * whole number that is not negative: then which symbol, and which number. `bindings` is as before on return.
+ */
+bool lt_expr_solve(const lt_expr *expr, int64_t *bindings, int64_t size, uint32_t *symbol, int64_t *value);
+
+/* Sizes of inputs by their labels. */
+typedef struct lt_sizes {
+    void *context;
+    bool (*get)(void *context, const char *label, int dim, lt_xdim *out);
+} lt_sizes;
+
+/* A condition in Python, "L['x'].size()[0] <= 64"; its value is not zero when it holds. NULL when the text is
+ * not one of the simple comparisons that are understood. */
+const lt_expr *lt_guard_parse(lt_arena *arena, const char *text, const lt_sizes *sizes);
+
 /* Readable text: "2*s + 1". */
 void lt_expr_print(const lt_expr *expr, lt_text *text);
 

@@ -1,19 +1,10 @@
-/* Reader of the exported-program schema, version 8. Unknown fields are ignored, unknown union members
- * refused. */
+/* Reader of graphs in the exported-program schema, version 8. Unknown fields are ignored, unknown union
+ * members refused. */
 #include "load/pt2_graph.h"
 
 #include <string.h>
 
-enum { SCHEMA_MAJOR = 8, MAX_REGIONS = 16, MAX_LIST_DEPTH = 4 };
-
-typedef struct lt_reader {
-    lt_exported *x;
-    lt_arena *arena;
-    lathe_error *err;
-    int depth; /* of nested regions */
-} lt_reader;
-
-static lathe_status read_graph(lt_reader *r, const json_t *json, lt_xgraph *graph);
+enum { MAX_REGIONS = 16 };
 
 /* torch's serialisation codes; not those of c10::ScalarType. */
 static const struct {
@@ -55,7 +46,7 @@ static lt_dtype dtype_from_code(int64_t code, const char **name)
     return LATHE_DTYPE_COUNT;
 }
 
-static lathe_status copy_text(lt_reader *r, const char *text, const char **out)
+lathe_status lt_pt2_copy_text(lt_pt2_reader *r, const char *text, const char **out)
 {
     *out = lt_arena_strdup(r->arena, text);
     return *out ? LATHE_OK : lt_out_of_memory(r->err, 1, strlen(text));
@@ -76,7 +67,7 @@ static lathe_status intern_symbol(void *context, const char *name, uint32_t *ind
 }
 
 /* {"as_int": 3} or {"as_expr": {"expr_str": …}}. */
-static lathe_status read_dim(lt_reader *r, const json_t *json, lt_xdim *out)
+static lathe_status read_dim(lt_pt2_reader *r, const json_t *json, lt_xdim *out)
 {
     const char *tag, *text;
     json_t *value = NULL;
@@ -91,7 +82,7 @@ static lathe_status read_dim(lt_reader *r, const json_t *json, lt_xdim *out)
     return lt_expr_parse(r->arena, text, &(lt_symbols){r->x, intern_symbol}, &out->expr, r->err);
 }
 
-static lathe_status read_dims(lt_reader *r, const json_t *json, const char *key, lt_xdim *out, int *rank)
+static lathe_status read_dims(lt_pt2_reader *r, const json_t *json, const char *key, lt_xdim *out, int *rank)
 {
     json_t *array, *item;
     size_t i;
@@ -103,18 +94,18 @@ static lathe_status read_dims(lt_reader *r, const json_t *json, const char *key,
     return LATHE_OK;
 }
 
-static lathe_status read_type(lt_reader *r, const json_t *json, lt_xtype *out)
+static lathe_status read_type(lt_pt2_reader *r, const json_t *json, lt_xtype *out)
 {
     int64_t code, layout = 7;
-    int strides;
     LT_TRY(lt_json_get_int(json, "dtype", &code, r->err));
     if (json_object_get(json, "layout")) LT_TRY(lt_json_get_int(json, "layout", &layout, r->err));
     if (layout != 7)
         LT_FAIL(r->err, UNSUPPORTED, "layout %lld: only strided tensors are supported", (long long)layout);
     out->dtype = dtype_from_code(code, &out->dtype_name);
+    int n_strides;
     LT_TRY(read_dims(r, json, "sizes", out->dim, &out->rank));
-    LT_TRY(read_dims(r, json, "strides", out->stride, &strides));
-    if (strides != out->rank) LT_FAIL(r->err, FORMAT, "%d strides for rank %d", strides, out->rank);
+    LT_TRY(read_dims(r, json, "strides", out->stride, &n_strides));
+    if (n_strides != out->rank) LT_FAIL(r->err, FORMAT, "%d strides for rank %d", n_strides, out->rank);
     out->has_strides = true;
     return LATHE_OK;
 }
@@ -123,7 +114,7 @@ lathe_status lt_pt2_read_weight_type(const json_t *meta, lt_arena *arena, lt_xwe
                                      lathe_error *err)
 {
     lt_exported none = {.arena = arena, .symbol_of = {.arena = arena}}; /* symbols are refused below */
-    lt_reader r = {.err = err, .arena = arena, .x = &none};
+    lt_pt2_reader r = {.err = err, .arena = arena, .x = &none};
     lt_xtype type = {0};
     lt_xdim offset = {0};
     json_t *value;
@@ -149,17 +140,17 @@ lathe_status lt_pt2_read_weight_type(const json_t *meta, lt_arena *arena, lt_xwe
 
 /* ---- Arguments ---- */
 
-static lathe_status read_name(lt_reader *r, const json_t *object, const char *key, lt_arg *out)
+static lathe_status read_name(lt_pt2_reader *r, const json_t *object, const char *key, lt_arg *out)
 {
     const char *name;
     LT_TRY(lt_json_get_string(object, key, &name, r->err));
     *out = (lt_arg){.kind = LT_ARG_NAME};
-    return copy_text(r, name, &out->text);
+    return lt_pt2_copy_text(r, name, &out->text);
 }
 
-typedef lathe_status (*lt_read_item)(lt_reader *r, const json_t *value, lt_arg *out);
+typedef lathe_status (*lt_read_item)(lt_pt2_reader *r, const json_t *value, lt_arg *out);
 
-static lathe_status read_list(lt_reader *r, const json_t *value, lt_read_item read_item, lt_arg *out)
+static lathe_status read_list(lt_pt2_reader *r, const json_t *value, lt_read_item read_item, lt_arg *out)
 {
     size_t i;
     json_t *item;
@@ -173,12 +164,12 @@ static lathe_status read_list(lt_reader *r, const json_t *value, lt_read_item re
     return LATHE_OK;
 }
 
-static lathe_status read_tensor(lt_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_tensor(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     return read_name(r, value, "name", out);
 }
 
-static lathe_status read_int(lt_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_int(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     if (!json_is_integer(value))
         LT_FAIL(r->err, FORMAT, "found %s, expected an integer", lt_json_type_name(value));
@@ -186,13 +177,13 @@ static lathe_status read_int(lt_reader *r, const json_t *value, lt_arg *out)
     return LATHE_OK;
 }
 
-static lathe_status read_float(lt_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_float(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     *out = (lt_arg){.kind = LT_ARG_FLOAT};
     return lt_json_number(value, &out->f, r->err);
 }
 
-static lathe_status read_bool(lt_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_bool(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     if (!json_is_boolean(value))
         LT_FAIL(r->err, FORMAT, "found %s, expected a boolean", lt_json_type_name(value));
@@ -200,16 +191,16 @@ static lathe_status read_bool(lt_reader *r, const json_t *value, lt_arg *out)
     return LATHE_OK;
 }
 
-static lathe_status read_string(lt_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_string(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     if (!json_is_string(value))
         LT_FAIL(r->err, FORMAT, "found %s, expected a string", lt_json_type_name(value));
     *out = (lt_arg){.kind = LT_ARG_STRING};
-    return copy_text(r, json_string_value(value), &out->text);
+    return lt_pt2_copy_text(r, json_string_value(value), &out->text);
 }
 
 /* {"as_name": …} or {"as_int"|"as_float"|"as_bool": …}: a Python number that may be symbolic. */
-static lathe_status read_symbolic(lt_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_symbolic(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     const char *tag;
     json_t *inner = NULL;
@@ -221,7 +212,7 @@ static lathe_status read_symbolic(lt_reader *r, const json_t *value, lt_arg *out
     LT_FAIL(r->err, FORMAT, "number of kind '%s'", tag);
 }
 
-static lathe_status read_dtype(lt_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_dtype(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     const char *name;
     if (!json_is_integer(value))
@@ -231,37 +222,75 @@ static lathe_status read_dtype(lt_reader *r, const json_t *value, lt_arg *out)
     return LATHE_OK;
 }
 
-static lathe_status read_optional_tensor(lt_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_optional_tensor(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     const char *tag;
     json_t *inner = NULL;
     LT_TRY(lt_json_union(value, &tag, &inner, r->err));
     *out = (lt_arg){.kind = LT_ARG_NONE};
-    return strcmp(tag, "as_tensor") == 0 ? read_tensor(r, inner, out) : LATHE_OK;
+    if (strcmp(tag, "as_tensor") == 0) return read_tensor(r, inner, out);
+    if (strcmp(tag, "as_none") != 0) LT_FAIL(r->err, FORMAT, "optional tensor of kind '%s'", tag);
+    return LATHE_OK;
 }
 
-static lathe_status read_none(lt_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_none(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     (void)r, (void)value;
     *out = (lt_arg){.kind = LT_ARG_NONE};
     return LATHE_OK;
 }
 
-static lathe_status read_other(lt_reader *r, const json_t *value, lt_arg *out)
+/* What lathe has no use for, and refuses where an operator wants it: `text` says what it is. */
+static lathe_status read_other(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     (void)r, (void)value;
     *out = (lt_arg){.kind = LT_ARG_OTHER};
     return LATHE_OK;
 }
 
-static lathe_status read_region(lt_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_custom(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+{
+    const char *class = json_string_value(json_object_get(value, "class_fqn"));
+    *out = (lt_arg){.kind = LT_ARG_OTHER};
+    out->text = lt_arena_printf(r->arena, "a custom object of class %s", class ? class : "?");
+    return out->text ? LATHE_OK : lt_out_of_memory(r->err, 1, 1);
+}
+
+static lathe_status read_complex(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+{
+    (void)r, (void)value;
+    *out = (lt_arg){.kind = LT_ARG_OTHER, .text = "a complex number"};
+    return LATHE_OK;
+}
+
+static lathe_status read_dict(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+{
+    (void)r, (void)value;
+    *out = (lt_arg){.kind = LT_ARG_OTHER, .text = "a dict"};
+    return LATHE_OK;
+}
+
+static lathe_status read_tensors(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+{
+    return read_list(r, value, read_tensor, out);
+}
+static lathe_status read_ints(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+{
+    return read_list(r, value, read_int, out);
+}
+static lathe_status read_floats(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+{
+    return read_list(r, value, read_float, out);
+}
+
+static lathe_status read_region(lt_pt2_reader *r, const json_t *value, lt_arg *out)
 {
     json_t *body;
     lt_xgraph *graph;
     if (++r->depth > MAX_REGIONS) LT_FAIL(r->err, LIMIT, "regions are nested more than %d deep", MAX_REGIONS);
     LT_TRY(lt_json_get_object(value, "graph", &body, r->err));
     LT_ALLOC(r->arena, graph, 1, r->err);
-    LT_TRY_NOTE(read_graph(r, body, graph), r->err, "region");
+    LT_TRY_NOTE(lt_pt2_read_graph(r, body, graph), r->err, "region");
     *out = (lt_arg){.kind = LT_ARG_GRAPH, .graph = graph};
     r->depth--;
     return LATHE_OK;
@@ -295,10 +324,17 @@ static const struct {
     {"as_device", read_other, false},
     {"as_layout", read_other, false},
     {"as_memory_format", read_other, false},
+    {"as_nested_tensors", read_tensors, true},
+    {"as_int_lists", read_ints, true},
+    {"as_float_lists", read_floats, true},
+    {"as_operator", read_string, false},
+    {"as_custom_obj", read_custom, false},
+    {"as_complex", read_complex, false},
+    {"as_string_to_argument", read_dict, false},
     {"as_graph", read_region, false},
 };
 
-static lathe_status read_argument(lt_reader *r, const json_t *json, lt_arg *out)
+lathe_status lt_pt2_read_argument(lt_pt2_reader *r, const json_t *json, lt_arg *out)
 {
     const char *tag;
     json_t *value = NULL;
@@ -312,33 +348,14 @@ static lathe_status read_argument(lt_reader *r, const json_t *json, lt_arg *out)
 
 /* ---- Nodes ---- */
 
-static lathe_status optional_text(lt_reader *r, const json_t *object, const char *key, const char **out)
+lathe_status lt_pt2_optional_text(lt_pt2_reader *r, const json_t *object, const char *key, const char **out)
 {
     const char *text = json_string_value(json_object_get(object, key));
     *out = NULL;
-    return text ? copy_text(r, text, out) : LATHE_OK;
+    return text ? lt_pt2_copy_text(r, text, out) : LATHE_OK;
 }
 
-/* "L__self__,,Net;L__self__a.b,a.b,Linear" → "a.b": the innermost module's path. */
-static const char *innermost_module(const char *stack)
-{
-    const char *last = stack ? strrchr(stack, ';') : NULL;
-    const char *comma = last || stack ? strchr(last ? last : stack, ',') : NULL;
-    return comma ? comma + 1 : NULL;
-}
-
-static lathe_status read_metadata(lt_reader *r, const json_t *json, lt_xnode *node)
-{
-    const char *stack;
-    LT_TRY(optional_text(r, json, "stack_trace", &node->stack));
-    LT_TRY(optional_text(r, json, "nn_module_stack", &stack));
-    const char *module = innermost_module(stack);
-    if (!module) return LATHE_OK;
-    node->module = lt_arena_strndup(r->arena, module, strcspn(module, ","));
-    return node->module ? LATHE_OK : lt_out_of_memory(r->err, 1, strlen(module));
-}
-
-static lathe_status read_node_args(lt_reader *r, const json_t *json, lt_xnode *node)
+static lathe_status read_node_args(lt_pt2_reader *r, const json_t *json, lt_xnode *node)
 {
     json_t *inputs, *outputs, *item, *arg;
     size_t i;
@@ -351,29 +368,34 @@ static lathe_status read_node_args(lt_reader *r, const json_t *json, lt_xnode *n
     json_array_foreach(inputs, i, item)
     {
         lt_xarg *to = &node->args[i];
-        LT_TRY(optional_text(r, item, "name", &to->name));
+        LT_TRY(lt_pt2_optional_text(r, item, "name", &to->name));
         if (to->name && !*to->name) to->name = NULL;
         LT_TRY(lt_json_get_object(item, "arg", &arg, r->err));
-        LT_TRY_NOTE(read_argument(r, arg, &to->arg), r->err, "argument '%s'", to->name ? to->name : "?");
+        LT_TRY_NOTE(lt_pt2_read_argument(r, arg, &to->arg), r->err, "argument '%s'",
+                    to->name ? to->name : "?");
     }
     json_array_foreach(outputs, i, item)
-        LT_TRY_NOTE(read_argument(r, item, &node->outs[i]), r->err, "output %zu", i);
+        LT_TRY_NOTE(lt_pt2_read_argument(r, item, &node->outs[i]), r->err, "output %zu", i);
     return LATHE_OK;
 }
 
-static lathe_status read_node(lt_reader *r, const json_t *json, lt_xnode *node)
+static lathe_status read_node(lt_pt2_reader *r, const json_t *json, lt_xnode *node)
 {
     const char *target, *name;
     LT_TRY(lt_json_get_string(json, "target", &target, r->err));
     if (lt_str_starts_with(target, "torch.ops.")) target += 10;
-    LT_TRY(copy_text(r, target, &node->target));
+    LT_TRY(lt_pt2_copy_text(r, target, &node->target));
     name = json_string_value(json_object_get(json, "name"));
-    LT_TRY(copy_text(r, name ? name : target, &node->name));
+    LT_TRY(lt_pt2_copy_text(r, name ? name : target, &node->name));
     LT_TRY_NOTE(read_node_args(r, json, node), r->err, "node '%s' (%s)", node->name, node->target);
-    return read_metadata(r, json_object_get(json, "metadata"), node);
+    const json_t *metadata = json_object_get(json, "metadata");
+    if (json_is_integer(metadata) && json_integer_value(metadata) >= 0 &&
+        json_integer_value(metadata) < (json_int_t)r->n_metadata)
+        node->metadata = r->metadata[json_integer_value(metadata)];
+    return LATHE_OK;
 }
 
-static lathe_status read_tensor_values(lt_reader *r, const json_t *json, lt_xgraph *graph)
+static lathe_status read_tensor_values(lt_pt2_reader *r, const json_t *json, lt_xgraph *graph)
 {
     json_t *values, *value;
     const char *name;
@@ -388,7 +410,7 @@ static lathe_status read_tensor_values(lt_reader *r, const json_t *json, lt_xgra
     return LATHE_OK;
 }
 
-static lathe_status read_graph(lt_reader *r, const json_t *json, lt_xgraph *graph)
+lathe_status lt_pt2_read_graph(lt_pt2_reader *r, const json_t *json, lt_xgraph *graph)
 {
     json_t *nodes, *inputs, *outputs, *item;
     size_t i;
@@ -407,133 +429,10 @@ static lathe_status read_graph(lt_reader *r, const json_t *json, lt_xgraph *grap
     json_array_foreach(inputs, i, item)
     {
         lt_arg arg;
-        LT_TRY_NOTE(read_argument(r, item, &arg), r->err, "graph input %zu", i);
+        LT_TRY_NOTE(lt_pt2_read_argument(r, item, &arg), r->err, "graph input %zu", i);
         graph->inputs[i] = arg.kind == LT_ARG_NAME ? arg.text : NULL;
     }
     json_array_foreach(outputs, i, item)
-        LT_TRY_NOTE(read_argument(r, item, &graph->outputs[i]), r->err, "graph output %zu", i);
+        LT_TRY_NOTE(lt_pt2_read_argument(r, item, &graph->outputs[i]), r->err, "graph output %zu", i);
     return LATHE_OK;
-}
-
-/* ---- Signature ---- */
-
-static lathe_status read_weight_input(lt_reader *r, const json_t *spec, const char *key, const char *arg_key,
-                                      lt_xinput *input)
-{
-    const char *name, *target;
-    json_t *arg;
-    LT_TRY(lt_json_get_object(spec, "arg", &arg, r->err));
-    LT_TRY(lt_json_get_string(arg, "name", &name, r->err));
-    LT_TRY(lt_json_get_string(spec, arg_key, &target, r->err));
-    uint32_t weight = lt_map_get(&r->x->weight_of, target);
-    if (weight == LT_NONE)
-        LT_FAIL(r->err, FORMAT, "%s '%s' is in no weights config of the archive", key, target);
-    *input = (lt_xinput){.kind = LT_X_WEIGHT, .weight = weight, .is_buffer = strcmp(key, "buffer") == 0};
-    LT_TRY(copy_text(r, name, &input->name));
-    return copy_text(r, target, &input->label);
-}
-
-static lathe_status read_input_spec(lt_reader *r, const json_t *json, lt_xinput *input)
-{
-    const char *tag;
-    json_t *spec = NULL, *arg;
-    LT_TRY(lt_json_union(json, &tag, &spec, r->err));
-    if (strcmp(tag, "parameter") == 0) return read_weight_input(r, spec, tag, "parameter_name", input);
-    if (strcmp(tag, "buffer") == 0) return read_weight_input(r, spec, tag, "buffer_name", input);
-    if (strcmp(tag, "tensor_constant") == 0)
-        return read_weight_input(r, spec, tag, "tensor_constant_name", input);
-    *input = (lt_xinput){.kind = LT_X_USER_INPUT};
-    if (strcmp(tag, "constant_input") == 0) {
-        LT_TRY(optional_text(r, spec, "name", &input->name));
-        input->label = input->name ? input->name : "constant";
-        return LATHE_OK;
-    }
-    if (strcmp(tag, "user_input") != 0) LT_FAIL(r->err, UNSUPPORTED, "input of kind '%s'", tag);
-    LT_TRY(lt_json_get_object(spec, "arg", &arg, r->err));
-    LT_TRY(read_argument(r, arg, &input->literal));
-    if (input->literal.kind == LT_ARG_NAME) input->name = input->literal.text;
-    input->label = input->name ? input->name : "constant";
-    return LATHE_OK;
-}
-
-static lathe_status read_output_spec(lt_reader *r, const json_t *json, const lt_exported *x,
-                                     lt_xoutput *output)
-{
-    const char *tag, *target = NULL;
-    json_t *spec = NULL, *arg;
-    LT_TRY(lt_json_union(json, &tag, &spec, r->err));
-    LT_TRY(lt_json_get_object(spec, "arg", &arg, r->err));
-    if (strcmp(tag, "user_output") == 0) return read_argument(r, arg, &output->arg);
-    LT_TRY(read_name(r, arg, "name", &output->arg));
-    if (strcmp(tag, "buffer_mutation") == 0) {
-        output->kind = LT_X_BUFFER_MUTATION;
-        LT_TRY(lt_json_get_string(spec, "buffer_name", &target, r->err));
-    } else if (strcmp(tag, "user_input_mutation") == 0) {
-        output->kind = LT_X_INPUT_MUTATION;
-        LT_TRY(lt_json_get_string(spec, "user_input_name", &target, r->err));
-    } else {
-        LT_FAIL(r->err, UNSUPPORTED, "output of kind '%s'", tag);
-    }
-    for (uint32_t i = 0; i < x->n_inputs && !output->target; i++)
-        if (strcmp(x->inputs[i].label, target) == 0) output->target = x->inputs[i].name;
-    if (!output->target) LT_FAIL(r->err, FORMAT, "mutation of '%s', which is no input", target);
-    return LATHE_OK;
-}
-
-static lathe_status read_signature(lt_reader *r, const json_t *module)
-{
-    json_t *signature, *inputs, *outputs, *item;
-    size_t i;
-    lt_exported *x = r->x;
-    LT_TRY(lt_json_get_object(module, "signature", &signature, r->err));
-    LT_TRY(lt_json_get_array(signature, "input_specs", &inputs, r->err));
-    LT_TRY(lt_json_get_array(signature, "output_specs", &outputs, r->err));
-    LT_ALLOC(r->arena, x->inputs, json_array_size(inputs), r->err);
-    LT_ALLOC(r->arena, x->outputs, json_array_size(outputs), r->err);
-    json_array_foreach(inputs, i, item)
-    {
-        LT_TRY_NOTE(read_input_spec(r, item, &x->inputs[i]), r->err, "input_specs[%zu]", i);
-        x->n_inputs++;
-    }
-    json_array_foreach(outputs, i, item)
-        LT_TRY_NOTE(read_output_spec(r, item, x, &x->outputs[i]), r->err, "output_specs[%zu]", i);
-    x->n_outputs = (uint32_t)json_array_size(outputs);
-    return LATHE_OK;
-}
-
-static lathe_status read_constraints(lt_reader *r, const json_t *program)
-{
-    json_t *constraints = json_object_get(program, "range_constraints"), *range;
-    const char *name;
-    json_object_foreach(constraints, name, range)
-    {
-        uint32_t index = lt_map_get(&r->x->symbol_of, name);
-        if (index == LT_NONE) continue;
-        const json_t *min = json_object_get(range, "min_val"), *max = json_object_get(range, "max_val");
-        if (json_is_integer(min)) r->x->symbols[index].min = (int64_t)json_integer_value(min);
-        if (json_is_integer(max)) r->x->symbols[index].max = (int64_t)json_integer_value(max);
-    }
-    return LATHE_OK;
-}
-
-lathe_status lt_pt2_read_program(const json_t *program, lt_exported *x, lathe_error *err)
-{
-    lt_reader r = {.x = x, .arena = x->arena, .err = err};
-    json_t *version, *module, *graph;
-    int64_t major;
-    LT_TRY(lt_json_get_object(program, "schema_version", &version, err));
-    LT_TRY(lt_json_get_int(version, "major", &major, err));
-    if (major != SCHEMA_MAJOR)
-        LT_FAIL(err, UNSUPPORTED, "schema version %lld, expected %d: export again with torch 2.9 or newer",
-                (long long)major, SCHEMA_MAJOR);
-    LT_TRY(optional_text(&r, program, "torch_version", &x->producer));
-    const json_t *verifiers = json_object_get(program, "verifiers");
-    const char *dialect = json_string_value(json_array_get(verifiers, 0));
-    LT_TRY(copy_text(&r, dialect ? dialect : "TRAINING", &x->dialect));
-    if (!x->producer) x->producer = "unknown";
-    LT_TRY(lt_json_get_object(program, "graph_module", &module, err));
-    LT_TRY(lt_json_get_object(module, "graph", &graph, err));
-    LT_TRY(read_graph(&r, graph, &x->graph));
-    LT_TRY(read_signature(&r, module));
-    return read_constraints(&r, program);
 }

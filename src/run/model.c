@@ -3,13 +3,41 @@
 
 #include <string.h>
 
+#include "load/irjson.h"
 #include "load/pt2.h"
+#include "load/sniff.h"
+
+static lathe_status load_exported(lathe_model *model, const char *path, lathe_error *err)
+{
+    lt_model_format format;
+    LT_TRY(lt_file_open(path, &model->file, err));
+    LT_TRY_NOTE(lt_sniff_model(&model->file, &format, err), err, "%s", path);
+    switch (format) {
+    case LT_MODEL_PT2: return lt_pt2_load(&model->file, path, model->arena, &model->exported, err);
+    case LT_MODEL_IRJSON: return lt_irjson_load(&model->file, path, model->arena, &model->exported, err);
+    }
+    LT_FAIL(err, INTERNAL, "format %d", (int)format);
+}
+
+/* Lists the user inputs and outputs among all of them. */
+static lathe_status list_user_values(lathe_model *model, lathe_error *err)
+{
+    const lt_exported *x = model->exported;
+    LT_ALLOC(model->arena, model->user_inputs, x->n_inputs, err);
+    LT_ALLOC(model->arena, model->user_outputs, x->n_outputs, err);
+    for (uint32_t i = 0; i < x->n_inputs; i++)
+        if (x->inputs[i].kind == LT_X_USER_INPUT) model->user_inputs[model->n_user_inputs++] = &x->inputs[i];
+    for (uint32_t i = 0; i < x->n_outputs; i++)
+        if (x->outputs[i].kind == LT_X_USER_OUTPUT)
+            model->user_outputs[model->n_user_outputs++] = &x->outputs[i];
+    return LATHE_OK;
+}
 
 static lathe_status open_exported(lathe_model *model, const char *path, lathe_error *err)
 {
-    LT_TRY(lt_file_open(path, &model->file, err));
-    LT_TRY(lt_pt2_load(&model->file, path, model->arena, &model->exported, err));
+    LT_TRY(load_exported(model, path, err));
     lt_exported *x = model->exported;
+    LT_TRY(list_user_values(model, err));
     LT_TRY(lt_aten_table_create(model->arena, &model->table, err));
     LT_ALLOC(model->arena, model->weights, x->n_weights, err);
     for (uint32_t i = 0; i < x->n_weights; i++) {
@@ -52,8 +80,8 @@ void lathe_model_close(lathe_model *model)
 lathe_status lathe_model_unsupported(lathe_model *model, const char **report, lathe_error *err)
 {
     if (!model->looked) {
-        lt_import_unsupported(model->exported, model->table, &model->unsupported);
-        LT_TRY(lt_text_status(&model->unsupported, err));
+        lt_text_free(&model->unsupported);
+        LT_TRY(lt_import_unsupported(model->exported, model->table, &model->unsupported, err));
         model->looked = true;
     }
     *report = model->unsupported.data ? model->unsupported.data : "";
@@ -62,33 +90,17 @@ lathe_status lathe_model_unsupported(lathe_model *model, const char **report, la
 
 const lt_xinput *lt_model_user_input(const lathe_model *model, size_t index)
 {
-    const lt_exported *x = model->exported;
-    for (uint32_t i = 0; i < x->n_inputs; i++)
-        if (x->inputs[i].kind == LT_X_USER_INPUT && index-- == 0) return &x->inputs[i];
-    return NULL;
+    return index < model->n_user_inputs ? model->user_inputs[index] : NULL;
 }
 
 const lt_xoutput *lt_model_user_output(const lathe_model *model, size_t index)
 {
-    const lt_exported *x = model->exported;
-    for (uint32_t i = 0; i < x->n_outputs; i++)
-        if (x->outputs[i].kind == LT_X_USER_OUTPUT && index-- == 0) return &x->outputs[i];
-    return NULL;
+    return index < model->n_user_outputs ? model->user_outputs[index] : NULL;
 }
 
-size_t lathe_model_input_count(const lathe_model *model)
-{
-    size_t n = 0;
-    while (lt_model_user_input(model, n)) n++;
-    return n;
-}
+size_t lathe_model_input_count(const lathe_model *model) { return model->n_user_inputs; }
 
-size_t lathe_model_output_count(const lathe_model *model)
-{
-    size_t n = 0;
-    while (lt_model_user_output(model, n)) n++;
-    return n;
-}
+size_t lathe_model_output_count(const lathe_model *model) { return model->n_user_outputs; }
 
 static lathe_status describe_value(lathe_model *model, const char *name, const char *label,
                                    lathe_value_info *out, lathe_error *err)
@@ -130,5 +142,5 @@ lathe_status lathe_model_output(lathe_model *model, size_t index, lathe_value_in
     const lt_xoutput *output = lt_model_user_output(model, index);
     if (!output) LT_FAIL(err, INVALID_ARGUMENT, "there is no output %zu", index);
     const char *name = output->arg.kind == LT_ARG_NAME ? output->arg.text : NULL;
-    return describe_value(model, name, name ? name : "constant", out, err);
+    return describe_value(model, name, output->label ? output->label : name ? name : "constant", out, err);
 }

@@ -22,11 +22,13 @@ struct lathe_model {
     lt_arena *arena;
     lt_file file;
     lt_exported *exported;
+    const lt_xinput **user_inputs;   /* [n_user_inputs], of exported->inputs */
+    const lt_xoutput **user_outputs; /* [n_user_outputs] */
     lt_aten_table *table;
     lt_model_weight *weights;                /* [exported->n_weights] */
     lt_weights *given;                       /* the weights files; NULL when there are none */
     const char *paths[LT_MAX_WEIGHTS_FILES]; /* of these, in the arena */
-    uint32_t n_paths;
+    uint32_t n_paths, n_user_inputs, n_user_outputs;
     lt_text unsupported; /* the report; filled on first need */
     lt_text notes;       /* what was done with weights that the user should know */
     bool looked;         /* whether it was */

@@ -1,30 +1,119 @@
-/* Inputs that an output updates: found from the graph, by how the output is made. */
+/* Inputs that an output updates (KV caches): found from the graph, by how the output is made. */
 #include <string.h>
 
 #include "run/model.h"
 
-/* ATen operators that overwrite part of their first argument. */
-static bool is_update(const char *target)
+/* What a value is to a user input. */
+typedef enum lt_relation {
+    RELATION_SAME,    /* the input itself, maybe under another name */
+    RELATION_UPDATED, /* the input with some elements overwritten */
+    RELATION_VIEW     /* a view of part of it: writing into it writes into the input */
+} lt_relation;
+
+typedef struct lt_trace {
+    uint32_t input; /* which user input */
+    lt_relation relation;
+} lt_trace;
+
+typedef struct lt_finder {
+    const lathe_model *model;
+    lt_arena *arena;
+    lathe_error *err;
+    lt_map trace_of; /* value name → index in traces; only values that have to do with an input */
+    lt_trace *traces;
+    bool *written; /* [user inputs]: some node writes into it in place */
+    uint32_t n, capacity;
+} lt_finder;
+
+static lathe_status add_trace(lt_finder *f, const char *name, uint32_t input, lt_relation relation)
 {
-    static const char *const names[] = {"aten.index_copy",     "aten.index_put", "aten.slice_scatter",
-                                        "aten.select_scatter", "aten.scatter",   "aten.masked_scatter",
-                                        "aten.index_fill",     "aten.copy",      "aten.diagonal_scatter",
-                                        "aten._index_put_impl"};
-    for (size_t i = 0; i < LT_COUNT(names); i++) {
-        size_t n = strlen(names[i]);
-        if (strncmp(target, names[i], n) == 0 && (target[n] == '.' || target[n] == '_')) return true;
+    LT_GROW(f->arena, f->traces, f->n, f->capacity, f->err);
+    f->traces[f->n] = (lt_trace){.input = input, .relation = relation};
+    return lt_map_put(&f->trace_of, name, f->n++, f->err);
+}
+
+static const lt_trace *trace_of(const lt_finder *f, const char *name)
+{
+    uint32_t index = name ? lt_map_get(&f->trace_of, name) : LT_NONE;
+    return index == LT_NONE ? NULL : &f->traces[index];
+}
+
+static bool is_one_of(const char *target, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t length = strlen(names[i]);
+        if (strncmp(target, names[i], length) == 0 && (target[length] == '.' || target[length] == '_'))
+            return true;
     }
     return false;
 }
 
-static const lt_xnode *producer(const lt_xgraph *graph, const char *name)
+/* Operators that overwrite part of their first argument. */
+static bool is_update(const char *target)
 {
-    for (uint32_t i = 0; i < graph->n_nodes; i++)
-        for (uint32_t k = 0; k < graph->nodes[i].n_outs; k++)
-            if (graph->nodes[i].outs[k].kind == LT_ARG_NAME &&
-                strcmp(graph->nodes[i].outs[k].text, name) == 0)
-                return &graph->nodes[i];
-    return NULL;
+    static const char *const names[] = {
+        "aten.index_copy",       "aten.index_put",       "aten.slice_scatter",     "aten.select_scatter",
+        "aten.scatter",          "aten.masked_scatter",  "aten.index_fill",        "aten.copy",
+        "aten.diagonal_scatter", "aten._index_put_impl", "aten.as_strided_scatter"};
+    return is_one_of(target, names, LT_COUNT(names));
+}
+
+static bool is_identity(const char *target)
+{
+    static const char *const names[] = {"aten.alias", "aten.detach", "aten.lift_fresh"};
+    return is_one_of(target, names, LT_COUNT(names));
+}
+
+static const char *first_tensor(const lt_xnode *node)
+{
+    const lt_arg *arg = node->operands && node->operands->n ? &node->operands->tensors[0]
+                        : node->n_args                      ? &node->args[0].arg
+                                                            : NULL;
+    return arg && arg->kind == LT_ARG_NAME ? arg->text : NULL;
+}
+
+/* Whether the results of the operator show the memory of its first argument. */
+static lathe_status shows_first(lt_finder *f, const lt_aten_row *row, bool *out)
+{
+    lt_schema schema;
+    *out = false;
+    if (!row) return LATHE_OK;
+    LT_TRY(lt_schema_parse(f->arena, row->schema, &schema, f->err));
+    *out = schema.n && schema.returns_alias && schema.params[0].alias == schema.returns_alias;
+    return LATHE_OK;
+}
+
+static lathe_status trace_outputs(lt_finder *f, const lt_xnode *node, uint32_t input, lt_relation relation)
+{
+    for (uint32_t i = 0; i < node->n_outs; i++) {
+        const lt_arg *out = &node->outs[i];
+        bool list = out->kind == LT_ARG_LIST;
+        for (uint32_t k = 0; k < (list ? out->list.n : 1); k++) {
+            const lt_arg *name = list ? &out->list.items[k] : out;
+            if (name->kind == LT_ARG_NAME) LT_TRY(add_trace(f, name->text, input, relation));
+        }
+    }
+    return LATHE_OK;
+}
+
+static lathe_status trace_node(lt_finder *f, const lt_xnode *node)
+{
+    lt_aten_form form;
+    bool view;
+    const lt_trace *from = trace_of(f, first_tensor(node));
+    if (!from) return LATHE_OK;
+    lt_trace first = *from;
+    const lt_aten_row *row = lt_aten_find(f->model->table, node->target, &form);
+    LT_TRY(shows_first(f, row, &view));
+    if (is_identity(node->target)) return trace_outputs(f, node, first.input, first.relation);
+    if (row && form == LT_ATEN_INPLACE && !view) {
+        f->written[first.input] = true;
+        return trace_outputs(f, node, first.input, first.relation);
+    }
+    if (view) return trace_outputs(f, node, first.input, RELATION_VIEW);
+    if (is_update(node->target) && first.relation != RELATION_VIEW)
+        return trace_outputs(f, node, first.input, RELATION_UPDATED);
+    return LATHE_OK;
 }
 
 static bool same_type(const lt_xgraph *graph, const char *a, const char *b)
@@ -44,36 +133,50 @@ static bool same_type(const lt_xgraph *graph, const char *a, const char *b)
     return true;
 }
 
-/* The placeholder that a chain of updates starts from; NULL when the output is not made so. */
-static const char *updated_input(const lt_xgraph *graph, const char *output)
+/* The first output that is an input's next value makes the pair; others of that input are plain outputs. */
+static void collect(const lt_finder *f, bool *taken, struct lt_state_pair *pairs, uint32_t *n)
 {
-    const char *name = output;
-    for (int hops = 0; hops < 64; hops++) {
-        const lt_xnode *node = producer(graph, name);
-        if (!node) return hops ? name : NULL;
-        if (!is_update(node->target) || !node->n_args || node->args[0].arg.kind != LT_ARG_NAME) return NULL;
-        name = node->args[0].arg.text;
+    const lathe_model *model = f->model;
+    for (uint32_t o = 0; o < model->n_user_outputs; o++) {
+        const lt_arg *arg = &model->user_outputs[o]->arg;
+        const lt_trace *trace = arg->kind == LT_ARG_NAME ? trace_of(f, arg->text) : NULL;
+        if (!trace || taken[trace->input] || trace->relation == RELATION_VIEW) continue;
+        if (trace->relation == RELATION_SAME && !f->written[trace->input]) continue;
+        const char *name = model->user_inputs[trace->input]->name;
+        if (!same_type(&model->exported->graph, name, arg->text)) continue;
+        taken[trace->input] = true;
+        pairs[(*n)++] = (struct lt_state_pair){.input = trace->input, .output = o};
     }
-    return NULL;
+}
+
+static lathe_status find_pairs(lt_finder *f, struct lt_state_pair *pairs, uint32_t *n)
+{
+    const lathe_model *model = f->model;
+    const lt_xgraph *graph = &model->exported->graph;
+    bool *taken;
+    LT_ALLOC(f->arena, f->written, model->n_user_inputs, f->err);
+    LT_ALLOC(f->arena, taken, model->n_user_inputs, f->err);
+    for (uint32_t i = 0; i < model->n_user_inputs; i++)
+        if (model->user_inputs[i]->name) LT_TRY(add_trace(f, model->user_inputs[i]->name, i, RELATION_SAME));
+    for (uint32_t i = 0; i < graph->n_nodes; i++) LT_TRY(trace_node(f, &graph->nodes[i]));
+    collect(f, taken, pairs, n);
+    return LATHE_OK;
 }
 
 lathe_status lt_model_find_pairs(const lathe_model *model, struct lt_state_pair **out, uint32_t *n,
                                  lathe_error *err)
 {
-    size_t n_inputs = lathe_model_input_count(model), n_outputs = lathe_model_output_count(model);
-    const lt_xgraph *graph = &model->exported->graph;
+    lt_finder f = {.model = model, .err = err};
     *n = 0;
-    *out = lt_heap_alloc(n_inputs, sizeof **out);
-    if (!*out) return lt_out_of_memory(err, n_inputs, sizeof **out);
-    for (uint32_t o = 0; o < n_outputs && *n < n_inputs; o++) {
-        const lt_xoutput *output = lt_model_user_output(model, o);
-        const char *start = output->arg.kind == LT_ARG_NAME ? updated_input(graph, output->arg.text) : NULL;
-        if (!start || !same_type(graph, start, output->arg.text)) continue;
-        for (uint32_t i = 0; i < n_inputs; i++) {
-            const lt_xinput *input = lt_model_user_input(model, i);
-            if (input->name && strcmp(input->name, start) == 0)
-                (*out)[(*n)++] = (struct lt_state_pair){.input = i, .output = o};
-        }
-    }
-    return LATHE_OK;
+    *out = NULL;
+    LT_TRY(lt_arena_create(&f.arena, err));
+    f.trace_of.arena = f.arena;
+    lathe_status status = LATHE_OK;
+    struct lt_state_pair *pairs = lt_heap_alloc(model->n_user_inputs, sizeof *pairs);
+    if (!pairs) status = lt_out_of_memory(err, model->n_user_inputs, sizeof *pairs);
+    if (status == LATHE_OK) status = find_pairs(&f, pairs, n);
+    lt_arena_destroy(f.arena);
+    if (status == LATHE_OK) *out = pairs;
+    else lt_heap_free(pairs);
+    return status;
 }

@@ -7,12 +7,12 @@
 #include "pass/pass.h"
 #include "run/model.h"
 
-/* An operand of a step whose address is only known when a run starts. */
-typedef struct lt_input_patch {
+/* An operand of a step whose address is only known when a run starts: an input or a state. */
+typedef struct lt_patch {
     lt_tensor *tensor;
-    uint32_t input;
-    int64_t offset; /* bytes */
-} lt_input_patch;
+    void *const *base; /* where the session keeps the address of the buffer */
+    int64_t offset;    /* bytes */
+} lt_patch;
 
 typedef struct lt_entry {
     struct lt_entry *next;
@@ -21,7 +21,7 @@ typedef struct lt_entry {
     lt_program *program;
     lt_op_call *calls; /* [n_steps], ready to run */
     lt_cpu_run *runs;  /* [n_steps]: the fast form; NULL: the operator\'s reference */
-    lt_input_patch *patches;
+    lt_patch *patches; /* [n_patches] */
     void *memory, *scratch;
     void **outputs; /* [n_outputs]; NULL where there is no tensor */
     uint32_t n_patches;
@@ -177,13 +177,13 @@ static lathe_status bind_symbols(const lathe_session *session, int64_t *bindings
         const lt_session_input *input = &session->inputs[i];
         const lt_xinput *x = lt_model_user_input(session->model, i);
         if (input->type.rank >= 0)
-            LT_TRY(lt_import_bind(session->model->exported, i, input->type.rank, input->type.dim, bindings,
+            LT_TRY(lt_import_bind(session->model->exported, x, input->type.rank, input->type.dim, bindings,
                                   err));
         else if (!input->kept && x->name &&
                  lt_map_get(&session->model->exported->graph.type_of, x->name) != LT_NONE)
             LT_FAIL(err, INVALID_ARGUMENT, "input '%s' is not set", x->label);
     }
-    return LATHE_OK;
+    return lt_import_check(session->model->exported, bindings, err);
 }
 
 /* ---- State ---- */
@@ -206,13 +206,17 @@ static lathe_status init_state(lathe_session *session, const lt_program *program
 /* Makes the states that the program wants; those of the right type go on as they are. */
 static lathe_status need_states(lathe_session *session, const lt_program *program, lathe_error *err)
 {
-    if (!session->states) {
+    if (!session->state_types) {
+        lt_heap_free(session->states); /* of an attempt that ran out of memory */
         session->states = lt_heap_alloc(program->n_states, sizeof *session->states);
         session->state_types = lt_heap_alloc(program->n_states, sizeof *session->state_types);
         if (!session->states || !session->state_types)
             return lt_out_of_memory(err, program->n_states, sizeof(lt_type));
         session->n_states = program->n_states;
     }
+    if (program->n_states != session->n_states)
+        LT_FAIL(err, UNSUPPORTED, "%u states at these sizes, %u at others", program->n_states,
+                session->n_states);
     for (uint32_t i = 0; i < program->n_states; i++) {
         if (session->states[i] && lt_type_equal(&session->state_types[i], &program->states[i])) continue;
         void *data;
@@ -220,7 +224,11 @@ static lathe_status need_states(lathe_session *session, const lt_program *progra
         lt_os_free(session->states[i]);
         session->states[i] = data;
         session->state_types[i] = program->states[i];
-        LT_TRY(init_state(session, program, i, err));
+        lathe_status status = init_state(session, program, i, err);
+        if (status == LATHE_OK) continue;
+        lt_os_free(session->states[i]); /* so that the next attempt starts again */
+        session->states[i] = NULL;
+        return status;
     }
     return LATHE_OK;
 }
@@ -268,16 +276,18 @@ static void resolve_operand(lathe_session *session, lt_entry *entry, const lt_op
     switch (operand->kind) {
     case LT_BUFFER_ARENA: base = entry->memory; break;
     case LT_BUFFER_OUTPUT: base = entry->outputs[operand->index]; break;
-    case LT_BUFFER_STATE: base = session->states[operand->index]; break;
     case LT_BUFFER_CONST: base = (char *)(uintptr_t)entry->program->consts[operand->index]->data; break;
     case LT_BUFFER_WEIGHT: base = (char *)(uintptr_t)session->model->weights[operand->index].data; break;
-    case LT_BUFFER_INPUT:
+    case LT_BUFFER_STATE:
+    case LT_BUFFER_INPUT: {
+        bool state = operand->kind == LT_BUFFER_STATE;
+        void *const *where = state ? &session->states[operand->index] : &session->inputs[operand->index].data;
         entry->patches[entry->n_patches++] =
-            (lt_input_patch){.tensor = out, .input = operand->index, .offset = operand->offset};
+            (lt_patch){.tensor = out, .base = where, .offset = operand->offset};
         return;
     }
+    }
     out->data = base + operand->offset;
-    return;
 }
 
 static lathe_status prepare_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
@@ -355,8 +365,8 @@ static lathe_status choose_entry(lathe_session *session, lathe_error *err)
     if (status == LATHE_OK) {
         lt_entry *entry = session->entries;
         while (entry && memcmp(entry->bindings, bindings, n * sizeof *bindings) != 0) entry = entry->next;
-        if (entry) session->current = entry;
-        else status = create_entry(session, bindings, err);
+        if (!entry) status = create_entry(session, bindings, err);
+        else if ((status = need_states(session, entry->program, err)) == LATHE_OK) session->current = entry;
     }
     lt_heap_free(bindings);
     return status;
@@ -378,8 +388,8 @@ lathe_status lathe_session_run(lathe_session *session, lathe_error *err)
     LT_TRY(choose_entry(session, err));
     lt_entry *entry = session->current;
     for (uint32_t i = 0; i < entry->n_patches; i++) {
-        const lt_input_patch *patch = &entry->patches[i];
-        patch->tensor->data = (char *)session->inputs[patch->input].data + patch->offset;
+        const lt_patch *patch = &entry->patches[i];
+        patch->tensor->data = (char *)*patch->base + patch->offset;
     }
     for (uint32_t i = 0; i < entry->program->n_steps; i++) {
         const lt_op_call *call = &entry->calls[i];

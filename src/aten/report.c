@@ -1,0 +1,105 @@
+/* Which nodes of an exported program cannot be imported, found without importing. */
+#include <string.h>
+
+#include "aten/importer.h"
+#include "aten/symbolic.h"
+#include "base/json.h"
+
+/* One kind of problem: an operator, and why it cannot run. */
+typedef struct lt_problem {
+    const lt_xnode *first;
+    const char *reason;
+    uint32_t count;
+} lt_problem;
+
+enum { MAX_PROBLEMS = 256 };
+
+typedef struct lt_problems {
+    const lt_exported *exported;
+    const lt_aten_table *table;
+    lt_problem list[MAX_PROBLEMS];
+    uint32_t n;
+} lt_problems;
+
+/* "L__self__,,Net;L__self__a.b,a.b,Linear" → "a.b": the innermost module's path. */
+static void print_module(const char *stack, lt_text *text)
+{
+    const char *last = stack ? strrchr(stack, ';') : NULL;
+    const char *comma = stack ? strchr(last ? last : stack, ',') : NULL;
+    int length = comma ? (int)strcspn(comma + 1, ",") : 0;
+    if (length) lt_text_printf(text, "    module: %.*s\n", length, comma + 1);
+}
+
+/* The last frame of a stack trace is the line that made the node. */
+static void print_frame(const char *stack, lt_text *text)
+{
+    if (!stack) return;
+    for (const char *at = stack; (at = strstr(at, "File \"")); at++) stack = at;
+    lt_text_printf(text, "    %s\n", stack);
+}
+
+void lt_import_where(const lt_xnode *node, lt_text *text)
+{
+    json_t *metadata = NULL;
+    const lt_xmetadata *source = &node->metadata;
+    if (!source->text ||
+        lt_json_parse(source->text, source->length, false, "metadata", &metadata, NULL) != LATHE_OK)
+        return;
+    print_module(json_string_value(json_object_get(metadata, "nn_module_stack")), text);
+    print_frame(json_string_value(json_object_get(metadata, "stack_trace")), text);
+    json_decref(metadata);
+}
+
+/* Why a node cannot be imported; NULL when it can, as far as its operator goes. */
+static const char *problem_of(const lt_problems *problems, const lt_xnode *node)
+{
+    lt_aten_form form;
+    if (lt_region_known(node->target)) return lt_region_problem(problems->exported, node);
+    if (lt_symbolic_known(node->target) || lt_aten_find(problems->table, node->target, &form)) return NULL;
+    return "not supported";
+}
+
+static void note(lt_problems *problems, const lt_xnode *node, const char *reason)
+{
+    lt_problem *problem = problems->list, *end = problem + problems->n;
+    while (problem < end && (strcmp(problem->first->target, node->target) != 0 || problem->reason != reason))
+        problem++;
+    if (problem == problems->list + MAX_PROBLEMS) return;
+    if (problem == end) {
+        *problem = (lt_problem){.first = node, .reason = reason};
+        problems->n++;
+    }
+    problem->count++;
+}
+
+static void visit(lt_problems *problems, const lt_xgraph *graph, int depth)
+{
+    for (uint32_t i = 0; i < graph->n_nodes && depth < LT_MAX_REGION_DEPTH; i++) {
+        const lt_xnode *node = &graph->nodes[i];
+        const char *reason = problem_of(problems, node);
+        for (uint32_t a = 0; a < node->n_args; a++)
+            if (node->args[a].arg.kind == LT_ARG_GRAPH) visit(problems, node->args[a].arg.graph, depth + 1);
+        if (reason) note(problems, node, reason);
+    }
+}
+
+lathe_status lt_import_unsupported(const lt_exported *exported, const lt_aten_table *table, lt_text *report,
+                                   lathe_error *err)
+{
+    lt_problems *problems = lt_heap_alloc(1, sizeof *problems);
+    if (!problems) return lt_out_of_memory(err, 1, sizeof *problems);
+    problems->exported = exported;
+    problems->table = table;
+    visit(problems, &exported->graph, 0);
+    for (uint32_t i = 0; i < problems->n; i++) {
+        const lt_problem *problem = &problems->list[i];
+        lt_text_printf(report, "%s: %s, used %u time%s, first by node '%s'\n", problem->first->target,
+                       problem->reason, problem->count, problem->count == 1 ? "" : "s", problem->first->name);
+        lt_import_where(problem->first, report);
+    }
+    if (problems->n)
+        lt_text_printf(report,
+                       "Re-export after run_decompositions(), or replace these operators in the model.\n");
+    lt_heap_free(problems);
+    return lt_text_status(report, err);
+}
