@@ -19,7 +19,8 @@ typedef enum lt_resample_mode {
     LT_RESAMPLE_NEAREST,
     LT_RESAMPLE_NEAREST_EXACT,
     LT_RESAMPLE_LINEAR,
-    LT_RESAMPLE_CUBIC
+    LT_RESAMPLE_CUBIC,
+    LT_RESAMPLE_LANCZOS
 } lt_resample_mode;
 
 /* Elementwise operators load every input into the class of `compute` (float, double or int64) and round once.
@@ -129,13 +130,22 @@ typedef struct lt_attrs_pool {
     bool ceil_mode, count_include_pad;
     int64_t divisor; /* 0: the number of elements */
 } lt_attrs_pool;
+/* One dim gets another size. */
 typedef struct lt_attrs_resample {
     lt_resample_mode mode;
-    int spatial;
-    int64_t size[LT_MAX_SPATIAL];
-    double scale[LT_MAX_SPATIAL]; /* output over input as the caller gave it; 0: from the sizes */
+    int dim;
+    int64_t size; /* of the output */
+    double scale; /* output over input as the caller gave it; 0: from the sizes */
     bool align_corners;
+    bool antialias; /* when shrinking, the filter widens to cover what an output stands for */
 } lt_attrs_resample;
+/* torch.nn.functional.grid_sample */
+typedef enum lt_sample_padding { LT_SAMPLE_ZEROS, LT_SAMPLE_BORDER, LT_SAMPLE_REFLECT } lt_sample_padding;
+typedef struct lt_attrs_sample {
+    lt_resample_mode mode; /* NEAREST, LINEAR or CUBIC */
+    lt_sample_padding padding;
+    bool align_corners;
+} lt_attrs_sample;
 
 typedef union lt_attrs {
     lt_attrs_elementwise elementwise;
@@ -161,6 +171,7 @@ typedef union lt_attrs {
     lt_attrs_conv conv;
     lt_attrs_pool pool;
     lt_attrs_resample resample;
+    lt_attrs_sample sample;
 } lt_attrs;
 
 #endif
