@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -15,7 +16,8 @@ static const char help[] =
     "\n"
     "  --golden F     the recorded tensors: input.K, output.K and, where known, exact.K (default: FILE with\n"
     "                 .safetensors for .pt2 or .json, and without .core)\n"
-    "  --weights F    weights for archives that hold the graph only; may be repeated\n"
+    "  --weights F    weights for archives that hold the graph only; may be repeated (default: those in\n"
+    "                 FILE's .weights.safetensors, where there is one)\n"
     "  --rtol R       relative tolerance (default: by type, or that of an index.json beside FILE)\n"
     "  --atol A       absolute tolerance (likewise)\n"
     "  --device D     cpu (default), or ref: the plain references\n"
@@ -211,8 +213,8 @@ static lathe_status verify_opened(lathe_model *model, lathe_tensors *golden, con
     return status;
 }
 
-/* FILE without .pt2 or .json, and without .core before it, plus .safetensors. */
-static void golden_path(const char *file, char path[PATH_BYTES])
+/* FILE without .pt2 or .json, and without .core before it, plus `suffix`. */
+static void sibling(const char *file, const char *suffix, char path[PATH_BYTES])
 {
     static const char *const suffixes[] = {".pt2", ".json", ".lathe", ".core"};
     int length = (int)strlen(file);
@@ -220,7 +222,7 @@ static void golden_path(const char *file, char path[PATH_BYTES])
         int n = (int)strlen(suffixes[i]);
         if (length > n && strncmp(file + length - n, suffixes[i], (size_t)n) == 0) length -= n;
     }
-    snprintf(path, PATH_BYTES, "%.*s.safetensors", length, file);
+    snprintf(path, PATH_BYTES, "%.*s%s", length, file, suffix);
 }
 
 static lathe_status verify_file(const char *file, const verify_options *options, verify_result *result,
@@ -229,8 +231,11 @@ static lathe_status verify_file(const char *file, const verify_options *options,
     char path[PATH_BYTES];
     lathe_model *model = NULL;
     lathe_tensors *golden = NULL;
-    golden_path(file, path);
     lathe_status status = lathe_model_open(file, &model, err);
+    sibling(file, ".weights.safetensors", path);
+    if (status == LATHE_OK && !options->n_weights && access(path, R_OK) == 0)
+        status = lathe_model_add_weights(model, path, err);
+    sibling(file, ".safetensors", path);
     for (int i = 0; status == LATHE_OK && i < options->n_weights; i++)
         status = lathe_model_add_weights(model, options->weights[i], err);
     if (status == LATHE_OK)
