@@ -1,6 +1,7 @@
 /* Recognises what exports write in pieces: RMS norm, rotary embedding, gated activations. A part that
  * something else reads, an output included, is kept beside the fused node: the old nodes are only left out
- * when nothing reads them. */
+ * when nothing reads them. Half-precision graphs round between the pieces, and a fused node must round where
+ * they do, so there only what lies between two roundings becomes one. */
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
@@ -52,21 +53,35 @@ static lt_id build_rms_norm(lt_rewrite *rw, lt_id x, double eps, lt_id weight)
     return lt_build(&rw->b, LT_OP_RMS_NORM, &attrs, (lt_id[]){x, weight}, weight == LT_NONE ? 1 : 2);
 }
 
+/* Whether several operations of this type may become one: nothing is rounded between them. */
+static bool is_exact(lt_dtype dtype) { return dtype == LATHE_F32 || dtype == LATHE_F64; }
+
+/* The normalised x, cast back to the type that x had before it was widened. */
+static bool fuse_cast_rms_norm(lt_rewrite *rw, const lt_node *node, lt_id *out)
+{
+    lt_id x;
+    double eps;
+    if (node->op != LT_OP_CAST || !match_normalised(rw, lt_graph_producer(rw->from, node->in[0]), &x, &eps))
+        return false;
+    lt_id plain = lt_rewrite_uncast(rw, x);
+    if (!lt_type_equal(lt_rewrite_type(rw, plain), lt_rewrite_type(rw, node->out))) return false;
+    *out = build_rms_norm(rw, rw->map[plain], eps, LT_NONE);
+    return true;
+}
+
 static bool fuse_rms_norm(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
     lt_id x;
     double eps;
-    if (node->op != LT_OP_MUL) return false;
+    if (fuse_cast_rms_norm(rw, node, out)) return true;
     const lt_type *type = lt_rewrite_type(rw, node->out);
+    if (node->op != LT_OP_MUL || !is_exact(type->dtype)) return false;
     for (int k = 0; k < 2; k++) {
-        const lt_node *inner = lt_graph_producer(rw->from, lt_rewrite_uncast(rw, node->in[k]));
         const lt_type *weight = lt_rewrite_type(rw, node->in[1 - k]);
-        if (!match_normalised(rw, inner, &x, &eps)) continue;
-        lt_id plain = lt_rewrite_type(rw, x)->dtype == type->dtype ? x : lt_rewrite_uncast(rw, x);
-        const lt_type *from = lt_rewrite_type(rw, plain);
-        if (weight->rank != 1 || weight->dim[0] != type->dim[type->rank - 1] || !lt_type_equal(from, type))
-            continue;
-        *out = build_rms_norm(rw, rw->map[plain], eps, rw->map[node->in[1 - k]]);
+        if (!match_normalised(rw, lt_graph_producer(rw->from, node->in[k]), &x, &eps)) continue;
+        bool fits = weight->rank == 1 && weight->dim[0] == type->dim[type->rank - 1];
+        if (!fits || !lt_type_equal(lt_rewrite_type(rw, x), type)) continue;
+        *out = build_rms_norm(rw, rw->map[x], eps, rw->map[node->in[1 - k]]);
         return true;
     }
     if (!match_normalised(rw, node, &x, &eps) || !lt_type_equal(lt_rewrite_type(rw, x), type)) return false;
@@ -123,7 +138,7 @@ static bool fuse_rope(lt_rewrite *rw, const lt_node *node, lt_id *out)
                   *s = lt_rewrite_type(rw, sine);
     int64_t d = type->dim[type->rank - 1];
     bool whole = c->rank >= 1 && s->rank >= 1 && c->dim[c->rank - 1] == d && s->dim[s->rank - 1] == d;
-    if (!whole || !lt_dtype_is_float(type->dtype) || !lt_type_equal(type, lt_rewrite_type(rw, node->out)))
+    if (!whole || !is_exact(type->dtype) || !lt_type_equal(type, lt_rewrite_type(rw, node->out)))
         return false;
     *out = lt_build(&rw->b, LT_OP_ROPE, &(lt_attrs){0}, (lt_id[]){rw->map[x], rw->map[cosine], rw->map[sine]},
                     3);
@@ -138,8 +153,8 @@ static bool fuse_gate(lt_rewrite *rw, const lt_node *node, lt_id *out)
         lt_op activation, fused;
     } gates[] = {
         {LT_OP_SILU, LT_OP_SILU_MUL}, {LT_OP_GELU, LT_OP_GELU_MUL}, {LT_OP_GELU_TANH, LT_OP_GELU_TANH_MUL}};
-    if (node->op != LT_OP_MUL) return false;
     lt_dtype dtype = lt_rewrite_type(rw, node->out)->dtype;
+    if (node->op != LT_OP_MUL || !is_exact(dtype)) return false;
     for (size_t g = 0; g < LT_COUNT(gates); g++)
         for (int k = 0; k < 2; k++) {
             const lt_node *act = lt_rewrite_sole(rw, node->in[k], gates[g].activation);
