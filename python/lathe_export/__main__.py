@@ -10,7 +10,7 @@ def export_language_model(args):
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from .causal_lm import export_causal_lm
+    from .causal_lm import export_causal_lm, materialise_constants
 
     dtype = getattr(torch, args.dtype) if args.dtype else None
     if args.graph_only:
@@ -18,6 +18,7 @@ def export_language_model(args):
         wanted = dtype or getattr(config, "dtype", None) or torch.float32
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, dtype=wanted, attn_implementation="sdpa")
+        materialise_constants(model)
     else:
         model = AutoModelForCausalLM.from_pretrained(args.model, dtype=dtype or "auto", attn_implementation="sdpa")
     path = os.path.join(args.output, "model.pt2")

@@ -62,6 +62,21 @@ class CausalLM(torch.nn.Module):
         return (result.logits, *cache.kv)
 
 
+def materialise_constants(model):
+    """Gives a model on the meta device the buffers that no checkpoint holds (rotary frequencies), computed anew."""
+    for name, module in model.named_modules():
+        constants = [n for n in module._non_persistent_buffers_set if module._buffers.get(n) is not None]
+        if not constants:
+            continue
+        try:
+            with torch.device("cpu"):
+                fresh = type(module)(model.config)
+        except TypeError as error:
+            raise RuntimeError(f"cannot compute {name}.{constants[0]} without the weights: export the whole model") from error
+        for constant in constants:
+            module._buffers[constant] = fresh._buffers[constant]
+
+
 def cache_shape(config):
     """(layers, heads, head size) of the cache of a model."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads

@@ -1,0 +1,58 @@
+"""Exports random small models with lathe_export and lets lathe verify and run them.
+Usage: export.py LATHE SOURCE WORK. Exits with 77 when torch or transformers is not installed."""
+
+import os
+import subprocess
+import sys
+
+lathe, source, work = sys.argv[1:4]
+sys.path.insert(0, os.path.join(source, "python"))
+try:
+    import safetensors  # noqa: F401
+    import torch
+    import transformers
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+from lathe_export.golden import write_case  # noqa: E402
+
+
+def run(*command):
+    print("$", *command, flush=True)
+    environment = dict(os.environ, PYTHONPATH=os.path.join(source, "python"))
+    return subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
+
+
+os.makedirs(work, exist_ok=True)
+torch.manual_seed(int.from_bytes(os.urandom(2), "little"))
+print("torch seed", torch.initial_seed())
+
+# Any module, with float64 answers.
+net = torch.nn.Sequential(torch.nn.Linear(7, 12), torch.nn.GELU(), torch.nn.LayerNorm(12), torch.nn.Linear(12, 3))
+write_case(work, "net", net, (torch.randn(5, 7),), exact=True)
+print(run(lathe, "verify", f"{work}/net.pt2", f"{work}/net.core.pt2"))
+
+# A causal language model, whole and graph only with its checkpoint beside it.
+config = transformers.Qwen2Config(
+    vocab_size=1216,
+    hidden_size=32,
+    intermediate_size=40,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=64,
+)
+model = transformers.AutoModelForCausalLM.from_config(config).eval()
+model.save_pretrained(f"{work}/hf")
+run(sys.executable, "-m", "lathe_export", f"{work}/hf", "-o", f"{work}/whole")
+run(sys.executable, "-m", "lathe_export", f"{work}/hf", "-o", f"{work}/graph", "--graph-only")
+generate = (lathe, "generate", "--tokenizer", f"{source}/share/tiny-tokenizer.json", "--raw", "-n", "12", "-p", "Hello")
+whole = run(*generate, f"{work}/whole/model.pt2")
+graph = run(*generate, f"{work}/graph/model.pt2", "--weights", f"{work}/hf/model.safetensors")
+ids = [int(i) for i in run(lathe, "tokenize", f"{source}/share/tiny-tokenizer.json", "--ids", "Hello").split()]
+answer = model.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False, eos_token_id=-1)[0, len(ids) :]
+expected = run(lathe, "tokenize", f"{source}/share/tiny-tokenizer.json", "--decode", *[str(int(i)) for i in answer])
+assert whole == graph, "weights from the archive and from the checkpoint give different text"
+assert whole.rstrip("\n") == expected.rstrip("\n"), (whole, expected)
+print("all exports run")
