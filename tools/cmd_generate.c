@@ -173,6 +173,11 @@ static int check_options(const generate_options *o)
     if (!o->prompt && !o->chat && !o->interactive)
         return tool_usage("generate", "one of -p, --chat and -i is needed");
     if (o->raw && (o->chat || o->system)) return tool_usage("generate", "--raw excludes --chat and --system");
+    lathe_sampler *sampler;
+    lathe_error err;
+    if (lathe_sampler_create(&o->how.sampling, &sampler, &err) != LATHE_OK)
+        return tool_usage("generate", "%s", err.message);
+    lathe_sampler_destroy(sampler);
     return EXIT_DONE;
 }
 
@@ -281,13 +286,22 @@ static bool is_gguf(const char *path)
     return got == 4 && memcmp(magic, "GGUF", 4) == 0;
 }
 
-static const char *choose_tokenizer(generate_options *o)
+/* Where the tokenizer is, unless it was given. */
+static int choose_tokenizer(generate_options *o)
 {
-    if (o->tokenizer) return o->tokenizer;
-    for (int i = 0; i < o->n_weights; i++)
-        if (is_gguf(o->weights[i])) return o->weights[i];
+    for (int i = 0; i < o->n_weights && !o->tokenizer; i++)
+        if (is_gguf(o->weights[i])) o->tokenizer = o->weights[i];
+    if (o->tokenizer) return EXIT_DONE;
     const char *slash = strrchr(o->model[0], '/');
-    return join(o, o->model[0], slash ? (size_t)(slash - o->model[0]) : 0, "tokenizer.json");
+    const char *beside = join(o, o->model[0], slash ? (size_t)(slash - o->model[0]) : 0, "tokenizer.json");
+    if (beside && access(beside, R_OK) == 0) {
+        o->tokenizer = beside;
+        return EXIT_DONE;
+    }
+    return tool_usage("generate",
+                      "no tokenizer: give --tokenizer (the weights are no GGUF, and beside %s there is no "
+                      "tokenizer.json)",
+                      o->model[0]);
 }
 
 /* ---- Running ---- */
@@ -306,7 +320,9 @@ static lathe_status open_models(const generate_options *o, engine *e, lathe_erro
 static bool print_text(void *user, const char *text, size_t size)
 {
     (void)user;
-    return fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0;
+    if (fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0) return true;
+    perror("lathe generate: standard output");
+    return false;
 }
 
 static void report(const engine *e, const lathe_generation_result *r)
@@ -343,12 +359,9 @@ static int answer(const generate_options *o, engine *e, const lathe_tokens *prom
     if (need_generator(o, e, prompt->count, &err) != LATHE_OK ||
         lathe_generator_run(e->generator, prompt->ids, prompt->count, &o->how, &result, &err) != LATHE_OK)
         return tool_fail(&err);
+    if (result.stop == LATHE_STOP_CALLER) return EXIT_DIFFERS; /* it has said why */
     bool one = o->prompt && !o->interactive;
-    if (!one || isatty(STDOUT_FILENO)) putchar('\n');
-    if (fflush(stdout) != 0 || result.stop == LATHE_STOP_CALLER) {
-        perror("lathe generate: standard output");
-        return EXIT_DIFFERS;
-    }
+    if ((!one || isatty(STDOUT_FILENO)) && !print_text(NULL, "\n", 1)) return EXIT_DIFFERS;
     report(e, &result);
     return EXIT_DONE;
 }
@@ -458,11 +471,9 @@ static int run(generate_options *o, engine *e)
     lathe_error err;
     int code = o->n_models == 1 ? use_folder(o) : EXIT_DONE;
     if (code != EXIT_DONE) return code;
-    const char *tokenizer = choose_tokenizer(o);
-    if (!tokenizer) return out_of_memory();
-    if (lathe_tokenizer_open(tokenizer, &e->tokenizer, &err) != LATHE_OK ||
-        open_models(o, e, &err) != LATHE_OK)
-        return tool_fail(&err);
+    if (open_models(o, e, &err) != LATHE_OK) return tool_fail(&err);
+    if ((code = choose_tokenizer(o)) != EXIT_DONE) return code;
+    if (lathe_tokenizer_open(o->tokenizer, &e->tokenizer, &err) != LATHE_OK) return tool_fail(&err);
     if ((code = choose_template(o, e)) != EXIT_DONE) return code;
     if (o->how.sampling.temperature > 0) {
         if (!o->seeded) o->how.sampling.seed = (uint64_t)time(NULL);

@@ -196,6 +196,14 @@ static lathe_status choose_sizes(lt_causal *causal, const lathe_generator_option
     return LATHE_OK;
 }
 
+static lathe_status read_vocabulary(lt_causal *causal, lathe_error *err)
+{
+    lathe_value_info info;
+    LT_TRY(lathe_model_output(causal->part[0].model, 0, &info, err));
+    causal->vocabulary = info.rank == 3 ? info.dim[2] : -1;
+    return LATHE_OK;
+}
+
 static lathe_status shape_caches(const lt_causal_part *part, lathe_error *err)
 {
     for (size_t i = 0; i < part->n_in; i++) {
@@ -223,6 +231,7 @@ static lathe_status fill(lt_causal *causal, lathe_model *model, lathe_model *dec
         LT_FAIL(err, UNSUPPORTED, "the model has cache outputs and no cache inputs: it needs a second model");
     if (options && options->kv_mapping) LT_TRY(load_mapping(causal, options->kv_mapping, err));
     LT_TRY(choose_sizes(causal, options, err));
+    LT_TRY(read_vocabulary(causal, err));
     for (int i = 0; i < causal->n_parts; i++) {
         LT_TRY(open_session(&causal->part[i], causal->n_parts == 1, err));
         if (causal->part[i].kept) LT_TRY(shape_caches(&causal->part[i], err));

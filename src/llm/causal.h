@@ -25,7 +25,8 @@ typedef struct lt_causal {
     int n_parts;
     int newest; /* the part whose outputs are the newest caches, where they are carried; -1: none */
     int64_t context, chunk;
-    float *logits; /* [n_logits] of the last token run */
+    int64_t vocabulary; /* ids are less than this; -1: the model does not say */
+    float *logits;      /* [n_logits] of the last token run */
     size_t n_logits;
 } lt_causal;
 

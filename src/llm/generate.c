@@ -103,6 +103,11 @@ static lathe_status take_prompt(lathe_generator *g, const int64_t *prompt, size_
                 "the prompt has %zu tokens and the context holds %lld: shorten it, or ask for a "
                 "larger context",
                 count, (long long)g->causal->context);
+    for (size_t i = 0; i < count && g->causal->vocabulary >= 0; i++)
+        if (prompt[i] < 0 || prompt[i] >= g->causal->vocabulary)
+            LT_FAIL(err, INVALID_ARGUMENT,
+                    "token %lld of the prompt is none of the model's %lld: is this the model's tokenizer?",
+                    (long long)prompt[i], (long long)g->causal->vocabulary);
     size_t same = 0;
     while (same < g->cached && same + 1 < count && g->tokens[same] == prompt[same]) same++;
     g->cached = *reused = lt_causal_reusable(g->causal, same);
