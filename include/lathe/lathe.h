@@ -117,6 +117,11 @@ LATHE_API void lathe_model_close(lathe_model *model); /* NULL is allowed; its se
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_add_weights(lathe_model *model, const char *path,
                                                               lathe_error *err);
 
+/* Fills weights that have no bytes with plausible random ones (normal, deviation 0.02; one for vectors), so
+ * that a graph without a checkpoint can be measured. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_randomize_weights(lathe_model *model, uint64_t seed,
+                                                                    lathe_error *err);
+
 /* What the user should know of the weights files once a session has run: lines of text, empty when there is
  * nothing (tensors that no part of the graph uses). Owned by the model, valid until the next call. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_notes(lathe_model *model, const char **text,
@@ -182,6 +187,26 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_shape_input(lathe_session *s
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_reset(lathe_session *session, lathe_error *err);
 
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_run(lathe_session *session, lathe_error *err);
+
+/* What the last run's program costs, counted from its steps. */
+typedef struct lathe_cost {
+    double weight_bytes;    /* of matrices, convolutions and norms: each read once */
+    double state_bytes;     /* of all kept state */
+    double flops;           /* of matrix products, convolutions and attention over the whole state */
+    double attention_flops; /* those of attention among them */
+} lathe_cost;
+
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out,
+                                                         lathe_error *err);
+
+/* The machine's limits as `threads` of lathe's threads reach them together, measured now (some 0.3 s). */
+typedef struct lathe_limits {
+    double read_bytes_per_second; /* over 1 GiB, or less where memory is short */
+    double flops_per_second;      /* float32 multiply-adds in registers; a multiply-add counts as two */
+    const char *level;            /* of the CPU kernels: "avx2" … */
+} lathe_limits;
+
+LATHE_API LATHE_MUST_USE lathe_status lathe_measure_limits(int threads, lathe_limits *out, lathe_error *err);
 
 /* A view of an output of the last run, valid until the next call on the session. An output that is no tensor
  * or is kept as state has rank -1. */

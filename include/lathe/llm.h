@@ -211,6 +211,18 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_generator_run(lathe_generator *gener
                                                           size_t count, const lathe_generation *generation,
                                                           lathe_generation_result *result, lathe_error *err);
 
+/* Runs `count` tokens behind `first` positions, which the caches are taken to hold whatever they hold, and
+ * tells how long that took and what it read: for measurements. What the generator held is lost. */
+typedef struct lathe_generator_cost {
+    double seconds;
+    double bytes; /* weights, and the cache up to the last position */
+    double flops; /* of matrix products, and of attention up to the last position */
+} lathe_generator_cost;
+
+LATHE_API LATHE_MUST_USE lathe_status lathe_generator_measure(lathe_generator *generator, size_t first,
+                                                              size_t count, lathe_generator_cost *out,
+                                                              lathe_error *err);
+
 /* Prompt and answer of the last run, with the end token if one came: a view, valid until the next run. */
 LATHE_API const int64_t *lathe_generator_tokens(const lathe_generator *generator, size_t *count);
 

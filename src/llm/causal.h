@@ -39,6 +39,11 @@ void lt_causal_destroy(lt_causal *causal); /* NULL is allowed */
 lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count,
                            lathe_error *err) LT_MUST_USE;
 
+/* Bytes read and floating-point operations of `count` tokens that ran behind `first` positions: of the cache,
+ * only the positions that they see. */
+lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count, double *bytes, double *flops,
+                            lathe_error *err) LT_MUST_USE;
+
 /* How many of the first `wanted` positions a new run can build on: all, or none. */
 size_t lt_causal_reusable(const lt_causal *causal, size_t wanted);
 

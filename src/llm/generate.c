@@ -48,6 +48,24 @@ const int64_t *lathe_generator_tokens(const lathe_generator *generator, size_t *
     return generator->tokens;
 }
 
+lathe_status lathe_generator_measure(lathe_generator *generator, size_t first, size_t count,
+                                     lathe_generator_cost *out, lathe_error *err)
+{
+    lt_causal *causal = generator->causal;
+    generator->count = generator->cached = 0;
+    if (!count || first + count > (size_t)causal->context)
+        LT_FAIL(err, LIMIT, "%zu tokens behind %zu positions, the context is %lld", count, first,
+                (long long)causal->context);
+    int64_t *ids = lt_heap_alloc(first + count, sizeof *ids);
+    if (!ids) return lt_out_of_memory(err, first + count, sizeof *ids);
+    double start = lt_os_seconds();
+    lathe_status status = lt_causal_run(causal, ids, first, first + count, err);
+    out->seconds = lt_os_seconds() - start;
+    lt_heap_free(ids);
+    LT_TRY(status);
+    return lt_causal_cost(causal, first, count, &out->bytes, &out->flops, err);
+}
+
 void lathe_generation_init(lathe_generation *generation)
 {
     *generation = (lathe_generation){0};

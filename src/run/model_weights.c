@@ -1,6 +1,7 @@
 /* Where a model's weights come from. */
 #include <string.h>
 
+#include "ops/convert.h"
 #include "run/model.h"
 
 /* All files are one set, so that a name is found wherever it fits best; the set is opened anew with each
@@ -135,6 +136,50 @@ lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_erro
     }
     LT_TRY(find_tie(model, index, &found, err));
     return found ? take(model, found, index, err) : missing(model, index, err);
+}
+
+/* ---- Weights for measurements ---- */
+
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u; /* splitmix64 */
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+/* The sum of twelve uniform numbers is as good as normal here. */
+static void fill_random(const lt_type *type, void *data, uint64_t *state)
+{
+    enum { CHUNK = 256 };
+    float buffer[CHUNK];
+    int64_t count = lt_type_count(type);
+    size_t size = lathe_dtype_size(type->dtype);
+    for (int64_t at = 0; at < count; at += CHUNK) {
+        int64_t n = lt_min_i64(CHUNK, count - at);
+        for (int64_t i = 0; i < n; i++) {
+            float sum = 0;
+            for (int k = 0; k < 3; k++)
+                for (uint64_t r = next_random(state), j = 0; j < 4; j++, r >>= 16) sum += (float)(r & 0xffff);
+            buffer[i] = type->rank > 1 ? 0.02f * (sum / 65536.0f - 6) : 1;
+        }
+        lt_store_f32(type->dtype, (char *)data + (size_t)at * size, (int64_t)size, n, buffer);
+    }
+}
+
+lathe_status lathe_model_randomize_weights(lathe_model *model, uint64_t seed, lathe_error *err)
+{
+    for (uint32_t i = 0; i < model->exported->n_weights; i++) {
+        const lt_xweight *weight = &model->exported->weights[i];
+        lt_model_weight *to = &model->weights[i];
+        if (weight->data || to->data) continue;
+        void *data = lt_os_alloc(lt_type_bytes(&weight->type));
+        if (!data) return lt_out_of_memory(err, lt_type_bytes(&weight->type), 1);
+        to->data = to->owned = data;
+        lt_contiguous_strides(weight->type.rank, weight->type.dim, to->stride);
+        fill_random(&weight->type, data, &seed);
+    }
+    return LATHE_OK;
 }
 
 /* ---- What the user should know ---- */

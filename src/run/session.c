@@ -333,6 +333,22 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
     return prepare_entry(session, entry, err);
 }
 
+/* Entries kept at once: enough for the chunk sizes of a conversation, few enough for their buffers. */
+enum { MAX_ENTRIES = 8 };
+
+/* Drops the entries that were made longest ago. */
+static void trim_entries(lathe_session *session)
+{
+    lt_entry *entry = session->entries;
+    for (int n = 1; entry && n < MAX_ENTRIES; n++) entry = entry->next;
+    if (!entry) return;
+    for (lt_entry *old = entry->next, *next; old; old = next) {
+        next = old->next;
+        entry_destroy(old);
+    }
+    entry->next = NULL;
+}
+
 static lathe_status create_entry(lathe_session *session, const int64_t *bindings, lathe_error *err)
 {
     uint32_t n = session->model->exported->n_symbols;
@@ -353,6 +369,7 @@ static lathe_status create_entry(lathe_session *session, const int64_t *bindings
     }
     entry->next = session->entries;
     session->entries = session->current = entry;
+    trim_entries(session);
     return LATHE_OK;
 }
 
@@ -411,5 +428,40 @@ lathe_status lathe_session_output(lathe_session *session, size_t index, lathe_te
     *out = (lathe_tensor){.rank = -1};
     if (entry->program->outputs[index].rank >= 0)
         *out = lt_tensor_of(&entry->program->outputs[index], entry->outputs[index]);
+    return LATHE_OK;
+}
+
+/* ---- Cost ---- */
+
+static double step_flops(const lt_step *step)
+{
+    const lt_tensor *a = &step->args[0].tensor, *b = &step->args[step->n_in > 1 ? 1 : 0].tensor;
+    double out = (double)lathe_tensor_count(&step->args[step->n_in].tensor);
+    switch (step->op) {
+    case LT_OP_LINEAR:
+    case LT_OP_MATMUL: return 2 * out * (double)a->dim[a->rank - 1];
+    case LT_OP_CONV: return 2 * out * (double)lathe_tensor_count(b) / (double)lt_max_i64(b->dim[0], 1);
+    case LT_OP_SDPA: return 4 * (double)lathe_tensor_count(a) * (double)b->dim[2];
+    default: return 0;
+    }
+}
+
+lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out, lathe_error *err)
+{
+    *out = (lathe_cost){0};
+    if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
+    const lt_program *p = session->current->program;
+    for (uint32_t i = 0; i < p->n_steps; i++) {
+        const lt_step *step = &p->steps[i];
+        double flops = step_flops(step);
+        out->flops += flops;
+        if (step->op == LT_OP_SDPA) out->attention_flops += flops;
+        if (step->op == LT_OP_GATHER || step->op == LT_OP_INDEX) continue; /* a few rows of a table */
+        for (uint32_t k = 0; k < step->n_in; k++) {
+            lt_type type = lt_tensor_type(&step->args[k].tensor);
+            if (step->args[k].kind == LT_BUFFER_WEIGHT) out->weight_bytes += (double)lt_type_bytes(&type);
+        }
+    }
+    for (uint32_t i = 0; i < p->n_states; i++) out->state_bytes += (double)lt_type_bytes(&p->states[i]);
     return LATHE_OK;
 }
