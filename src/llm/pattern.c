@@ -24,10 +24,11 @@ struct lt_matcher {
 #define NOT_SPACES                                                                                  \
     "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}" \
     "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
-#define WORD "\\p{L}" NEW_LETTERS "\\p{M}\\p{Nd}\\p{Pc}"
+#define WORD "\\p{L}" NEW_LETTERS "\\p{M}" NEW_MARKS "\\p{Nd}\\p{Pc}"
 #define HEX "0-9a-fA-F"
 
-/* Letters and numbers of Unicode 15 and 16, which a PCRE2 with older tables does not know. */
+/* Letters, numbers, marks, punctuation and symbols of Unicode 15 and 16, which a PCRE2 with older tables does
+ * not know. */
 #define NEW_LETTERS                                                                                       \
     "\\x{1c89}-\\x{1c8a}\\x{a7cb}-\\x{a7cd}\\x{a7da}-\\x{a7dc}\\x{105c0}-\\x{105f3}\\x{10d4a}-\\x{10d65}" \
     "\\x{10d6f}-\\x{10d85}\\x{10ec2}-\\x{10ec4}\\x{1123f}-\\x{11240}\\x{11380}-\\x{11389}\\x{1138b}"      \
@@ -40,6 +41,22 @@ struct lt_matcher {
     "\\x{10d40}-\\x{10d49}\\x{116d0}-\\x{116e3}\\x{11bf0}-\\x{11bf9}\\x{11f50}-\\x{11f59}" \
     "\\x{16130}-\\x{16139}\\x{16d70}-\\x{16d79}\\x{1ccf0}-\\x{1ccf9}\\x{1d2c0}-\\x{1d2d3}" \
     "\\x{1e4f0}-\\x{1e4f9}\\x{1e5f1}-\\x{1e5fa}"
+#define NEW_MARKS                                                                         \
+    "\\x{897}\\x{cf3}\\x{ece}\\x{10d69}-\\x{10d6d}\\x{10efc}-\\x{10eff}\\x{11241}"        \
+    "\\x{113b8}-\\x{113c0}\\x{113c2}\\x{113c5}\\x{113c7}-\\x{113ca}\\x{113cc}-\\x{113d0}" \
+    "\\x{113d2}\\x{113e1}-\\x{113e2}\\x{11f00}-\\x{11f01}\\x{11f03}\\x{11f34}-\\x{11f3a}" \
+    "\\x{11f3e}-\\x{11f42}\\x{11f5a}\\x{13440}\\x{13447}-\\x{13455}\\x{1611e}-\\x{1612f}" \
+    "\\x{1e08f}\\x{1e4ec}-\\x{1e4ef}\\x{1e5ee}-\\x{1e5ef}"
+#define NEW_PUNCTUATION                                                                \
+    "\\x{1b4e}-\\x{1b4f}\\x{1b7f}\\x{10d6e}\\x{113d4}-\\x{113d5}\\x{113d7}-\\x{113d8}" \
+    "\\x{11b00}-\\x{11b09}\\x{11be1}\\x{11f43}-\\x{11f4f}\\x{16d6d}-\\x{16d6f}\\x{1e5ff}"
+#define NEW_SYMBOLS                                                                           \
+    "\\x{2427}-\\x{2429}\\x{2ffc}-\\x{2fff}\\x{31e4}-\\x{31e5}\\x{31ef}\\x{10d8e}-\\x{10d8f}" \
+    "\\x{1cc00}-\\x{1ccef}\\x{1cd00}-\\x{1ceb3}\\x{1f6dc}\\x{1f774}-\\x{1f776}"               \
+    "\\x{1f77b}-\\x{1f77f}\\x{1f7d9}\\x{1f8b2}-\\x{1f8bb}\\x{1f8c0}-\\x{1f8c1}"               \
+    "\\x{1fa75}-\\x{1fa77}\\x{1fa87}-\\x{1fa89}\\x{1fa8f}\\x{1faad}-\\x{1faaf}"               \
+    "\\x{1fabb}-\\x{1fabf}\\x{1fac6}\\x{1face}-\\x{1facf}\\x{1fada}-\\x{1fadc}\\x{1fadf}"     \
+    "\\x{1fae8}-\\x{1fae9}\\x{1faf7}-\\x{1faf8}\\x{1fbcb}-\\x{1fbef}"
 
 /* An escape that means a set of characters: its members as the inside of a class, and those of its opposite
  * where it has a short one. */
@@ -55,6 +72,9 @@ static const class_escape class_escapes[] = {
     {"h", HEX, "\\x{0}-/:-@G-`g-\\x{10ffff}"},
     {"p{L}", "\\p{L}" NEW_LETTERS, "\\P{L}"},
     {"p{N}", "\\p{N}" NEW_NUMBERS, "\\P{N}"},
+    {"p{M}", "\\p{M}" NEW_MARKS, "\\P{M}"},
+    {"p{P}", "\\p{P}" NEW_PUNCTUATION, "\\P{P}"},
+    {"p{S}", "\\p{S}" NEW_SYMBOLS, "\\P{S}"},
 };
 
 typedef struct rewriter {
