@@ -16,6 +16,17 @@ static lt_id like(lt_builder *b, lt_id result, lt_id x)
     return lt_build_rank(b, x) ? result : lt_build_reshape(b, result, 0, NULL);
 }
 
+lt_id lt_build_narrow(lt_builder *b, lt_id x, int64_t dim, int64_t start, int64_t count)
+{
+    return lt_build_slice(b, x, dim, start, start + count, 1);
+}
+
+lt_id lt_build_pick(lt_builder *b, lt_id x, int64_t dim, int64_t index, bool keepdim)
+{
+    lt_id one = lt_build_select(b, x, dim, index);
+    return keepdim ? lt_build_unsqueeze(b, one, lt_build_dim(b, dim, lt_build_rank(b, x))) : one;
+}
+
 lt_id lt_build_reduce_dim(lt_builder *b, lt_op op, lt_id x, int64_t dim, bool keepdim)
 {
     bool dims[LT_MAX_RANK] = {false};
@@ -49,11 +60,11 @@ static lt_id power_sum(lt_builder *b, lt_id x, double p, const bool *dims, bool 
 
 lt_id lt_build_norm(lt_builder *b, lt_id x, double p, const bool *dims, bool keepdim, lt_dtype dtype)
 {
-    lt_dtype own = lt_build_dtype(b, x), wide = lt_build_wide(dtype);
+    lt_dtype own = lt_build_dtype(b, x), wide = lt_wide_dtype(dtype);
     if (!lt_dtype_is_float(own) || !lt_dtype_is_float(dtype))
         return lt_build_fail(b, LATHE_TYPE, "norm of %s as %s", lathe_dtype_name(own),
                              lathe_dtype_name(dtype));
-    x = lt_build_cast(b, x, lt_build_wide(own));
+    x = lt_build_cast(b, x, lt_wide_dtype(own));
     x = lt_build_cast(b, x, wide);
     if (isinf(p)) {
         x = lt_build_unary(b, LT_OP_ABS, x);
@@ -67,7 +78,7 @@ lt_id lt_build_norm(lt_builder *b, lt_id x, double p, const bool *dims, bool kee
 lt_id lt_build_logsumexp(lt_builder *b, lt_id x, const bool *dims, bool keepdim)
 {
     lt_dtype own = lt_build_dtype(b, x), out = lt_dtype_is_float(own) ? own : LATHE_F32,
-             wide = lt_build_wide(out);
+             wide = lt_wide_dtype(out);
     x = lt_build_cast(b, x, wide);
     if (lt_type_count(lt_build_type(b, x)) == 0) {
         lt_id sum = lt_build_reduce(b, LT_OP_REDUCE_SUM, x, dims, keepdim, wide);
@@ -94,7 +105,7 @@ lt_id lt_build_softmax(lt_builder *b, lt_id x, int64_t dim, bool log, lt_dtype d
     lt_attrs attrs = {
         .softmax = {.dim = lt_build_dim(b, dim, lt_build_rank(b, x)), .log = log, .dtype = dtype}};
     /* The kernel loads into the class of the result: what rounds below that is rounded before. */
-    lt_id line = at_least_line(b, lt_build_wide(dtype) == dtype ? x : lt_build_cast(b, x, dtype));
+    lt_id line = at_least_line(b, lt_wide_dtype(dtype) == dtype ? x : lt_build_cast(b, x, dtype));
     return like(b, lt_build(b, LT_OP_SOFTMAX, &attrs, &line, 1), x);
 }
 
