@@ -116,30 +116,6 @@ static void nextafter_tensor(lt_call *c)
     lt_call_return(c, lt_build_binary(c->b, LT_OP_NEXTAFTER, x, y));
 }
 
-/* The norm of the difference over everything. */
-static void dist(lt_call *c)
-{
-    lt_builder *b = c->b;
-    double p = lt_call_float(c, "p");
-    lt_id d = lt_build_sub(b, lt_call_tensor(c, "self"), lt_call_tensor(c, "other"));
-    lt_dtype dtype = lt_build_dtype(b, d);
-    bool all[LT_MAX_RANK];
-    for (int i = 0; i < LT_MAX_RANK; i++) all[i] = true;
-    d = lt_build_unary(b, LT_OP_ABS, lt_build_wide(b, d));
-    lt_dtype wide = lt_build_dtype(b, d);
-    if (isinf(p)) {
-        d = lt_build_reduce(b, p > 0 ? LT_OP_REDUCE_MAX : LT_OP_REDUCE_MIN, d, all, false, wide);
-    } else if (equals(p, 0)) {
-        d = lt_build_binary(b, LT_OP_NE, d, lt_build_integer(b, 0));
-        d = lt_build_reduce(b, LT_OP_REDUCE_SUM, lt_build_cast(b, d, wide), all, false, wide);
-    } else {
-        d = equals(p, 1) ? d : power_of_floats(b, d, p, wide);
-        d = lt_build_reduce(b, LT_OP_REDUCE_SUM, d, all, false, wide);
-        d = equals(p, 1) ? d : power_of_floats(b, d, 1 / p, wide);
-    }
-    lt_call_return(c, lt_build_cast(b, d, dtype));
-}
-
 static void isclose(lt_call *c)
 {
     lt_builder *b = c->b;
@@ -305,7 +281,6 @@ const lt_aten_row lt_aten_arithmetic[] = {
     {"heaviside(Tensor self, Tensor values) -> Tensor", heaviside, 0},
     {"gcd" TENSORS, binary, LT_OP_GCD},
     {"lcm" TENSORS, binary, LT_OP_LCM},
-    {"dist(Tensor self, Tensor other, Scalar p=2) -> Tensor", dist, 0},
 
     {"eq.Tensor" TENSORS, binary, LT_OP_EQ},
     {"eq.Scalar" NUMBER, binary, LT_OP_EQ},

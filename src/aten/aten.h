@@ -34,7 +34,8 @@ lt_id lt_call_tensor(lt_call *call, const char *name);          /* required */
 lt_id lt_call_optional_tensor(lt_call *call, const char *name); /* LT_NONE for None */
 /* A list of tensors (entries LT_NONE for None), in the graph's arena. */
 const lt_id *lt_call_tensors(lt_call *call, const char *name, int *n);
-bool lt_call_has(lt_call *call, const char *name); /* not None */
+bool lt_call_has(lt_call *call, const char *name);         /* not None */
+bool lt_call_takes(const lt_call *call, const char *name); /* the schema has the parameter */
 int64_t lt_call_int(lt_call *call, const char *name);
 double lt_call_float(lt_call *call, const char *name);
 bool lt_call_bool(lt_call *call, const char *name);
@@ -70,6 +71,8 @@ extern const lt_aten_row *const lt_aten_families[];
     X(index) \
     X(reduction) \
     X(sort) \
+    X(distance) \
+    X(loss) \
     X(linear) \
     X(einsum) \
     X(attention) \

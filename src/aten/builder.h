@@ -125,6 +125,11 @@ lt_id lt_build_logsumexp(lt_builder *b, lt_id x, const bool *dims, bool keepdim)
 lt_id lt_build_arg(lt_builder *b, lt_op op, lt_id x, int64_t dim, bool keepdim);
 lt_id lt_build_softmax(lt_builder *b, lt_id x, int64_t dim, bool log, lt_dtype dtype);
 
+/* torch.narrow: `count` elements along a dim. */
+lt_id lt_build_narrow(lt_builder *b, lt_id x, int64_t dim, int64_t start, int64_t count);
+/* One element along a dim, which stays with size 1 or goes. */
+lt_id lt_build_pick(lt_builder *b, lt_id x, int64_t dim, int64_t index, bool keepdim);
+
 /* Running folds and sorting along a dim. Those with two results put the indices into *indices. */
 lt_id lt_build_scan(lt_builder *b, lt_op op, lt_id x, int64_t dim, lt_dtype dtype, lt_id *indices);
 lt_id lt_build_sort(lt_builder *b, lt_id x, int64_t dim, bool descending, lt_id *indices);

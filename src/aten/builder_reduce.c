@@ -16,6 +16,17 @@ static lt_id like(lt_builder *b, lt_id result, lt_id x)
     return lt_build_rank(b, x) ? result : lt_build_reshape(b, result, 0, NULL);
 }
 
+lt_id lt_build_narrow(lt_builder *b, lt_id x, int64_t dim, int64_t start, int64_t count)
+{
+    return lt_build_slice(b, x, dim, start, start + count, 1);
+}
+
+lt_id lt_build_pick(lt_builder *b, lt_id x, int64_t dim, int64_t index, bool keepdim)
+{
+    lt_id one = lt_build_select(b, x, dim, index);
+    return keepdim ? lt_build_unsqueeze(b, one, lt_build_dim(b, dim, lt_build_rank(b, x))) : one;
+}
+
 lt_id lt_build_reduce_dim(lt_builder *b, lt_op op, lt_id x, int64_t dim, bool keepdim)
 {
     bool dims[LT_MAX_RANK] = {false};

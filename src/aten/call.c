@@ -69,6 +69,11 @@ const lt_id *lt_call_tensors(lt_call *call, const char *name, int *n)
 
 bool lt_call_has(lt_call *call, const char *name) { return get(call, name)->kind != LT_ARG_NONE; }
 
+bool lt_call_takes(const lt_call *call, const char *name)
+{
+    return lt_schema_find(call->schema, name) != LT_NONE;
+}
+
 static int64_t as_int(lt_call *call, const char *name, const lt_arg *arg)
 {
     if (arg->kind == LT_ARG_INT) return arg->i;

@@ -4,16 +4,14 @@
 
 #include "aten/aten.h"
 
-static bool takes(const lt_call *c, const char *name) { return lt_schema_find(c->schema, name) != LT_NONE; }
-
 /* The dims to reduce: those of the argument `dim`; all without it, or when it is None or empty. */
 static void reduced_dims(lt_call *c, lt_id x, bool *dims)
 {
     for (int i = 0; i < LT_MAX_RANK; i++) dims[i] = true;
-    if (takes(c, "dim")) lt_call_dims(c, "dim", lt_build_rank(c->b, x), true, dims);
+    if (lt_call_takes(c, "dim")) lt_call_dims(c, "dim", lt_build_rank(c->b, x), true, dims);
 }
 
-static bool keeps_dims(lt_call *c) { return takes(c, "keepdim") && lt_call_bool(c, "keepdim"); }
+static bool keeps_dims(lt_call *c) { return lt_call_takes(c, "keepdim") && lt_call_bool(c, "keepdim"); }
 
 static lt_id fail_dtype(lt_call *c, lt_dtype dtype)
 {
@@ -96,7 +94,7 @@ static void any_or_all(lt_call *c)
     lt_id x = lt_call_tensor(c, "self");
     lt_dtype out = lt_build_dtype(c->b, x) == LATHE_U8 ? LATHE_U8 : LATHE_BOOL;
     reduced_dims(c, x, dims);
-    if (takes(c, "dim") && lt_call_has(c, "dim") && lt_call_ints(c, "dim", listed, LT_MAX_RANK) == 0)
+    if (lt_call_takes(c, "dim") && lt_call_has(c, "dim") && lt_call_ints(c, "dim", listed, LT_MAX_RANK) == 0)
         memset(dims, 0, sizeof dims); /* here an empty list means none */
     x = lt_build_cast(c->b, x, LATHE_BOOL);
     x = lt_build_reduce(c->b, c->row->op, x, dims, keeps_dims(c), LATHE_BOOL);
@@ -152,7 +150,7 @@ static void arg(lt_call *c)
 
 static double correction(lt_call *c)
 {
-    if (takes(c, "unbiased")) return lt_call_bool(c, "unbiased");
+    if (lt_call_takes(c, "unbiased")) return lt_call_bool(c, "unbiased");
     return lt_call_has(c, "correction") ? lt_call_float(c, "correction") : 1;
 }
 
@@ -188,11 +186,11 @@ static void var_mean(lt_call *c)
 static void norm(lt_call *c)
 {
     bool dims[LT_MAX_RANK];
-    const char *order = takes(c, "ord") ? "ord" : "p";
+    const char *order = lt_call_takes(c, "ord") ? "ord" : "p";
     lt_id x = lt_call_tensor(c, "self");
-    double p = takes(c, order) && lt_call_has(c, order) ? lt_call_float(c, order) : 2;
+    double p = lt_call_takes(c, order) && lt_call_has(c, order) ? lt_call_float(c, order) : 2;
     lt_dtype dtype = lt_build_dtype(c->b, x);
-    if (takes(c, "dtype")) dtype = lt_call_dtype(c, "dtype", dtype);
+    if (lt_call_takes(c, "dtype")) dtype = lt_call_dtype(c, "dtype", dtype);
     reduced_dims(c, x, dims);
     lt_call_return(c, lt_build_norm(c->b, x, p, dims, keeps_dims(c), dtype));
 }
@@ -267,7 +265,7 @@ static void logsumexp(lt_call *c)
 static lt_id softmax_of(lt_call *c, lt_id x, bool log)
 {
     lt_dtype dtype = lt_build_dtype(c->b, x);
-    if (takes(c, "dtype")) dtype = lt_call_dtype(c, "dtype", dtype);
+    if (lt_call_takes(c, "dtype")) dtype = lt_call_dtype(c, "dtype", dtype);
     else if (lt_call_bool(c, "half_to_float")) dtype = lt_dtype_wide(dtype);
     return lt_build_softmax(c->b, x, lt_call_int(c, "dim"), log, dtype);
 }
@@ -310,10 +308,24 @@ static void cummax(lt_call *c)
     lt_call_return(c, indices);
 }
 
-/* Elements from `start` on along a dim, `count` of them. */
-static lt_id part(lt_builder *b, lt_id x, int64_t dim, int64_t start, int64_t count)
+/* torch.diff: n times each element less the one before. */
+static void diff(lt_call *c)
 {
-    return lt_build_slice(b, x, dim, start, start + count, 1);
+    lt_builder *b = c->b;
+    lt_id parts[3] = {lt_call_optional_tensor(c, "prepend"), lt_call_tensor(c, "self"),
+                      lt_call_optional_tensor(c, "append")};
+    int rank = lt_build_rank(b, parts[1]), dim = lt_call_dim(c, "dim", rank), first = parts[0] == LT_NONE;
+    lt_id x = lt_build_cat(b, parts + first, 3 - first - (parts[2] == LT_NONE), dim);
+    int64_t n = lt_call_int(c, "n"), size = rank ? lt_build_size(b, x, dim) : 0;
+    lt_op op = lt_build_dtype(b, x) == LATHE_BOOL ? LT_OP_LOGICAL_XOR : LT_OP_SUB;
+    if (rank == 0 || n < 0) lt_build_fail(b, LATHE_TYPE, "%lld differences in rank %d", (long long)n, rank);
+    if (n >= size) x = lt_build_narrow(b, x, dim, 0, n ? 0 : size);
+    for (; n > 0 && size > n; n--) {
+        int64_t left = lt_build_size(b, x, dim) - 1;
+        x = lt_build_binary(b, op, lt_build_narrow(b, x, dim, 1, left), lt_build_narrow(b, x, dim, 0, left));
+        size--;
+    }
+    lt_call_return(c, x);
 }
 
 /* (y[i] + y[i+1]) / 2 * dx, summed. */
@@ -324,8 +336,8 @@ static void trapezoid(lt_call *c)
     int rank = lt_build_rank(b, y), dim = lt_call_dim(c, "dim", rank);
     int64_t steps = lt_max_i64(lt_build_size(b, y, dim) - 1, 0);
     if (rank == 0) lt_build_fail(b, LATHE_TYPE, "trapezoid of a tensor without dims");
-    lt_id sum = lt_build_add(b, part(b, y, dim, 0, steps), part(b, y, dim, 1, steps));
-    if (!takes(c, "x")) {
+    lt_id sum = lt_build_add(b, lt_build_narrow(b, y, dim, 0, steps), lt_build_narrow(b, y, dim, 1, steps));
+    if (!lt_call_takes(c, "x")) {
         lt_id half = lt_build_number(b, lt_call_float(c, "dx") / 2);
         lt_call_return(c, lt_build_mul(b, lt_build_reduce_dim(b, LT_OP_REDUCE_SUM, sum, dim, false), half));
         return;
@@ -337,7 +349,7 @@ static void trapezoid(lt_call *c)
         x = lt_build_reshape(b, x, rank, shape);
     }
     dim -= rank - lt_build_rank(b, x);
-    lt_id dx = lt_build_sub(b, part(b, x, dim, 1, steps), part(b, x, dim, 0, steps));
+    lt_id dx = lt_build_sub(b, lt_build_narrow(b, x, dim, 1, steps), lt_build_narrow(b, x, dim, 0, steps));
     sum = lt_build_mul(b, dx, sum);
     dim += lt_build_rank(b, sum) - lt_build_rank(b, x);
     sum = lt_build_reduce_dim(b, LT_OP_REDUCE_SUM, sum, dim, false);
@@ -439,6 +451,7 @@ const lt_aten_row lt_aten_reduction[] = {
     {"logcumsumexp(Tensor self, int dim) -> Tensor", logcumsumexp, LT_OP_LOGCUMSUMEXP},
     {"cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)", cummax, LT_OP_CUMMAX},
     {"cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)", cummax, LT_OP_CUMMIN},
+    {"diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor", diff, 0},
     {"trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor", trapezoid, 0},
     {"trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor", trapezoid, 0},
     {"trapz.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor", trapezoid, 0},
