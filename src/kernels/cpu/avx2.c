@@ -1,4 +1,8 @@
 /* Kernels for AVX2, FMA and F16C. */
 #include "kernels/cpu/cpu.h"
 
-void lt_cpu_fill_avx2(lt_cpu_kernels *kernels) { (void)kernels; }
+void lt_cpu_fill_avx2(lt_cpu_kernels *kernels)
+{
+    lt_cpu_fill_gemm_avx2(kernels);
+    lt_cpu_fill_probe_avx2(kernels);
+}

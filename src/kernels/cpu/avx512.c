@@ -1,4 +1,8 @@
 /* Kernels for AVX-512 F, BW, DQ, VL. */
 #include "kernels/cpu/cpu.h"
 
-void lt_cpu_fill_avx512(lt_cpu_kernels *kernels) { (void)kernels; }
+void lt_cpu_fill_avx512(lt_cpu_kernels *kernels)
+{
+    lt_cpu_fill_gemm_avx512(kernels);
+    lt_cpu_fill_probe_avx512(kernels);
+}

@@ -41,21 +41,31 @@ typedef struct lt_gemm {
 
 typedef struct lt_cpu_kernels {
     lt_cpu_level level;
-    /* Columns n0 … n1 of the product. */
+
+    /* Columns n0 … n1 of the product; n0 is a multiple of gemm_grain, and so is n1 unless it is n. */
     void (*gemm[LT_GEMM_TYPES])(const lt_gemm *gemm, int64_t n0, int64_t n1);
+    int64_t gemm_grain;
+
+    /* What the machine can do at most: reads `count` floats (a multiple of 64; the result only keeps the
+     * reads alive), and does `rounds` times probe_fma_flops float32 operations as multiply-adds. */
+    float (*probe_read)(const float *data, int64_t count);
+    float (*probe_fma)(int64_t rounds);
+    double probe_fma_flops;
 } lt_cpu_kernels;
 
 /* The table of a level: generic entries, overlaid up to it. Asking for a level the build does not have gives
  * the ones below it. */
 void lt_cpu_kernels_init(lt_cpu_kernels *kernels, lt_cpu_level level);
 
-/* One fill function a level, in a file of its own built for that level. */
+/* One fill function a level, in files of their own built for that level; each family of kernels has a part.
+ */
+#define LT_CPU_FILLS(level)                                 \
+    void lt_cpu_fill_##level(lt_cpu_kernels *kernels);      \
+    void lt_cpu_fill_gemm_##level(lt_cpu_kernels *kernels); \
+    void lt_cpu_fill_probe_##level(lt_cpu_kernels *kernels);
 void lt_cpu_fill_generic(lt_cpu_kernels *kernels);
-#if defined(__x86_64__)
-void lt_cpu_fill_avx2(lt_cpu_kernels *kernels);
-void lt_cpu_fill_avx512(lt_cpu_kernels *kernels);
-#elif defined(__aarch64__)
-void lt_cpu_fill_neon(lt_cpu_kernels *kernels);
-#endif
+LT_CPU_FILLS(avx2)
+LT_CPU_FILLS(avx512)
+LT_CPU_FILLS(neon)
 
 #endif

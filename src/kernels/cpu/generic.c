@@ -28,8 +28,29 @@ DEFINE_GEMM(lt_gemm_f32_generic, float, )
 DEFINE_GEMM(lt_gemm_bf16_generic, uint16_t, lt_bf16_to_f32)
 DEFINE_GEMM(lt_gemm_f16_generic, uint16_t, lt_f16_to_f32)
 
+static float probe_read(const float *data, int64_t count)
+{
+    float sum[LANES] = {0}, total = 0;
+    for (int64_t i = 0; i + LANES <= count; i += LANES)
+        for (int j = 0; j < LANES; j++) sum[j] += data[i + j];
+    for (int j = 0; j < LANES; j++) total += sum[j];
+    return total;
+}
+
+static float probe_fma(int64_t rounds)
+{
+    float acc[LANES] = {0};
+    for (int64_t i = 0; i < rounds; i++)
+        for (int j = 0; j < LANES; j++) acc[j] = acc[j] * 0.5f + 1;
+    return acc[0];
+}
+
 void lt_cpu_fill_generic(lt_cpu_kernels *kernels)
 {
+    kernels->probe_read = probe_read;
+    kernels->probe_fma = probe_fma;
+    kernels->probe_fma_flops = 2 * LANES;
+    kernels->gemm_grain = 16;
     kernels->gemm[LT_GEMM_F32] = lt_gemm_f32_generic;
     kernels->gemm[LT_GEMM_BF16] = lt_gemm_bf16_generic;
     kernels->gemm[LT_GEMM_F16] = lt_gemm_f16_generic;

@@ -1,0 +1,117 @@
+/* Products with row-major weights, over the vectors of a simd_*.h. The including file defines TILE_M rows and
+ * TILE_V vectors, a register tile of the outer product, and FILL, the name of its fill function.
+ *
+ * Few rows of x: dot products; the weights go past once, some rows side by side. More rows: PANEL weight rows
+ * at a time are converted to float32 and transposed, CHUNK columns of them, and every row of x is multiplied
+ * with that while it lies in the first cache level; sums pass from chunk to chunk through the result. An
+ * element's order of summation is the same wherever it falls in a tile. */
+#include "kernels/cpu/cpu.h"
+
+enum {
+    PANEL = TILE_V * LANES, /* weight rows in a panel */
+    CHUNK = 256,            /* columns of weights in a panel */
+    DOT_M = 3,              /* rows of x in a tile of dot products */
+    DOT_N = 4,              /* weight rows in it */
+    DOT_LIMIT = 12,         /* rows of x from which panels are faster */
+    AHEAD = 512             /* bytes that weights are fetched ahead */
+};
+
+#define LT_INLINE static inline __attribute__((always_inline))
+
+/* Vector `v` of a row of `width` elements, which may end within it or before it. */
+LT_INLINE vf load_within(const float *row, int v, int64_t width)
+{
+    int64_t left = width - v * LANES;
+    return left >= LANES ? vf_load(row + v * LANES)
+           : left > 0    ? vf_load_part(row + v * LANES, left)
+                         : vf_zero();
+}
+
+LT_INLINE void store_within(float *row, int v, int64_t width, vf value)
+{
+    int64_t left = width - v * LANES;
+    if (left >= LANES) vf_store(row + v * LANES, value);
+    else if (left > 0) vf_store_part(row + v * LANES, value, left);
+}
+
+/* Rows m … m + rows of the result, columns n … n + width, over columns k0 … k0 + depth of x. */
+LT_INLINE void tile(const lt_gemm *g, const float *panel, int64_t m, int rows, int64_t n, int64_t width,
+                    int64_t k0, int64_t depth)
+{
+    vf acc[TILE_M][TILE_V];
+    const float *x[TILE_M];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+        x[i] = g->x + (m + i) * g->x_stride + k0;
+#pragma GCC unroll 4
+        for (int v = 0; v < TILE_V; v++)
+            acc[i][v] = k0        ? load_within(g->out + (m + i) * g->out_stride + n, v, width)
+                        : g->bias ? load_within(g->bias + n, v, width)
+                                  : vf_zero();
+    }
+    for (int64_t k = 0; k < depth; k++) {
+        vf w[TILE_V];
+#pragma GCC unroll 4
+        for (int v = 0; v < TILE_V; v++) w[v] = vf_load(panel + k * PANEL + v * LANES);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) {
+            vf a = vf_set(x[i][k]);
+#pragma GCC unroll 4
+            for (int v = 0; v < TILE_V; v++) acc[i][v] = vf_fma(a, w[v], acc[i][v]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < TILE_V; v++)
+            store_within(g->out + (m + i) * g->out_stride + n, v, width, acc[i][v]);
+}
+
+/* What is left of the rows when whole tiles are done. */
+static void tile_rest(const lt_gemm *g, const float *panel, int64_t m, int rows, int64_t n, int64_t width,
+                      int64_t k0, int64_t depth)
+{
+    for (; rows >= 4; rows -= 4, m += 4) tile(g, panel, m, 4, n, width, k0, depth);
+    switch (rows) {
+    case 3: tile(g, panel, m, 3, n, width, k0, depth); break;
+    case 2: tile(g, panel, m, 2, n, width, k0, depth); break;
+    case 1: tile(g, panel, m, 1, n, width, k0, depth); break;
+    default: break;
+    }
+}
+
+static void panel_product(const lt_gemm *g, const float *panel, int64_t n, int64_t width, int64_t k0,
+                          int64_t depth)
+{
+    int64_t m = 0;
+    for (; m + TILE_M <= g->m; m += TILE_M)
+        if (width == PANEL) tile(g, panel, m, TILE_M, n, PANEL, k0, depth);
+        else tile(g, panel, m, TILE_M, n, width, k0, depth);
+    tile_rest(g, panel, m, (int)(g->m - m), n, width, k0, depth);
+}
+
+#define WEIGHT float
+#define NAME(part) part##_f32
+#define LOAD vf_load
+#define LOAD_PART vf_load_part
+#include "kernels/cpu/gemm_weight.tmpl.h"
+
+#define WEIGHT uint16_t
+#define NAME(part) part##_bf16
+#define LOAD vf_load_bf16
+#define LOAD_PART vf_load_bf16_part
+#include "kernels/cpu/gemm_weight.tmpl.h"
+
+#define WEIGHT uint16_t
+#define NAME(part) part##_f16
+#define LOAD vf_load_f16
+#define LOAD_PART vf_load_f16_part
+#include "kernels/cpu/gemm_weight.tmpl.h"
+
+void FILL(lt_cpu_kernels *kernels)
+{
+    kernels->gemm[LT_GEMM_F32] = gemm_f32;
+    kernels->gemm[LT_GEMM_BF16] = gemm_bf16;
+    kernels->gemm[LT_GEMM_F16] = gemm_f16;
+    kernels->gemm_grain = PANEL;
+}

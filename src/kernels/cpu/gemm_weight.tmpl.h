@@ -1,0 +1,103 @@
+/* The part of gemm.tmpl.h that knows the type of the weights: WEIGHT, NAME, LOAD and LOAD_PART. */
+
+/* Dot products of `rows` rows of x with `cols` rows of weights, from (m, n) on. */
+LT_INLINE void NAME(dots)(const lt_gemm *g, int64_t m, int rows, int64_t n, int cols)
+{
+    enum { LINE = 64 / sizeof(WEIGHT) };
+    vf acc[DOT_M][DOT_N];
+    const float *x = g->x + m * g->x_stride;
+    const WEIGHT *w = (const WEIGHT *)g->w + n * g->w_stride;
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < cols; j++) acc[i][j] = vf_zero();
+
+#define STEP(load_x, load_w)                                                                                 \
+    {                                                                                                        \
+        vf xv[DOT_M];                                                                                        \
+        _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++) xv[i] = vf_keep(load_x);                      \
+        _Pragma("GCC unroll 4") for (int j = 0; j < cols; j++)                                               \
+        {                                                                                                    \
+            vf wv = load_w;                                                                                  \
+            _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++) acc[i][j] = vf_fma(xv[i], wv, acc[i][j]); \
+        }                                                                                                    \
+    }
+    int64_t k = 0;
+    for (; k + LINE <= g->k; k += LINE) {
+        int64_t ahead = k + AHEAD / (int64_t)sizeof(WEIGHT); /* past the end: in the rows after these */
+        if (ahead >= g->k) ahead += cols * g->w_stride - g->k;
+#pragma GCC unroll 4
+        for (int j = 0; j < cols; j++) __builtin_prefetch(w + j * g->w_stride + ahead);
+#pragma GCC unroll 8
+        for (int u = 0; u < LINE; u += LANES)
+            STEP(vf_load(x + i * g->x_stride + k + u), LOAD(w + j * g->w_stride + k + u))
+    }
+    for (; k + LANES <= g->k; k += LANES)
+        STEP(vf_load(x + i * g->x_stride + k), LOAD(w + j * g->w_stride + k))
+    int64_t left = g->k - k;
+    if (left) STEP(vf_load_part(x + i * g->x_stride + k, left), LOAD_PART(w + j * g->w_stride + k, left))
+#undef STEP
+
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < cols; j++)
+            g->out[(m + i) * g->out_stride + n + j] = vf_sum(acc[i][j]) + (g->bias ? g->bias[n + j] : 0);
+}
+
+LT_INLINE void NAME(dots_rows)(const lt_gemm *g, int64_t n, int cols)
+{
+    int64_t tiles = (g->m + DOT_M - 1) / DOT_M;
+    for (int64_t t = 0; t < tiles; t++) {
+        int64_t m = g->m * t / tiles;
+        switch (g->m * (t + 1) / tiles - m) {
+        case 1: NAME(dots)(g, m, 1, n, cols); break;
+        case 2: NAME(dots)(g, m, 2, n, cols); break;
+        default: NAME(dots)(g, m, 3, n, cols); break;
+        }
+    }
+}
+
+/* Weight rows n … n + width as columns: panel[k][row], zero past the last row. */
+static void NAME(pack)(const lt_gemm *g, int64_t n, int64_t width, int64_t k0, int64_t depth, float *panel)
+{
+    const WEIGHT *w = (const WEIGHT *)g->w + n * g->w_stride + k0;
+    for (int64_t r = 0; r < PANEL; r += LANES) {
+        for (int64_t k = 0; k < depth; k += LANES) {
+            vf v[LANES];
+            int64_t left = depth - k;
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; i++) {
+                const WEIGHT *from = w + (r + i) * g->w_stride + k;
+                v[i] = r + i >= width ? vf_zero() : left >= LANES ? LOAD(from) : LOAD_PART(from, left);
+            }
+            vf_transpose(v);
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; i++) vf_store(panel + (k + i) * PANEL + r, v[i]);
+        }
+    }
+}
+
+static void NAME(gemm)(const lt_gemm *g, int64_t n0, int64_t n1)
+{
+    int64_t n = n0;
+    if (g->m < DOT_LIMIT || g->k == 0) {
+        for (; n + DOT_N <= n1; n += DOT_N) NAME(dots_rows)(g, n, DOT_N);
+        for (; n < n1; n++) NAME(dots_rows)(g, n, 1);
+        return;
+    }
+    _Alignas(64) float panel[CHUNK * PANEL];
+    for (; n < n1; n += PANEL) {
+        int64_t width = lt_min_i64(PANEL, n1 - n);
+        for (int64_t k = 0; k < g->k; k += CHUNK) {
+            int64_t depth = lt_min_i64(CHUNK, g->k - k);
+            NAME(pack)(g, n, width, k, depth, panel);
+            panel_product(g, panel, n, width, k, depth);
+        }
+    }
+}
+
+#undef WEIGHT
+#undef NAME
+#undef LOAD
+#undef LOAD_PART

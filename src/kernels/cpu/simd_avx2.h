@@ -1,0 +1,118 @@
+/* Vectors of 8 floats for the templates, on AVX2, FMA and F16C. The other simd_*.h give the same names;
+ * `part` forms touch the first n elements only (0 < n < LANES) and read the rest as 0. */
+#ifndef LT_SIMD_AVX2_H
+#define LT_SIMD_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { LANES = 8 };
+typedef __m256 vf;
+typedef __m256 vmask; /* all ones where true */
+
+static inline vf vf_zero(void) { return _mm256_setzero_ps(); }
+static inline vf vf_set(float x) { return _mm256_set1_ps(x); }
+static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
+
+/* Keeps a value in a register where the compiler would rather load it at every use. */
+static inline vf vf_keep(vf v)
+{
+    __asm__("" : "+x"(v));
+    return v;
+}
+
+static inline __m256i part_mask(int64_t n)
+{
+    static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i *)(ones + 8 - n));
+}
+static inline vf vf_load_part(const float *p, int64_t n) { return _mm256_maskload_ps(p, part_mask(n)); }
+static inline void vf_store_part(float *p, vf v, int64_t n) { _mm256_maskstore_ps(p, part_mask(n), v); }
+
+/* Eight 16-bit elements, by pieces of 4, 2 and 1: there is no masked load of that width. */
+static inline __m128i load_u16_part(const uint16_t *p, int64_t n)
+{
+    uint16_t t[8] = {0};
+    int64_t i = 0;
+    if (n & 4) memcpy(t, p, 8), i = 4;
+    if (n & 2) memcpy(t + i, p + i, 4), i += 2;
+    if (n & 1) t[i] = p[i];
+    return _mm_loadu_si128((const __m128i *)t);
+}
+static inline void store_u16_part(uint16_t *p, __m128i v, int64_t n)
+{
+    uint16_t t[8];
+    int64_t i = 0;
+    _mm_storeu_si128((__m128i *)t, v);
+    if (n & 4) memcpy(p, t, 8), i = 4;
+    if (n & 2) memcpy(p + i, t + i, 4), i += 2;
+    if (n & 1) p[i] = t[i];
+}
+
+static inline vf widen_bf16(__m128i v)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(v), 16));
+}
+static inline vf vf_load_bf16(const uint16_t *p) { return widen_bf16(_mm_loadu_si128((const __m128i *)p)); }
+static inline vf vf_load_bf16_part(const uint16_t *p, int64_t n) { return widen_bf16(load_u16_part(p, n)); }
+
+/* Round to nearest even; a NaN stays one (made quiet). */
+static inline __m128i narrow_bf16(vf v)
+{
+    __m256i bits = _mm256_castps_si256(v);
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    __m256i high = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, nan), 16);
+    return _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
+}
+static inline void vf_store_bf16(uint16_t *p, vf v) { _mm_storeu_si128((__m128i *)p, narrow_bf16(v)); }
+static inline void vf_store_bf16_part(uint16_t *p, vf v, int64_t n) { store_u16_part(p, narrow_bf16(v), n); }
+
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+static inline vf vf_load_f16_part(const uint16_t *p, int64_t n)
+{
+    return _mm256_cvtph_ps(load_u16_part(p, n));
+}
+
+static inline vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
+static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
+static inline vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
+static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); } /* a * b + c */
+
+/* Lanes added half to half: lane 0 with lane LANES / 2 first. */
+static inline float vf_sum(vf v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+/* Rows become columns: t[i][j] = v[j][i]. */
+static inline void vf_transpose(vf v[LANES])
+{
+    vf a[8], b[8];
+    for (int i = 0; i < 4; i++) {
+        a[2 * i] = _mm256_unpacklo_ps(v[2 * i], v[2 * i + 1]);
+        a[2 * i + 1] = _mm256_unpackhi_ps(v[2 * i], v[2 * i + 1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        b[4 * i] = _mm256_shuffle_ps(a[4 * i], a[4 * i + 2], 0x44);
+        b[4 * i + 1] = _mm256_shuffle_ps(a[4 * i], a[4 * i + 2], 0xee);
+        b[4 * i + 2] = _mm256_shuffle_ps(a[4 * i + 1], a[4 * i + 3], 0x44);
+        b[4 * i + 3] = _mm256_shuffle_ps(a[4 * i + 1], a[4 * i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        v[i] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
+        v[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
+    }
+}
+
+#endif

@@ -1,0 +1,107 @@
+/* Vectors of 16 floats for the templates, on AVX-512 F, BW, DQ and VL. See simd_avx2.h. */
+#ifndef LT_SIMD_AVX512_H
+#define LT_SIMD_AVX512_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+enum { LANES = 16 };
+typedef __m512 vf;
+typedef __mmask16 vmask;
+
+static inline vf vf_zero(void) { return _mm512_setzero_ps(); }
+static inline vf vf_set(float x) { return _mm512_set1_ps(x); }
+static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+
+/* Keeps a value in a register where the compiler would rather load it at every use. */
+static inline vf vf_keep(vf v)
+{
+    __asm__("" : "+v"(v));
+    return v;
+}
+
+static inline __mmask16 part_mask(int64_t n) { return (__mmask16)((1u << n) - 1); }
+static inline vf vf_load_part(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(part_mask(n), p); }
+static inline void vf_store_part(float *p, vf v, int64_t n) { _mm512_mask_storeu_ps(p, part_mask(n), v); }
+
+static inline vf widen_bf16(__m256i v)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16));
+}
+static inline vf vf_load_bf16(const uint16_t *p)
+{
+    return widen_bf16(_mm256_loadu_si256((const __m256i *)p));
+}
+static inline vf vf_load_bf16_part(const uint16_t *p, int64_t n)
+{
+    return widen_bf16(_mm256_maskz_loadu_epi16(part_mask(n), p));
+}
+
+/* Round to nearest even; a NaN stays one (made quiet). */
+static inline __m256i narrow_bf16(vf v)
+{
+    __m512i bits = _mm512_castps_si512(v);
+    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    rounded = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+}
+static inline void vf_store_bf16(uint16_t *p, vf v) { _mm256_storeu_si256((__m256i *)p, narrow_bf16(v)); }
+static inline void vf_store_bf16_part(uint16_t *p, vf v, int64_t n)
+{
+    _mm256_mask_storeu_epi16(p, part_mask(n), narrow_bf16(v));
+}
+
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+static inline vf vf_load_f16_part(const uint16_t *p, int64_t n)
+{
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(part_mask(n), p));
+}
+
+static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+static inline vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); } /* a * b + c */
+
+/* Lanes added half to half: lane 0 with lane LANES / 2 first. */
+static inline float vf_sum(vf v)
+{
+    __m256 h = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+/* Rows become columns: t[i][j] = v[j][i]. */
+static inline void vf_transpose(vf v[LANES])
+{
+    vf a[16], b[16];
+    for (int i = 0; i < 8; i++) {
+        a[2 * i] = _mm512_unpacklo_ps(v[2 * i], v[2 * i + 1]);
+        a[2 * i + 1] = _mm512_unpackhi_ps(v[2 * i], v[2 * i + 1]);
+    }
+    for (int i = 0; i < 4; i++) { /* b[4 i + c]: columns c, c + 4, c + 8, c + 12 of rows 4 i … 4 i + 3 */
+        b[4 * i] = _mm512_shuffle_ps(a[4 * i], a[4 * i + 2], 0x44);
+        b[4 * i + 1] = _mm512_shuffle_ps(a[4 * i], a[4 * i + 2], 0xee);
+        b[4 * i + 2] = _mm512_shuffle_ps(a[4 * i + 1], a[4 * i + 3], 0x44);
+        b[4 * i + 3] = _mm512_shuffle_ps(a[4 * i + 1], a[4 * i + 3], 0xee);
+    }
+    for (int c = 0; c < 4; c++) {
+        vf low0 = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x44),
+           high0 = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xee);
+        vf low1 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0x44),
+           high1 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0xee);
+        v[c] = _mm512_shuffle_f32x4(low0, low1, 0x88);
+        v[4 + c] = _mm512_shuffle_f32x4(low0, low1, 0xdd);
+        v[8 + c] = _mm512_shuffle_f32x4(high0, high1, 0x88);
+        v[12 + c] = _mm512_shuffle_f32x4(high0, high1, 0xdd);
+    }
+}
+
+#endif

@@ -1,0 +1,93 @@
+/* Vectors of 4 floats for the templates, on Armv8 Advanced SIMD. See simd_avx2.h. */
+#ifndef LT_SIMD_NEON_H
+#define LT_SIMD_NEON_H
+
+#include <arm_neon.h>
+#include <stdint.h>
+
+enum { LANES = 4 };
+typedef float32x4_t vf;
+typedef uint32x4_t vmask; /* all ones where true */
+
+static inline vf vf_zero(void) { return vdupq_n_f32(0); }
+static inline vf vf_set(float x) { return vdupq_n_f32(x); }
+static inline vf vf_load(const float *p) { return vld1q_f32(p); }
+static inline void vf_store(float *p, vf v) { vst1q_f32(p, v); }
+
+/* Keeps a value in a register where the compiler would rather load it at every use. */
+static inline vf vf_keep(vf v)
+{
+    __asm__("" : "+w"(v));
+    return v;
+}
+
+static inline vf vf_load_part(const float *p, int64_t n)
+{
+    vf v = vld1q_lane_f32(p, vdupq_n_f32(0), 0);
+    if (n > 1) v = vld1q_lane_f32(p + 1, v, 1);
+    if (n > 2) v = vld1q_lane_f32(p + 2, v, 2);
+    return v;
+}
+static inline void vf_store_part(float *p, vf v, int64_t n)
+{
+    vst1q_lane_f32(p, v, 0);
+    if (n > 1) vst1q_lane_f32(p + 1, v, 1);
+    if (n > 2) vst1q_lane_f32(p + 2, v, 2);
+}
+static inline uint16x4_t load_u16_part(const uint16_t *p, int64_t n)
+{
+    uint16x4_t v = vld1_lane_u16(p, vdup_n_u16(0), 0);
+    if (n > 1) v = vld1_lane_u16(p + 1, v, 1);
+    if (n > 2) v = vld1_lane_u16(p + 2, v, 2);
+    return v;
+}
+static inline void store_u16_part(uint16_t *p, uint16x4_t v, int64_t n)
+{
+    vst1_lane_u16(p, v, 0);
+    if (n > 1) vst1_lane_u16(p + 1, v, 1);
+    if (n > 2) vst1_lane_u16(p + 2, v, 2);
+}
+
+static inline vf widen_bf16(uint16x4_t v) { return vreinterpretq_f32_u32(vshll_n_u16(v, 16)); }
+static inline vf vf_load_bf16(const uint16_t *p) { return widen_bf16(vld1_u16(p)); }
+static inline vf vf_load_bf16_part(const uint16_t *p, int64_t n) { return widen_bf16(load_u16_part(p, n)); }
+
+/* Round to nearest even; a NaN stays one (made quiet). */
+static inline uint16x4_t narrow_bf16(vf v)
+{
+    uint32x4_t bits = vreinterpretq_u32_f32(v), odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    uint32x4_t rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+    uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+    return vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet), 16);
+}
+static inline void vf_store_bf16(uint16_t *p, vf v) { vst1_u16(p, narrow_bf16(v)); }
+static inline void vf_store_bf16_part(uint16_t *p, vf v, int64_t n) { store_u16_part(p, narrow_bf16(v), n); }
+
+static inline vf widen_f16(uint16x4_t v) { return vcvt_f32_f16(vreinterpret_f16_u16(v)); }
+static inline vf vf_load_f16(const uint16_t *p) { return widen_f16(vld1_u16(p)); }
+static inline vf vf_load_f16_part(const uint16_t *p, int64_t n) { return widen_f16(load_u16_part(p, n)); }
+
+static inline vf vf_add(vf a, vf b) { return vaddq_f32(a, b); }
+static inline vf vf_sub(vf a, vf b) { return vsubq_f32(a, b); }
+static inline vf vf_mul(vf a, vf b) { return vmulq_f32(a, b); }
+static inline vf vf_div(vf a, vf b) { return vdivq_f32(a, b); }
+static inline vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); } /* a * b + c */
+
+/* Lanes added half to half: lane 0 with lane LANES / 2 first. */
+static inline float vf_sum(vf v)
+{
+    float32x2_t s = vadd_f32(vget_low_f32(v), vget_high_f32(v));
+    return vget_lane_f32(s, 0) + vget_lane_f32(s, 1);
+}
+
+/* Rows become columns: t[i][j] = v[j][i]. */
+static inline void vf_transpose(vf v[LANES])
+{
+    float32x4x2_t a = vtrnq_f32(v[0], v[1]), b = vtrnq_f32(v[2], v[3]);
+    v[0] = vcombine_f32(vget_low_f32(a.val[0]), vget_low_f32(b.val[0]));
+    v[1] = vcombine_f32(vget_low_f32(a.val[1]), vget_low_f32(b.val[1]));
+    v[2] = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
+    v[3] = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
+}
+
+#endif
