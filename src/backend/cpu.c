@@ -83,7 +83,7 @@ static void run_linear(const lt_cpu *cpu, const lt_op_call *call)
         g.bias = bias ? scratch : NULL;
     }
     lt_gemm_job job = {.gemm = &g, .run = cpu->kernels.gemm[type]};
-    lt_pool_run(cpu->pool, g.n, 16, gemm_work, &job);
+    lt_pool_run(cpu->pool, g.n, cpu->kernels.gemm_grain, gemm_work, &job);
     if (out->dtype != LATHE_F32)
         lt_store_f32(out->dtype, out->data, (int64_t)lathe_dtype_size(out->dtype), g.m * g.n, g.out);
 }
