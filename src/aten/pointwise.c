@@ -32,21 +32,22 @@ static void frac(lt_call *c)
     lt_call_return(c, lt_build_sub(c->b, x, lt_build_unary(c->b, LT_OP_TRUNC, x)));
 }
 
-/* Tenths and hundreds, in the tensor's own precision as PyTorch has it. */
+/* Tenths and hundreds. */
 static void round_decimals(lt_call *c)
 {
+    lt_builder *b = c->b;
     lt_id x = lt_call_tensor(c, "self");
+    lt_dtype dtype = lt_build_dtype(b, x);
     int64_t decimals = lt_call_int(c, "decimals");
-    if (lt_dtype_is_float(lt_build_dtype(c->b, x)) && decimals != 0) {
-        lt_id power = lt_build_number(c->b, pow(10, fabs((double)decimals)));
-        power = lt_build_cast(c->b, power, lt_build_dtype(c->b, x));
-        x = lt_build_binary(c->b, decimals < 0 ? LT_OP_DIV : LT_OP_MUL, x, power);
-        x = lt_build_unary(c->b, LT_OP_ROUND, x);
-        x = lt_build_binary(c->b, decimals < 0 ? LT_OP_MUL : LT_OP_DIV, x, power);
+    if (lt_dtype_is_float(dtype) && decimals != 0) {
+        lt_id power = lt_build_number(b, pow(10, fabs((double)decimals)));
+        x = lt_build_binary(b, decimals < 0 ? LT_OP_DIV : LT_OP_MUL, lt_build_wide(b, x), power);
+        x = lt_build_unary(b, LT_OP_ROUND, x);
+        x = lt_build_binary(b, decimals < 0 ? LT_OP_MUL : LT_OP_DIV, x, power);
     } else {
-        x = lt_build_unary(c->b, LT_OP_ROUND, x);
+        x = lt_build_unary(b, LT_OP_ROUND, x);
     }
-    lt_call_return(c, x);
+    lt_call_return(c, lt_build_cast(b, x, dtype));
 }
 
 static void infinity_of_sign(lt_call *c, double sign)
@@ -91,18 +92,17 @@ static void nan_to_num(lt_call *c)
     lt_call_return(c, result);
 }
 
+/* Half precision rounds at every step, as PyTorch has it. */
 static void logit(lt_call *c)
 {
     lt_builder *b = c->b;
     lt_id x = lt_call_tensor(c, "self"), one = lt_build_number(b, 1);
-    lt_dtype dtype = lt_dtype_is_float(lt_build_dtype(b, x)) ? lt_build_dtype(b, x) : LATHE_F32;
-    lt_id y = lt_build_wide(b, lt_build_cast(b, x, dtype));
+    if (!lt_dtype_is_float(lt_build_dtype(b, x))) x = lt_build_cast(b, x, LATHE_F32);
     if (lt_call_has(c, "eps")) {
-        double eps = lt_call_float(c, "eps");
-        y = lt_build_ternary(b, LT_OP_CLAMP, y, lt_build_number(b, eps), lt_build_number(b, 1 - eps));
+        lt_id low = lt_build_cast(b, lt_build_number(b, lt_call_float(c, "eps")), lt_build_dtype(b, x));
+        x = lt_build_ternary(b, LT_OP_CLAMP, x, low, lt_build_sub(b, one, low));
     }
-    y = lt_build_unary(b, LT_OP_LOG, lt_build_div(b, y, lt_build_sub(b, one, y)));
-    lt_call_return(c, lt_build_cast(b, y, dtype));
+    lt_call_return(c, lt_build_unary(b, LT_OP_LOG, lt_build_div(b, x, lt_build_sub(b, one, x))));
 }
 
 static void scaled(lt_call *c, double factor)

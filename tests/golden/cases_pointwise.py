@@ -8,6 +8,7 @@ Cases whose name starts with "k_" are small ones that are kept in tests/golden/p
 
 import itertools
 import math
+import os
 import sys
 
 import torch
@@ -172,17 +173,21 @@ def number_functions(numbers=NUMBERS):
 
 
 def group(folder, name, fns, args, core=False, most=40):
-    """Cases of at most `most` operators each, without those that PyTorch refuses."""
-    kept = []
+    """Cases of at most `most` operators each, without those that PyTorch refuses. NAME.txt has their names."""
+    kept = {}
     for label, f in fns.items():
         try:
             f(*[a.clone() for a in args])
-            kept.append(f)
+            kept[label] = f
         except Exception:
             pass
-    for i in range(0, len(kept), most):
-        part = kept[i : i + most]
-        write_case(folder, f"{name}_{i // most}" if len(kept) > most else name, lambda *a: tuple(f(*a) for f in part), args, core=core)
+    labels = list(kept)
+    for i in range(0, len(labels), most):
+        part = labels[i : i + most]
+        case = f"{name}_{i // most}" if len(labels) > most else name
+        write_case(folder, case, lambda *a: tuple(kept[k](*a) for k in part), args, core=core)
+        with open(os.path.join(folder, case + ".txt"), "w") as f:
+            f.write("\n".join(part) + "\n")
 
 
 class Cases:
