@@ -168,12 +168,9 @@ lt_id lt_build_unary(lt_builder *b, lt_op op, lt_id x)
     return lt_build_formula(b, op, compute, out, &x, 1);
 }
 
-/* Half-precision kernels read a number beside the tensor in float32 for + - * /, all others round it first.
+/* Half-precision kernels read a number beside the tensor in float32 for * and /, all others round it first.
  */
-static bool keeps_number_exact(lt_op op)
-{
-    return op == LT_OP_ADD || op == LT_OP_SUB || op == LT_OP_MUL || op == LT_OP_DIV;
-}
+static bool keeps_number_exact(lt_op op) { return op == LT_OP_MUL || op == LT_OP_DIV; }
 
 lt_id lt_build_operand(lt_builder *b, lt_id x, lt_dtype dtype)
 {
