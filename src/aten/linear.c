@@ -3,6 +3,10 @@
 
 static void linear(lt_call *c)
 {
+    if (lt_build_rank(c->b, lt_call_tensor(c, "weight")) == 1 &&
+        !lt_call_has(c, "bias")) /* one output, no dim for it */
+        return lt_call_return(c,
+                              lt_build_matmul(c->b, lt_call_tensor(c, "input"), lt_call_tensor(c, "weight")));
     lt_call_return(c, lt_build_linear(c->b, lt_call_tensor(c, "input"), lt_call_tensor(c, "weight"),
                                       lt_call_optional_tensor(c, "bias")));
 }
