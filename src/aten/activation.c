@@ -130,6 +130,12 @@ static void rrelu(lt_call *c)
     lt_call_return(c, with_numbers(c, LT_OP_PRELU, slope, 0));
 }
 
+static void rrelu_functional(lt_call *c)
+{
+    rrelu(c);
+    lt_call_return(c, lt_call_tensor(c, "noise"));
+}
+
 static void log_sigmoid_forward(lt_call *c)
 {
     lt_id x = lt_call_tensor(c, "self"), magnitude = lt_build_unary(c->b, LT_OP_ABS, x);
@@ -200,6 +206,10 @@ const lt_aten_row lt_aten_activation[] = {
      "Generator? "
      "generator=None) -> Tensor",
      rrelu, 0},
+    {"rrelu_with_noise_functional(Tensor self, Tensor noise, Scalar lower=0.125, Scalar "
+     "upper=0.33333333333333331, bool "
+     "training=False, Generator? generator=None) -> (Tensor, Tensor noise_out)",
+     rrelu_functional, 0},
     {"rrelu_with_noise(Tensor self, Tensor(b!) noise, Scalar lower=0.125, Scalar upper=0.3333333333333333, "
      "bool "
      "training=False, Generator? generator=None) -> Tensor",

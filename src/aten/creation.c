@@ -240,6 +240,8 @@ const lt_aten_row lt_aten_creation[] = {
     {"ones_like(Tensor self" END_LIKE, like_self, 0},
     {"empty_like(Tensor self" END_LIKE, like_self, 0},
     {"scalar_tensor(Scalar s" END, scalar_tensor, 0},
+    {"prims.scalar_tensor(Scalar s, *, ScalarType? dtype=None, Device? device=None) -> Tensor", scalar_tensor,
+     0},
 
     {"arange(Scalar end" END, arange, 0},
     {"arange.start(Scalar start, Scalar end" END, arange, 0},

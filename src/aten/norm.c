@@ -62,6 +62,20 @@ static void fused_rms_norm(lt_call *c)
     if (y != LT_NONE) lt_call_return(c, y + 1);
 }
 
+/* v * (g / |v|), the norm taken over all dims but one, in float32 for half precision. */
+static void weight_norm(lt_call *c)
+{
+    lt_builder *b = c->b;
+    lt_id v = lt_call_tensor(c, "v"), g = lt_call_tensor(c, "g");
+    int rank = lt_build_rank(b, v), kept = lt_call_dim(c, "dim", rank);
+    lt_dtype dtype = lt_build_dtype(b, v);
+    bool dims[LT_MAX_RANK];
+    for (int i = 0; i < LT_MAX_RANK; i++) dims[i] = i != kept;
+    lt_id norm = lt_build_norm(b, v, 2, dims, true, dtype);
+    lt_call_return(c, lt_build_mul(b, v, lt_build_div(b, g, norm)));
+    lt_call_return(c, norm);
+}
+
 const lt_aten_row lt_aten_norm[] = {
     {"layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float "
      "eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor",
@@ -73,4 +87,6 @@ const lt_aten_row lt_aten_norm[] = {
      rms_norm, 0},
     {"_fused_rms_norm(Tensor input, int[] normalized_shape, Tensor? weight, float? eps) -> (Tensor, Tensor)",
      fused_rms_norm, 0},
+    {"_weight_norm(Tensor v, Tensor g, int dim=0) -> Tensor", weight_norm, 0},
+    {"_weight_norm_interface(Tensor v, Tensor g, int dim=0) -> (Tensor, Tensor)", weight_norm, 0},
     {NULL, NULL, 0}};

@@ -89,6 +89,33 @@ static void adaptive_avg_pool(lt_call *c)
     lt_call_return(c, lt_build(c->b, LT_OP_AVG_POOL, &attrs, &x, 1));
 }
 
+/* Puts the elements of each plane where a max pool found them; everything else is zero. */
+static void max_unpool(lt_call *c)
+{
+    lt_builder *b = c->b;
+    lt_id x = lt_call_tensor(c, "self"), indices = lt_call_tensor(c, "indices");
+    int64_t size[LT_MAX_SPATIAL], plane = 1, count = 1;
+    int spatial = lt_call_ints(c, "output_size", size, LT_MAX_SPATIAL);
+    lt_type type = *lt_build_type(b, x);
+    if (type.rank < spatial) {
+        lt_build_fail(b, LATHE_TYPE, "rank %d, expected at least %d", type.rank, spatial);
+        return;
+    }
+    int outer = type.rank - spatial;
+    for (int i = 0; i < spatial; i++)
+        if (size[i] < 0 || !lt_mul_i64(plane, size[i], &plane))
+            lt_build_fail(b, LATHE_TYPE, "output_size %lld", (long long)size[i]);
+    for (int i = outer; i < type.rank; i++) count *= type.dim[i];
+    type.dim[outer] = count;
+    x = lt_build_reshape(b, x, outer + 1, type.dim);
+    indices = lt_build_reshape(b, indices, outer + 1, type.dim);
+    type.rank = outer + 1;
+    type.dim[outer] = plane;
+    x = lt_build_scatter(b, lt_build_zeros(b, &type), outer, indices, x, LT_REDUCE_SET);
+    for (int i = 0; i < spatial; i++) type.dim[outer + i] = size[i];
+    lt_call_return(c, lt_build_reshape(b, x, outer + spatial, type.dim));
+}
+
 const lt_aten_row lt_aten_pool[] = {
     {"max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] dilation=1, "
      "bool "
@@ -128,4 +155,8 @@ const lt_aten_row lt_aten_pool[] = {
     {"adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)", adaptive_max_pool, 0},
     {"adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)", adaptive_max_pool, 0},
     {"adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor, Tensor)", adaptive_max_pool, 0},
+    {"max_unpool2d(Tensor self, Tensor indices, SymInt[2] output_size) -> Tensor", max_unpool, 0},
+    {"max_unpool3d(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding) -> "
+     "Tensor",
+     max_unpool, 0},
     {NULL, NULL, 0}};
