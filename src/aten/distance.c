@@ -41,7 +41,7 @@ static lt_id unit_vectors(lt_builder *b, lt_id x, int64_t dim, double eps)
     return lt_build_div(b, x, lt_build_binary(b, LT_OP_MAXIMUM, length, lt_build_number(b, eps)));
 }
 
-/* Each operand in its own type: PyTorch rounds at every step too. */
+/* Each operand in its own type, integers in the common one: PyTorch rounds at every step too. */
 static void cosine_similarity(lt_call *c)
 {
     lt_builder *b = c->b;
@@ -53,7 +53,7 @@ static void cosine_similarity(lt_call *c)
     const lt_type shape = *lt_build_type(b, lt_build_binary(b, LT_OP_EQ, x[0], x[1]));
     int dim = lt_call_dim(c, "dim", shape.rank);
     for (int i = 0; i < 2; i++) {
-        if (!lt_dtype_is_float(lt_build_dtype(b, x[i]))) x[i] = lt_build_cast(b, x[i], LATHE_F32);
+        if (!lt_dtype_is_float(lt_build_dtype(b, x[i]))) x[i] = lt_build_cast(b, x[i], dtype);
         x[i] = unit_vectors(b, lt_build_expand(b, x[i], shape.rank, shape.dim), dim, eps);
     }
     lt_call_return(c, sum_along(b, lt_build_mul(b, x[0], x[1]), dim, false));

@@ -250,14 +250,13 @@ static void bucketize(lt_call *c)
     return_places(c, lt_build_searchsorted(c->b, boundaries, values, lt_call_bool(c, "right")));
 }
 
-/* All values sorted, each NaN replaced by the first of the others: searches want an order. */
-static lt_id sorted_numbers(lt_builder *b, lt_id x)
+/* A sorted line with the largest number in place of NaN: searches want an order, and NaN equals nothing. */
+static lt_id without_nan(lt_builder *b, lt_id sorted)
 {
-    lt_id sorted = lt_build_sort(b, x, 0, false, false, NULL);
-    if (!lt_dtype_is_float(lt_build_dtype(b, x)) || lt_build_size(b, x, 0) == 0) return sorted;
-    lt_id nan = lt_build_unary(b, LT_OP_ISNAN, x);
-    return lt_build_sort(b, lt_build_where(b, nan, lt_build_pick(b, sorted, 0, 0, false), x), 0, false, false,
-                         NULL);
+    if (!lt_dtype_is_float(lt_build_dtype(b, sorted)) || lt_build_size(b, sorted, 0) == 0) return sorted;
+    lt_id nan = lt_build_unary(b, LT_OP_ISNAN, sorted), first = lt_build_pick(b, sorted, 0, 0, true);
+    lt_id most = lt_build_reduce_dim(b, LT_OP_REDUCE_MAX, lt_build_where(b, nan, first, sorted), 0, true);
+    return lt_build_where(b, nan, most, sorted);
 }
 
 /* An element is among the others when, of these sorted, not as many are less as are not greater. */
@@ -267,7 +266,8 @@ static void isin(lt_call *c)
     lt_id x = lt_call_scalar(c, lt_call_takes(c, "elements") ? "elements" : "element");
     lt_id among = lt_call_scalar(c, lt_call_takes(c, "test_elements") ? "test_elements" : "test_element");
     lt_dtype dtype = lt_build_promote(b, (lt_id[]){x, among}, 2);
-    lt_id sorted = sorted_numbers(b, flat(b, lt_build_cast(b, among, dtype)));
+    lt_id sorted = lt_build_sort(b, flat(b, lt_build_cast(b, among, dtype)), 0, false, false, NULL);
+    sorted = without_nan(b, sorted);
     x = lt_build_cast(b, x, dtype);
     lt_op op = lt_call_bool(c, "invert") ? LT_OP_EQ : LT_OP_NE;
     lt_call_return(c, lt_build_binary(b, op, lt_build_searchsorted(b, sorted, x, false),

@@ -224,7 +224,7 @@ case("searchsorted_more", lambda e, v, i: [torch.searchsorted(e, v, sorter=e.arg
      torch.searchsorted(e[0].sort()[0], torch.tensor(0.1)), torch.searchsorted(torch.tensor([1.0, 2.0, NAN]), torch.tensor([NAN, 1.5, 9.0, -INF]))],
      floats(3, 6), floats(3, 4), integers(3, 6))
 case("isin", lambda x, i, b: [torch.isin(x, i.float()), torch.isin(i, i[0]), torch.isin(i, 3), torch.isin(2, i), torch.isin(i, i[:1], invert=True), torch.isin(x, torch.zeros(0)),
-     torch.isin(x, torch.tensor([NAN, 1.0])), torch.isin(i.int(), b), torch.isin(i, torch.tensor([1.0, 2.5])), torch.isin(i.to(torch.uint8), i.to(torch.int8)), torch.isin(x, 1)],
+     torch.isin(x, torch.tensor([NAN, 1.0])), torch.isin(i.int(), b), torch.isin(i, torch.tensor([1.0, 2.5])), torch.isin(i.to(torch.uint8), i.to(torch.int8)), torch.isin(x, 1), torch.isin(x, torch.tensor([NAN])), torch.isin(x.bfloat16(), x.reshape(-1).bfloat16(), invert=True)],
      torch.tensor([[1.0, NAN, -0.0], [2.0, INF, 5.0]]), integers(3, 4), integers(2, 2, dtype=torch.int64))
 case("histc", lambda x, h: [x.histc(), x.histc(7), x.histc(5, -1, 1), x.histc(4, 0.5, 2.5), torch.histc(x * 0 + 3, 4), torch.histc(x.double(), 9), h.histc(6, -2, 2), x.histc(3, 2, 2)], floats(5, 40), floats(60, dtype=torch.float64))
 
@@ -242,7 +242,7 @@ case("pdist", lambda x: [torch.pdist(x, p) for p in PS] + [torch.pdist(x[:1]), t
 case("dist", lambda x, y: [torch.dist(x, y), *[torch.dist(x, y, p) for p in (0, 1, 3, INF)], torch.dist(x, y[0]), torch.dist(x.bfloat16(), y.bfloat16()),
      F.pairwise_distance(x, y), F.pairwise_distance(x, y[0], 1, 0.1, True), F.pairwise_distance(x[0], y[0], 3), F.pairwise_distance(x, y, INF)], floats(3, 4), floats(3, 4, seed=5))
 case("cosine_similarity", lambda x, y: [F.cosine_similarity(x, y), F.cosine_similarity(x, y, -1), F.cosine_similarity(x, y[0], 2), F.cosine_similarity(x[:, :1], y, 1), F.cosine_similarity(x * 0, y, 0),
-     F.cosine_similarity(x.bfloat16(), y.bfloat16(), -1), F.cosine_similarity(x.double(), y.double(), 0), F.cosine_similarity(x.int(), y, 0), F.cosine_similarity(x, y.bfloat16(), 1), F.cosine_similarity(x[0, 0], y, -1, 1e-2), F.cosine_similarity(x[0, 0], y[0, 0], 0)],
+     F.cosine_similarity(x.bfloat16(), y.bfloat16(), -1), F.cosine_similarity(x.double(), y.double(), 0), F.cosine_similarity(x.int(), y, 0), F.cosine_similarity(x.int(), y.double(), 0), F.cosine_similarity(x.int(), y.bfloat16(), -1), F.cosine_similarity(x, y.bfloat16(), 1), F.cosine_similarity(x[0, 0], y, -1, 1e-2), F.cosine_similarity(x[0, 0], y[0, 0], 0)],
      floats(3, 4, 5), floats(3, 4, 5, seed=7))
 case("cov", lambda x, w, f: [torch.cov(x), torch.cov(x, correction=0), torch.cov(x[0]), torch.cov(x, fweights=f), torch.cov(x, aweights=w), torch.cov(x, fweights=f, aweights=w, correction=2),
      torch.cov(f), torch.corrcoef(x), torch.corrcoef(x[0]), torch.cov(x.double()), torch.cov(x, correction=20), torch.cov(x, aweights=w, correction=0)],
