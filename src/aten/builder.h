@@ -132,7 +132,8 @@ lt_id lt_build_pick(lt_builder *b, lt_id x, int64_t dim, int64_t index, bool kee
 
 /* Running folds and sorting along a dim. Those with two results put the indices into *indices. */
 lt_id lt_build_scan(lt_builder *b, lt_op op, lt_id x, int64_t dim, lt_dtype dtype, lt_id *indices);
-lt_id lt_build_sort(lt_builder *b, lt_id x, int64_t dim, bool descending, lt_id *indices);
+/* `stable`: equal elements keep their order; else PyTorch's. */
+lt_id lt_build_sort(lt_builder *b, lt_id x, int64_t dim, bool descending, bool stable, lt_id *indices);
 /* How many elements of each sorted line are less than the value (`right`: not greater): int64. */
 lt_id lt_build_searchsorted(lt_builder *b, lt_id lines, lt_id values, bool right);
 

@@ -123,9 +123,18 @@ lt_id lt_build_scan(lt_builder *b, lt_op op, lt_id x, int64_t dim, lt_dtype dtyp
     return values_and_indices(b, op, &attrs, lt_build_cast(b, x, dtype), indices);
 }
 
-lt_id lt_build_sort(lt_builder *b, lt_id x, int64_t dim, bool descending, lt_id *indices)
+/* Long lines of integers are sorted by radix in PyTorch, which is stable. */
+static bool sorts_by_digits(const lt_type *type, bool descending)
 {
-    lt_attrs attrs = {.sort = {.dim = lt_build_dim(b, dim, lt_build_rank(b, x)), .descending = descending}};
+    enum { LONG_LINE = 32768 };
+    return type->rank == 1 && !descending && lt_dtype_is_int(type->dtype) && type->dim[0] >= LONG_LINE;
+}
+
+lt_id lt_build_sort(lt_builder *b, lt_id x, int64_t dim, bool descending, bool stable, lt_id *indices)
+{
+    lt_attrs attrs = {.sort = {.dim = lt_build_dim(b, dim, lt_build_rank(b, x)),
+                               .descending = descending,
+                               .stable = stable || sorts_by_digits(lt_build_type(b, x), descending)}};
     return values_and_indices(b, LT_OP_SORT, &attrs, x, indices);
 }
 

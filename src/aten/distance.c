@@ -41,25 +41,22 @@ static lt_id unit_vectors(lt_builder *b, lt_id x, int64_t dim, double eps)
     return lt_build_div(b, x, lt_build_binary(b, LT_OP_MAXIMUM, length, lt_build_number(b, eps)));
 }
 
+/* Each operand in its own type, integers in the common one: PyTorch rounds at every step too. */
 static void cosine_similarity(lt_call *c)
 {
     lt_builder *b = c->b;
     lt_id x[2] = {lt_call_tensor(c, "x1"), lt_call_tensor(c, "x2")};
-    lt_dtype dtype = lt_build_promote(b, x, 2);
     double eps = lt_call_float(c, "eps");
+    lt_dtype dtype = lt_build_promote(b, x, 2);
     if (!lt_dtype_is_float(dtype)) lt_build_fail(b, LATHE_TYPE, "cosine of %s", lathe_dtype_name(dtype));
-    int rank[2] = {lt_build_rank(b, x[0]), lt_build_rank(b, x[1])};
-    for (int i = 0; i < 2; i++) { /* both get the larger rank, so that `dim` means the same in both */
-        x[i] = lt_build_cast(b, x[i], lt_dtype_wide(dtype));
-        for (int r = rank[i]; r < rank[1 - i]; r++) x[i] = lt_build_unsqueeze(b, x[i], 0);
-    }
     /* A dim of size 1 in one of them repeats before lengths are taken. */
-    lt_id shape = lt_build_add(b, x[0], x[1]);
-    const lt_type wide = *lt_build_type(b, shape);
-    int dim = lt_call_dim(c, "dim", wide.rank);
-    for (int i = 0; i < 2; i++)
-        x[i] = unit_vectors(b, lt_build_expand(b, x[i], wide.rank, wide.dim), dim, eps);
-    lt_call_return(c, lt_build_cast(b, sum_along(b, lt_build_mul(b, x[0], x[1]), dim, false), dtype));
+    const lt_type shape = *lt_build_type(b, lt_build_binary(b, LT_OP_EQ, x[0], x[1]));
+    int dim = lt_call_dim(c, "dim", shape.rank);
+    for (int i = 0; i < 2; i++) {
+        if (!lt_dtype_is_float(lt_build_dtype(b, x[i]))) x[i] = lt_build_cast(b, x[i], dtype);
+        x[i] = unit_vectors(b, lt_build_expand(b, x[i], shape.rank, shape.dim), dim, eps);
+    }
+    lt_call_return(c, sum_along(b, lt_build_mul(b, x[0], x[1]), dim, false));
 }
 
 /* ---- All pairs of rows ---- */

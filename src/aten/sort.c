@@ -17,23 +17,30 @@ static lt_id flat(lt_builder *b, lt_id x)
 
 /* ---- Sorting ---- */
 
+static lt_id sort_as_told(lt_call *c, lt_id *indices)
+{
+    bool stable = lt_call_takes(c, "stable") && lt_call_has(c, "stable") && lt_call_bool(c, "stable");
+    return lt_build_sort(c->b, lt_call_tensor(c, "self"), lt_call_int(c, "dim"),
+                         lt_call_bool(c, "descending"), stable, indices);
+}
+
 static void sort(lt_call *c)
 {
-    lt_id x = lt_call_tensor(c, "self"), indices;
-    lt_call_return(c, lt_build_sort(c->b, x, lt_call_int(c, "dim"), lt_call_bool(c, "descending"), &indices));
+    lt_id indices;
+    lt_call_return(c, sort_as_told(c, &indices));
     lt_call_return(c, indices);
 }
 
 static void argsort(lt_call *c)
 {
-    lt_id x = lt_call_tensor(c, "self"), indices;
-    lt_build_sort(c->b, x, lt_call_int(c, "dim"), lt_call_bool(c, "descending"), &indices);
+    lt_id indices;
+    sort_as_told(c, &indices);
     lt_call_return(c, indices);
 }
 
 static void msort(lt_call *c)
 {
-    lt_call_return(c, lt_build_sort(c->b, lt_call_tensor(c, "self"), 0, false, NULL));
+    lt_call_return(c, lt_build_sort(c->b, lt_call_tensor(c, "self"), 0, false, false, NULL));
 }
 
 static void topk(lt_call *c)
@@ -55,6 +62,7 @@ static void topk(lt_call *c)
 
 /* ---- Order statistics ---- */
 
+/* Of equal elements the index is that of any. */
 static void kthvalue(lt_call *c)
 {
     lt_builder *b = c->b;
@@ -64,7 +72,7 @@ static void kthvalue(lt_call *c)
     bool keepdim = lt_call_bool(c, "keepdim") && lt_build_rank(b, x);
     if (k < 1 || k > size)
         lt_build_fail(b, LATHE_TYPE, "element %lld of %lld", (long long)k, (long long)size);
-    lt_id values = lt_build_sort(b, line, dim, false, &indices);
+    lt_id values = lt_build_sort(b, line, dim, false, true, &indices);
     lt_call_return(c, lt_build_pick(b, values, dim, k - 1, keepdim));
     lt_call_return(c, lt_build_pick(b, indices, dim, k - 1, keepdim));
 }
@@ -72,7 +80,7 @@ static void kthvalue(lt_call *c)
 /* The lower of the middle elements of each line, and where it lies; the first NaN where there is one. */
 static lt_id median_of(lt_builder *b, lt_id x, int dim, bool keepdim, lt_id *index)
 {
-    lt_id order, sorted = lt_build_sort(b, x, dim, false, &order);
+    lt_id order, sorted = lt_build_sort(b, x, dim, false, true, &order);
     int64_t size = lt_build_size(b, x, dim);
     if (size == 0) return lt_build_fail(b, LATHE_TYPE, "median along an empty dim");
     lt_id value = lt_build_pick(b, sorted, dim, (size - 1) / 2, keepdim);
@@ -86,7 +94,7 @@ static lt_id median_of(lt_builder *b, lt_id x, int dim, bool keepdim, lt_id *ind
 /* The same of the elements that are numbers. */
 static lt_id nanmedian_of(lt_builder *b, lt_id x, int dim, bool keepdim, lt_id *index)
 {
-    lt_id order, sorted = lt_build_sort(b, x, dim, false, &order);
+    lt_id order, sorted = lt_build_sort(b, x, dim, false, true, &order);
     if (lt_build_size(b, x, dim) == 0) return lt_build_fail(b, LATHE_TYPE, "median along an empty dim");
     lt_id numbers = lt_build_unary(b, LT_OP_LOGICAL_NOT, lt_build_unary(b, LT_OP_ISNAN, sorted));
     numbers = lt_build_reduce_dim(b, LT_OP_REDUCE_SUM, lt_build_cast(b, numbers, LATHE_I64), dim, true);
@@ -127,8 +135,8 @@ static void nanmedian(lt_call *c)
     median_with(c, lt_dtype_is_float(dtype) ? nanmedian_of : median_of);
 }
 
-/* The smallest of the most frequent elements; of equal ones the last. In a sorted line an element's place
- * less that of its first equal is how often it came up to there. */
+/* The smallest of the most frequent elements; of equal ones the last in sorted order. In a sorted line an
+ * element's place less that of its first equal is how often it came up to there. */
 static void mode(lt_call *c)
 {
     lt_builder *b = c->b;
@@ -136,7 +144,7 @@ static void mode(lt_call *c)
     int dim = lt_call_dim(c, "dim", lt_build_rank(b, x));
     bool keepdim = lt_call_bool(c, "keepdim") && lt_build_rank(b, x);
     line = lt_build_transpose(b, line, dim, -1);
-    lt_id sorted = lt_build_sort(b, line, -1, false, &order);
+    lt_id sorted = lt_build_sort(b, line, -1, false, false, &order);
     lt_id place = lt_build_arange(b, lt_build_size(b, line, -1), 0, 1);
     lt_id times = lt_build_sub(b, place, lt_build_searchsorted(b, sorted, sorted, false));
     times = lt_build_binary(b, LT_OP_MAXIMUM, times, lt_build_integer(b, 0)); /* NaN is found nowhere */
@@ -199,7 +207,7 @@ static void quantile_with(lt_call *c, bool skip_nan)
         lt_build_fail(b, LATHE_TYPE, "quantiles of %s, q of rank %d", lathe_dtype_name(dtype), q_rank);
     q = flat(b, lt_build_cast(b, q, dtype));
     line = all ? flat(b, x) : lt_build_transpose(b, line, dim, -1);
-    lt_id sorted = lt_build_sort(b, line, -1, false, NULL);
+    lt_id sorted = lt_build_sort(b, line, -1, false, true, NULL);
     lt_id y = quantile_values(b, sorted, quantile_ranks(b, sorted, q, skip_nan),
                               lt_call_string(c, "interpolation"));
     /* [..., Q] becomes [Q, ..., 1, ...]: the reduced dim stands where it was. */
@@ -242,6 +250,15 @@ static void bucketize(lt_call *c)
     return_places(c, lt_build_searchsorted(c->b, boundaries, values, lt_call_bool(c, "right")));
 }
 
+/* A sorted line with the largest number in place of NaN: searches want an order, and NaN equals nothing. */
+static lt_id without_nan(lt_builder *b, lt_id sorted)
+{
+    if (!lt_dtype_is_float(lt_build_dtype(b, sorted)) || lt_build_size(b, sorted, 0) == 0) return sorted;
+    lt_id nan = lt_build_unary(b, LT_OP_ISNAN, sorted), first = lt_build_pick(b, sorted, 0, 0, true);
+    lt_id most = lt_build_reduce_dim(b, LT_OP_REDUCE_MAX, lt_build_where(b, nan, first, sorted), 0, true);
+    return lt_build_where(b, nan, most, sorted);
+}
+
 /* An element is among the others when, of these sorted, not as many are less as are not greater. */
 static void isin(lt_call *c)
 {
@@ -249,7 +266,8 @@ static void isin(lt_call *c)
     lt_id x = lt_call_scalar(c, lt_call_takes(c, "elements") ? "elements" : "element");
     lt_id among = lt_call_scalar(c, lt_call_takes(c, "test_elements") ? "test_elements" : "test_element");
     lt_dtype dtype = lt_build_promote(b, (lt_id[]){x, among}, 2);
-    lt_id sorted = lt_build_sort(b, flat(b, lt_build_cast(b, among, dtype)), 0, false, NULL);
+    lt_id sorted = lt_build_sort(b, flat(b, lt_build_cast(b, among, dtype)), 0, false, false, NULL);
+    sorted = without_nan(b, sorted);
     x = lt_build_cast(b, x, dtype);
     lt_op op = lt_call_bool(c, "invert") ? LT_OP_EQ : LT_OP_NE;
     lt_call_return(c, lt_build_binary(b, op, lt_build_searchsorted(b, sorted, x, false),

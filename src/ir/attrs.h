@@ -72,7 +72,7 @@ typedef struct lt_attrs_scan {
 } lt_attrs_scan;
 typedef struct lt_attrs_sort {
     int dim;
-    bool descending;
+    bool descending, stable;
 } lt_attrs_sort;
 typedef struct lt_attrs_topk {
     int dim;

@@ -1,4 +1,4 @@
-/* Stable sorting along a dim, and binary search in sorted lines. */
+/* Sorting along a dim, and binary search in sorted lines. */
 #include <math.h>
 #include <string.h>
 
@@ -68,7 +68,7 @@ static void merge(const lt_keyed *left, int64_t n_left, const lt_keyed *right, i
 }
 
 /* Bottom-up merge sort of short sorted runs; the result lies in the array that is returned. */
-static lt_keyed *sort_keys(lt_keyed *keys, lt_keyed *other, int64_t n)
+static lt_keyed *sort_stable(lt_keyed *keys, lt_keyed *other, int64_t n)
 {
     for (int64_t at = 0; at < n; at += RUN) insertion_sort(keys + at, lt_min_i64(RUN, n - at));
     for (int64_t run = RUN; run < n; run *= 2) {
@@ -136,8 +136,10 @@ lathe_status lt_ref_sort(const lt_op_call *call, lathe_error *err)
             char *to = l.it.at[0] + i * l.it.row_step[0], *to_index = l.it.at[1] + i * l.it.row_step[1];
             const char *from = l.it.at[2] + i * l.it.row_step[2];
             lt_keys_load(call->in->dtype, from, l.step[2], n, attrs->descending, keys);
-            lt_keys_store(call->in->dtype, from, l.step[2], sort_keys(keys, keys + n, n), n, to, l.step[0],
-                          to_index, l.step[1]);
+            lt_keyed *sorted = keys;
+            if (attrs->stable) sorted = sort_stable(keys, keys + n, n);
+            else lt_keys_sort(keys, n);
+            lt_keys_store(call->in->dtype, from, l.step[2], sorted, n, to, l.step[0], to_index, l.step[1]);
         }
     } while (lt_iter_next(&l.it));
     return LATHE_OK;

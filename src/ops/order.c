@@ -1,7 +1,8 @@
-/* Partial sorting. PyTorch leaves it open which of equal elements topk takes, yet a model that routes by it,
- * or that asks for no order, shows the choice. So this does what PyTorch's CPU kernel does: a heap for few
- * elements of many, else quickselect with the median of three, sorted by quicksort with insertion at the end,
- * step by step as in the C++ standard library that PyTorch is built with. */
+/* Orders that depend on the algorithm. PyTorch leaves it open which of equal elements topk takes and where
+ * sort puts them unless it is asked for a stable one, yet a model that routes by the indices shows the
+ * choice. So this does what PyTorch's CPU kernels do: quicksort with the median of three and insertion at the
+ * end; for the first few a heap, or quickselect where they are not so few; step by step as in the C++
+ * standard library that PyTorch is built with. */
 #include "ops/order.h"
 
 enum { INSERTION = 16 }; /* shorter ranges are left to the final insertion sort */
@@ -145,7 +146,7 @@ static void quicksort(lt_keyed *keys, int64_t n, int depth)
     }
 }
 
-static void sort(lt_keyed *keys, int64_t n)
+void lt_keys_sort(lt_keyed *keys, int64_t n)
 {
     quicksort(keys, n, depth_limit(n));
     insertion_sort(keys, n < INSERTION ? n : INSERTION);
@@ -161,5 +162,5 @@ void lt_keys_select(lt_keyed *keys, int64_t n, int64_t k, bool sorted)
         return;
     }
     quickselect(keys, k - 1, n);
-    if (sorted) sort(keys, k - 1);
+    if (sorted) lt_keys_sort(keys, k - 1);
 }
