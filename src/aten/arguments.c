@@ -26,6 +26,8 @@ static lathe_status param_index(lt_importer *im, const lt_schema *schema, const 
 {
     const char *name = node->args[i].name;
     *out = name ? lt_schema_find(schema, name) : i < schema->n ? i : LT_NONE;
+    /* dropout_(self) is the in-place form of dropout(input). */
+    if (*out == LT_NONE && i == 0 && schema->n && name && strcmp(name, "self") == 0) *out = 0;
     if (*out == LT_NONE)
         LT_FAIL(im->err, FORMAT, "argument '%s' is not in the schema of %s", name ? name : "?", schema->name);
     return LATHE_OK;
