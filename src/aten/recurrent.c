@@ -203,6 +203,8 @@ static void run_network(lt_call *call, step_fn *step, lt_id h0, lt_id c0)
     if (c0 != LT_NONE && !state_fits(&r, c0, n)) return;
     bool projects = c0 != LT_NONE && lt_build_size(b, h0, 2) != lt_build_size(b, c0, 2);
     int64_t each = params_each(call, n_params, n, biases, projects);
+    for (int i = 0; i < n_params; i++)
+        if (params[i] == LT_NONE) lt_build_fail(b, LATHE_FORMAT, "parameter %d is missing", i);
     lt_id *h = lt_arena_alloc(b->graph->arena, (size_t)n, sizeof *h);
     lt_id *c = lt_arena_alloc(b->graph->arena, (size_t)n, sizeof *c);
     if (!h || !c) lt_build_fail(b, LATHE_NO_MEMORY, "out of memory");
