@@ -202,6 +202,24 @@ static void cross(lt_call *c)
     cross_product(c, x, y, dim);
 }
 
+/* Mixtures of experts: rows sorted by expert, and where each expert's rows end. With rank-3 rows it is a
+ * batched product. */
+static void grouped_mm(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, c->schema->params[0].name), w = lt_call_tensor(c, c->schema->params[1].name);
+    lt_id ends = lt_call_optional_tensor(c, "offs");
+    if (ends == LT_NONE) return lt_call_return(c, lt_build_matmul(c->b, x, w));
+    lt_call_return(c, lt_build(c->b, LT_OP_GROUPED_MATMUL, &(lt_attrs){0}, (lt_id[]){x, w, ends}, 3));
+}
+
+static void aten_grouped_mm(lt_call *c)
+{
+    lt_dtype own = lt_build_dtype(c->b, lt_call_tensor(c, "self"));
+    if (lt_call_has(c, "bias") || lt_call_dtype(c, "out_dtype", own) != own)
+        lt_build_fail(c->b, LATHE_UNSUPPORTED, "_grouped_mm with a bias or another result type");
+    grouped_mm(c);
+}
+
 const lt_aten_row lt_aten_linear[] = {
     {"linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", linear, 0},
     {"matmul(Tensor self, Tensor other) -> Tensor", matmul, 0},
@@ -230,4 +248,8 @@ const lt_aten_row lt_aten_linear[] = {
     {"linalg_matrix_power(Tensor self, int n) -> Tensor", matrix_power, 0},
     {"cross(Tensor self, Tensor other, int? dim=None) -> Tensor", cross, 0},
     {"linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor", linalg_cross, 0},
+    {"_grouped_mm(Tensor self, Tensor mat2, Tensor? offs=None, Tensor? bias=None, ScalarType? "
+     "out_dtype=None) -> Tensor",
+     aten_grouped_mm, 0},
+    {"transformers.grouped_mm_fallback(Tensor input, Tensor weight, Tensor offs) -> Tensor", grouped_mm, 0},
     {NULL, NULL, 0}};

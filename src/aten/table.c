@@ -88,12 +88,13 @@ const lt_aten_row *lt_aten_find(const lt_aten_table *table, const char *target, 
     char name[NAME_BYTES];
     *form = LT_ATEN_FUNCTIONAL;
     if (lt_str_starts_with(target, "aten.")) target += 5;
-    bool prim = lt_str_starts_with(target, "prims."); /* their rows keep the prefix, and have no overloads */
+    /* Rows of other libraries keep their prefix, and have no overloads. */
+    bool foreign = lt_str_starts_with(target, "prims.") || lt_str_starts_with(target, "transformers.");
     if (strlen(target) + 16 > sizeof name) return NULL;
     snprintf(name, sizeof name, "%s%s", target, strchr(target, '.') ? "" : ".default");
-    if (prim && lt_str_ends_with(name, ".default")) name[strlen(name) - strlen(".default")] = '\0';
+    if (foreign && lt_str_ends_with(name, ".default")) name[strlen(name) - strlen(".default")] = '\0';
     const lt_aten_row *row = get(table, name);
-    if (row || prim) return row;
+    if (row || foreign) return row;
 
     size_t base = strcspn(name, ".");
     row = get_inplace(table, name, base);

@@ -1,6 +1,7 @@
 /* Matrix products: matmul [..., M, K] x [..., K, N] with equal batch dims, and linear [..., K] x [N, K] (+
  * [N]). Products of bfloat16 and float16 accumulate in float32 and round once, or not at all when
  * attrs.matmul asks for the wide result. */
+#include "ops/convert.h"
 #include "ops/families.h"
 #include "ops/iter.h"
 #include "ops/product.h"
@@ -128,5 +129,62 @@ lathe_status lt_ref_linear(const lt_op_call *call, lathe_error *err)
         p.a_step[0] = it.row_step[1];
         lt_product_run(&p, call->scratch);
     } while (lt_iter_next(&it));
+    return LATHE_OK;
+}
+
+/* ---- Products by group: x [S, K], weights [G, K, N], ends int [G]; rows ends[g - 1] … ends[g] of x meet
+ * weight g ---- */
+
+lathe_status lt_infer_grouped_matmul(LT_INFER_ARGS)
+{
+    (void)op, (void)attrs;
+    LT_TRY(lt_expect_inputs(n_in, 3, err));
+    const lt_type *x = &in[0], *w = &in[1], *ends = &in[2];
+    char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT], c[LT_TYPE_TEXT];
+    bool fits = x->rank == 2 && w->rank == 3 && ends->rank == 1 && x->dtype == w->dtype &&
+                x->dim[1] == w->dim[1] && ends->dim[0] == w->dim[0] && lt_dtype_is_int(ends->dtype);
+    if (!fits)
+        LT_FAIL(err, TYPE, "rows %s, weights %s, ends %s", lt_type_print(x, a), lt_type_print(w, b),
+                lt_type_print(ends, c));
+    *out = *x;
+    out->dim[1] = w->dim[2];
+    return LATHE_OK;
+}
+
+size_t lt_scratch_grouped_matmul(const lt_attrs *attrs, const lt_type *in, int n_in)
+{
+    (void)attrs, (void)in, (void)n_in;
+    return lt_product_scratch();
+}
+
+/* Rows behind the last group are zero. */
+lathe_status lt_ref_grouped_matmul(const lt_op_call *call, lathe_error *err)
+{
+    const lt_tensor *x = &call->in[0], *w = &call->in[1], *ends = &call->in[2], *out = call->out;
+    int64_t size = (int64_t)lathe_dtype_size(x->dtype), end_size = (int64_t)lathe_dtype_size(ends->dtype),
+            start = 0;
+    static const double zero = 0;
+    lt_tensor nothing = {.dtype = LATHE_F64, .data = (void *)(uintptr_t)&zero};
+    lt_tensor_copy(&nothing, out);
+    for (int64_t g = 0; g < w->dim[0]; g++) {
+        int64_t end = lt_load_index(ends->dtype, (const char *)ends->data + g * ends->stride[0] * end_size);
+        if (end < start || end > x->dim[0])
+            LT_FAIL(err, INVALID_ARGUMENT, "group %lld ends at row %lld, expected %lld to %lld", (long long)g,
+                    (long long)end, (long long)start, (long long)x->dim[0]);
+        lt_product p = {.m = end - start,
+                        .n = out->dim[1],
+                        .k = x->dim[1],
+                        .a = (const char *)x->data + start * x->stride[0] * size,
+                        .b = (const char *)w->data + g * w->stride[0] * size,
+                        .out = (char *)out->data + start * out->stride[0] * size,
+                        .a_dtype = x->dtype,
+                        .b_dtype = w->dtype,
+                        .out_dtype = out->dtype,
+                        .a_step = {x->stride[0] * size, x->stride[1] * size},
+                        .b_step = {w->stride[2] * size, w->stride[1] * size},
+                        .out_step = {out->stride[0] * size, out->stride[1] * size}};
+        if (p.m) lt_product_run(&p, call->scratch);
+        start = end;
+    }
     return LATHE_OK;
 }
