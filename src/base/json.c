@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -40,6 +41,26 @@ static char *quote_nonfinite(const char *text, size_t length, size_t *out_length
     return out;
 }
 
+/* jansson does not always tell that memory ran out: it may call the text broken, or leave a member out. So
+ * its allocator, where it is the plain heap, is wrapped by one that remembers failures of this thread. */
+static _Thread_local bool allocation_failed;
+
+static void *remembering_malloc(size_t size)
+{
+    void *memory = malloc(size);
+    if (!memory) allocation_failed = true;
+    return memory;
+}
+
+static void watch_allocations(void)
+{
+    json_malloc_t allocate;
+    json_free_t release;
+    json_get_alloc_funcs(&allocate, &release);
+    if (allocate == malloc && release == free) json_set_alloc_funcs(remembering_malloc, free);
+    allocation_failed = false;
+}
+
 lathe_status lt_json_parse(const char *text, size_t length, bool allow_nonfinite, const char *what,
                            json_t **out, lathe_error *err)
 {
@@ -51,11 +72,15 @@ lathe_status lt_json_parse(const char *text, size_t length, bool allow_nonfinite
         if (!quoted) return lt_out_of_memory(err, length, 1);
         text = quoted;
     }
+    watch_allocations();
     *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
     lt_heap_free(quoted);
+    if (allocation_failed) {
+        json_decref(*out);
+        *out = NULL;
+        LT_FAIL(err, NO_MEMORY, "%s: out of memory while parsing", what);
+    }
     if (*out) return LATHE_OK;
-    if (json_error_code(&problem) == json_error_out_of_memory)
-        LT_FAIL(err, NO_MEMORY, "%s: out of memory", what);
     LT_FAIL(err, FORMAT, "%s: not valid JSON: %s (line %d, column %d)", what, problem.text, problem.line,
             problem.column);
 }

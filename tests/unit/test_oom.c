@@ -1,5 +1,6 @@
 /* Every allocation of opening and running a model fails once: the call must say NO_MEMORY, leak nothing, and
- * leave the process usable. The heap's functions are wrapped for this program alone. */
+ * leave the process usable. The heap's functions are wrapped for lathe and this program alone:
+ * shared libraries keep their own, since jansson 2.14 aborts when an allocation fails within its lexer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,7 +107,7 @@ static void sweep(const char *path)
         if (live != before) fail_msg("%s: failing allocation %ld leaks %ld blocks", path, n, live - before);
         if (left >= 0) { /* fewer allocations than that */
             assert_int_equal(status, LATHE_OK);
-            assert_true(n > 100); /* the wrappers were in use */
+            assert_true(n > 10); /* the wrappers were in use */
             print_message("%s: %ld allocations, each failed once\n", path, n);
             break;
         }
