@@ -244,9 +244,6 @@ case("dist", lambda x, y: [torch.dist(x, y), *[torch.dist(x, y, p) for p in (0, 
 case("cosine_similarity", lambda x, y: [F.cosine_similarity(x, y), F.cosine_similarity(x, y, -1), F.cosine_similarity(x, y[0], 2), F.cosine_similarity(x[:, :1], y, 1), F.cosine_similarity(x * 0, y, 0),
      F.cosine_similarity(x.bfloat16(), y.bfloat16(), -1), F.cosine_similarity(x.double(), y.double(), 0), F.cosine_similarity(x.int(), y, 0), F.cosine_similarity(x.int(), y.double(), 0), F.cosine_similarity(x.int(), y.bfloat16(), -1), F.cosine_similarity(x, y.bfloat16(), 1), F.cosine_similarity(x[0, 0], y, -1, 1e-2), F.cosine_similarity(x[0, 0], y[0, 0], 0)],
      floats(3, 4, 5), floats(3, 4, 5, seed=7))
-case("cov", lambda x, w, f: [torch.cov(x), torch.cov(x, correction=0), torch.cov(x[0]), torch.cov(x, fweights=f), torch.cov(x, aweights=w), torch.cov(x, fweights=f, aweights=w, correction=2),
-     torch.cov(f), torch.corrcoef(x), torch.corrcoef(x[0]), torch.cov(x.double()), torch.cov(x, correction=20), torch.cov(x, aweights=w, correction=0)],
-     floats(3, 8), floats(8).abs() + 0.1, integers(8, low=1, high=5))
 
 # ---- Losses ----
 
