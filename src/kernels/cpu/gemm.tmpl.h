@@ -1,7 +1,9 @@
 /* Products with row-major weights, over the vectors of a simd_*.h. The including file defines TILE_M rows and
  * TILE_V vectors, a register tile of the outer product, and FILL, the name of its fill function.
  *
- * Few rows of x: dot products; the weights go past once, some rows side by side. More rows: PANEL weight rows
+ * Few rows of x: dot products. The weights go past once, as DOT_N streams that begin in different parts of
+ * the matrix: processors fetch far ahead in long streams, one stream alone does not fill the memory's
+ * bandwidth, and with rows side by side every row would be a new short stream. More rows: PANEL weight rows
  * at a time are converted to float32 and transposed, CHUNK columns of them, and every row of x is multiplied
  * with that while it lies in the first cache level; sums pass from chunk to chunk through the result. An
  * element's order of summation is the same wherever it falls in a tile. */
@@ -10,9 +12,11 @@
 enum {
     PANEL = TILE_V * LANES, /* weight rows in a panel */
     CHUNK = 256,            /* columns of weights in a panel */
+    BLOCK = 40 * TILE_M,    /* rows of x that a panel meets: CHUNK columns of them stay in the second level */
+    SMALL = 65536,          /* elements of x that stay there whole: then a panel's chunks follow each other */
     DOT_M = 3,              /* rows of x in a tile of dot products */
     DOT_N = 4,              /* weight rows in it */
-    DOT_LIMIT = 12,         /* rows of x from which panels are faster */
+    DOT_LIMIT = 20,         /* rows of x from which panels are faster */
     AHEAD = 512             /* bytes that weights are fetched ahead */
 };
 
@@ -80,14 +84,13 @@ static void tile_rest(const lt_gemm *g, const float *panel, int64_t m, int rows,
     }
 }
 
-static void panel_product(const lt_gemm *g, const float *panel, int64_t n, int64_t width, int64_t k0,
-                          int64_t depth)
+static void panel_product(const lt_gemm *g, const float *panel, int64_t m, int64_t m1, int64_t n,
+                          int64_t width, int64_t k0, int64_t depth)
 {
-    int64_t m = 0;
-    for (; m + TILE_M <= g->m; m += TILE_M)
+    for (; m + TILE_M <= m1; m += TILE_M)
         if (width == PANEL) tile(g, panel, m, TILE_M, n, PANEL, k0, depth);
         else tile(g, panel, m, TILE_M, n, width, k0, depth);
-    tile_rest(g, panel, m, (int)(g->m - m), n, width, k0, depth);
+    tile_rest(g, panel, m, (int)(m1 - m), n, width, k0, depth);
 }
 
 #define WEIGHT float

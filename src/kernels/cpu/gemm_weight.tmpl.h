@@ -1,12 +1,14 @@
 /* The part of gemm.tmpl.h that knows the type of the weights: WEIGHT, NAME, LOAD and LOAD_PART. */
 
-/* Dot products of `rows` rows of x with `cols` rows of weights, from (m, n) on. */
-LT_INLINE void NAME(dots)(const lt_gemm *g, int64_t m, int rows, int64_t n, int cols)
+/* Dot products of `rows` rows of x with `cols` rows of weights, `apart` rows from each other, from (m, n) on.
+ */
+LT_INLINE void NAME(dots)(const lt_gemm *g, int64_t m, int rows, int64_t n, int cols, int64_t apart)
 {
     enum { LINE = 64 / sizeof(WEIGHT) };
     vf acc[DOT_M][DOT_N];
     const float *x = g->x + m * g->x_stride;
     const WEIGHT *w = (const WEIGHT *)g->w + n * g->w_stride;
+    int64_t w_step = apart * g->w_stride;
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
@@ -24,56 +26,72 @@ LT_INLINE void NAME(dots)(const lt_gemm *g, int64_t m, int rows, int64_t n, int 
     }
     int64_t k = 0;
     for (; k + LINE <= g->k; k += LINE) {
-        int64_t ahead = k + AHEAD / (int64_t)sizeof(WEIGHT); /* past the end: in the rows after these */
-        if (ahead >= g->k) ahead += cols * g->w_stride - g->k;
 #pragma GCC unroll 4
-        for (int j = 0; j < cols; j++) __builtin_prefetch(w + j * g->w_stride + ahead);
+        for (int j = 0; j < cols; j++) __builtin_prefetch(w + j * w_step + k + AHEAD / (int)sizeof(WEIGHT));
 #pragma GCC unroll 8
         for (int u = 0; u < LINE; u += LANES)
-            STEP(vf_load(x + i * g->x_stride + k + u), LOAD(w + j * g->w_stride + k + u))
+            STEP(vf_load(x + i * g->x_stride + k + u), LOAD(w + j * w_step + k + u))
     }
-    for (; k + LANES <= g->k; k += LANES)
-        STEP(vf_load(x + i * g->x_stride + k), LOAD(w + j * g->w_stride + k))
+    for (; k + LANES <= g->k; k += LANES) STEP(vf_load(x + i * g->x_stride + k), LOAD(w + j * w_step + k))
     int64_t left = g->k - k;
-    if (left) STEP(vf_load_part(x + i * g->x_stride + k, left), LOAD_PART(w + j * g->w_stride + k, left))
+    if (left) STEP(vf_load_part(x + i * g->x_stride + k, left), LOAD_PART(w + j * w_step + k, left))
 #undef STEP
 
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < cols; j++)
-            g->out[(m + i) * g->out_stride + n + j] = vf_sum(acc[i][j]) + (g->bias ? g->bias[n + j] : 0);
+            g->out[(m + i) * g->out_stride + n + j * apart] =
+                vf_sum(acc[i][j]) + (g->bias ? g->bias[n + j * apart] : 0);
 }
 
-LT_INLINE void NAME(dots_rows)(const lt_gemm *g, int64_t n, int cols)
+LT_INLINE void NAME(dots_rows)(const lt_gemm *g, int64_t n, int cols, int64_t apart)
 {
     int64_t tiles = (g->m + DOT_M - 1) / DOT_M;
     for (int64_t t = 0; t < tiles; t++) {
         int64_t m = g->m * t / tiles;
         switch (g->m * (t + 1) / tiles - m) {
-        case 1: NAME(dots)(g, m, 1, n, cols); break;
-        case 2: NAME(dots)(g, m, 2, n, cols); break;
-        default: NAME(dots)(g, m, 3, n, cols); break;
+        case 1: NAME(dots)(g, m, 1, n, cols, apart); break;
+        case 2: NAME(dots)(g, m, 2, n, cols, apart); break;
+        default: NAME(dots)(g, m, 3, n, cols, apart); break;
         }
     }
 }
 
-/* Weight rows n … n + width as columns: panel[k][row], zero past the last row. */
-static void NAME(pack)(const lt_gemm *g, int64_t n, int64_t width, int64_t k0, int64_t depth, float *panel)
+/* Weight rows n … n + width as columns: panel[k][row], zero past the last row. What is packed next lies
+ * `next` elements further on. */
+static void NAME(pack)(const lt_gemm *g, int64_t n, int64_t width, int64_t k0, int64_t depth, int64_t next,
+                       float *panel)
 {
     const WEIGHT *w = (const WEIGHT *)g->w + n * g->w_stride + k0;
     for (int64_t r = 0; r < PANEL; r += LANES) {
         for (int64_t k = 0; k < depth; k += LANES) {
             vf v[LANES];
             int64_t left = depth - k;
+            const WEIGHT *from = w + r * g->w_stride + k;
+            if (k * (int64_t)sizeof(WEIGHT) % 64 == 0)
 #pragma GCC unroll 16
-            for (int i = 0; i < LANES; i++) {
-                const WEIGHT *from = w + (r + i) * g->w_stride + k;
+                for (int i = 0; i < LANES; i++) __builtin_prefetch(from + next + i * g->w_stride, 0, 2);
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; i++, from += g->w_stride)
                 v[i] = r + i >= width ? vf_zero() : left >= LANES ? LOAD(from) : LOAD_PART(from, left);
-            }
             vf_transpose(v);
 #pragma GCC unroll 16
             for (int i = 0; i < LANES; i++) vf_store(panel + (k + i) * PANEL + r, v[i]);
+        }
+    }
+}
+
+/* Rows m … m1 of x with weight rows n0 … n1, chunk by chunk. */
+static void NAME(panels)(const lt_gemm *g, int64_t m, int64_t m1, int64_t n0, int64_t n1, int64_t next)
+{
+    _Alignas(64) float panel[CHUNK * PANEL];
+    for (int64_t k = 0; k < g->k; k += CHUNK) {
+        int64_t depth = lt_min_i64(CHUNK, g->k - k);
+        for (int64_t n = n0; n < n1; n += PANEL) {
+            int64_t width = lt_min_i64(PANEL, n1 - n);
+            NAME(pack)(g, n, width, k, depth, next, panel);
+            panel_product(g, panel, m, m1, n, width, k, depth);
         }
     }
 }
@@ -82,18 +100,14 @@ static void NAME(gemm)(const lt_gemm *g, int64_t n0, int64_t n1)
 {
     int64_t n = n0;
     if (g->m < DOT_LIMIT || g->k == 0) {
-        for (; n + DOT_N <= n1; n += DOT_N) NAME(dots_rows)(g, n, DOT_N);
-        for (; n < n1; n++) NAME(dots_rows)(g, n, 1);
-        return;
-    }
-    _Alignas(64) float panel[CHUNK * PANEL];
-    for (; n < n1; n += PANEL) {
-        int64_t width = lt_min_i64(PANEL, n1 - n);
-        for (int64_t k = 0; k < g->k; k += CHUNK) {
-            int64_t depth = lt_min_i64(CHUNK, g->k - k);
-            NAME(pack)(g, n, width, k, depth, panel);
-            panel_product(g, panel, n, width, k, depth);
-        }
+        int64_t part = (n1 - n0) / DOT_N;
+        for (; n < n0 + part; n++) NAME(dots_rows)(g, n, DOT_N, part);
+        for (n = n0 + DOT_N * part; n < n1; n++) NAME(dots_rows)(g, n, 1, 1);
+    } else if (g->m * g->k <= SMALL) {
+        for (; n < n1; n += PANEL) NAME(panels)(g, 0, g->m, n, lt_min_i64(n + PANEL, n1), CHUNK);
+    } else {
+        for (int64_t m = 0; m < g->m; m += BLOCK)
+            NAME(panels)(g, m, lt_min_i64(g->m, m + BLOCK), n0, n1, PANEL * g->w_stride);
     }
 }
 
