@@ -16,6 +16,7 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
     X(run, "run a model on given inputs") \
     X(generate, "let a language model write") \
     X(tokenize, "turn text into token ids, or back") \
+    X(bench, "measure how fast a model runs") \
     X(verify, "compare a model's outputs with recorded ones")
 /* clang-format on */
 

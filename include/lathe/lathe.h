@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define LATHE_VERSION "0.1.0"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -204,6 +206,7 @@ typedef struct lathe_limits {
     double read_bytes_per_second; /* over 1 GiB, or less where memory is short */
     double flops_per_second;      /* float32 multiply-adds in registers; a multiply-add counts as two */
     const char *level;            /* of the CPU kernels: "avx2" … */
+    int threads;
 } lathe_limits;
 
 LATHE_API LATHE_MUST_USE lathe_status lathe_measure_limits(int threads, lathe_limits *out, lathe_error *err);

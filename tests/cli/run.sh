@@ -26,7 +26,7 @@ says() { # FILE TEXT
     grep -q -- "$2" "$1" || fail "'$2' is not in what was printed: $(cat "$1")"
 }
 
-for command in inspect ops run generate tokenize verify; do
+for command in inspect ops run generate tokenize bench verify; do
     expect 0 "$lathe" $command --help
     says out "Usage: lathe $command"
     [ ! -s err ] || fail "$command --help writes to standard error"
@@ -75,6 +75,13 @@ says err "tokens/s"
 cp out first
 expect 0 "$lathe" generate "$source/share/tiny.pt2" --tokenizer "$tokenizer" --raw --temperature 0 -n 8 -p Hello
 cmp -s out first || fail "greedy text is not the same twice"
+
+expect 0 "$lathe" bench "$source/share/tiny.pt2" -p 8 -n 2 -d 0,16 -r 1 -o json
+says out '"test": "decode"'
+says out '"share_of_bandwidth"'
+expect 0 "$lathe" bench "$golden/ops/linear.pt2" -r 1 -o csv
+says out latency
+expect 2 "$lathe" bench "$source/share/tiny.pt2" -p x
 
 expect 0 "$lathe" ops
 cmp -s out "$source/docs/ops.md" || fail "docs/ops.md is stale: write it with 'lathe ops > docs/ops.md'"
