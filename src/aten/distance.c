@@ -1,4 +1,4 @@
-/* Distances between vectors, and how they vary together. */
+/* Distances between vectors. */
 #include <math.h>
 
 #include "aten/aten.h"
@@ -188,93 +188,6 @@ static void pdist(lt_call *c)
     lt_call_return(c, lt_build_cast(b, x, dtype));
 }
 
-/* ---- Covariance of the rows of [variables, observations] ---- */
-
-static lt_id product_of(lt_builder *b, lt_id x, lt_id y)
-{
-    return x == LT_NONE ? y : y == LT_NONE ? x : lt_build_mul(b, x, y);
-}
-
-/* What the sum of products is divided by. */
-static lt_id observations(lt_builder *b, lt_id x, lt_id weights, lt_id aweights, int64_t correction)
-{
-    lt_id zero = lt_build_integer(b, 0);
-    if (weights == LT_NONE) {
-        int64_t n = lt_max_i64(lt_build_size(b, x, 1) - correction, 0);
-        return lt_build_cast(b, lt_build_integer(b, n), lt_build_dtype(b, x));
-    }
-    lt_id sum = sum_along(b, weights, 0, false), less = lt_build_integer(b, correction);
-    if (aweights != LT_NONE && correction) {
-        lt_id squares = sum_along(b, lt_build_mul(b, weights, aweights), 0, false);
-        less = lt_build_div(b, lt_build_mul(b, squares, less), sum);
-    }
-    return lt_build_binary(b, LT_OP_MAXIMUM, lt_build_sub(b, sum, less), zero);
-}
-
-static lt_id covariance(lt_builder *b, lt_id x, lt_id fweights, lt_id aweights, int64_t correction)
-{
-    if (lt_build_rank(b, x) > 2)
-        return lt_build_fail(b, LATHE_TYPE, "covariance of a tensor of rank %d", lt_build_rank(b, x));
-    bool one = lt_build_rank(b, x) < 2;
-    if (one) x = lt_build_reshape(b, x, 2, (int64_t[]){1, lt_type_count(lt_build_type(b, x))});
-    lt_id weights = product_of(b, fweights, aweights), mean;
-    if (weights == LT_NONE) {
-        lt_id n = lt_build_integer(b, lt_build_size(b, x, 1));
-        mean = lt_build_div(b, sum_along(b, x, 1, true), n);
-    } else {
-        mean = sum_along(b, lt_build_mul(b, x, weights), 1, true);
-        mean = lt_build_div(b, mean, sum_along(b, weights, 0, false));
-    }
-    lt_id divisor = observations(b, x, weights, aweights, correction);
-    x = lt_build_sub(b, x, mean);
-    lt_id right = lt_build_transpose(b, product_of(b, weights, x), 0, 1);
-    x = lt_build_div(b, lt_build_matmul(b, x, right), divisor);
-    return lt_build_size(b, x, 0) == 1 ? lt_build_reshape(b, x, 0, NULL) : x;
-}
-
-/* Integers have a covariance too, in float32. */
-static lt_id observed(lt_call *c)
-{
-    lt_id x = lt_call_tensor(c, "self");
-    lt_dtype dtype = lt_build_dtype(c->b, x);
-    return lt_build_cast(c->b, x, lt_dtype_is_float(dtype) ? lt_dtype_wide(dtype) : LATHE_F32);
-}
-
-static lt_id as_observed(lt_call *c, lt_id result)
-{
-    lt_dtype dtype = lt_build_dtype(c->b, lt_call_tensor(c, "self"));
-    return lt_build_cast(c->b, result, lt_dtype_is_float(dtype) ? dtype : LATHE_F32);
-}
-
-static lt_id weights_of(lt_call *c, const char *name, lt_dtype dtype)
-{
-    lt_id weights = lt_call_optional_tensor(c, name);
-    return weights == LT_NONE ? LT_NONE : lt_build_cast(c->b, weights, dtype);
-}
-
-static void cov(lt_call *c)
-{
-    lt_id x = observed(c);
-    lt_dtype dtype = lt_build_dtype(c->b, x);
-    lt_id fweights = weights_of(c, "fweights", dtype), aweights = weights_of(c, "aweights", dtype);
-    lt_call_return(c, as_observed(c, covariance(c->b, x, fweights, aweights, lt_call_int(c, "correction"))));
-}
-
-static void corrcoef(lt_call *c)
-{
-    lt_builder *b = c->b;
-    lt_id x = covariance(b, observed(c), LT_NONE, LT_NONE, 1);
-    if (lt_build_rank(b, x) == 0) {
-        lt_call_return(c, as_observed(c, lt_build_div(b, x, x)));
-        return;
-    }
-    lt_id deviation = lt_build_unary(b, LT_OP_SQRT, lt_build_diagonal(b, x, 0, 0, 1));
-    x = lt_build_div(b, x, lt_build_unsqueeze(b, deviation, 1));
-    x = lt_build_div(b, x, lt_build_unsqueeze(b, deviation, 0));
-    x = lt_build_binary(b, LT_OP_MINIMUM, x, lt_build_integer(b, 1));
-    lt_call_return(c, as_observed(c, lt_build_binary(b, LT_OP_MAXIMUM, x, lt_build_integer(b, -1))));
-}
-
 const lt_aten_row lt_aten_distance[] = {
     {"dist(Tensor self, Tensor other, Scalar p=2) -> Tensor", dist, 0},
     {"pairwise_distance(Tensor x1, Tensor x2, float p=2., float eps=1e-06, bool keepdim=False) -> Tensor",
@@ -285,6 +198,4 @@ const lt_aten_row lt_aten_distance[] = {
     {"_euclidean_dist(Tensor x1, Tensor x2) -> Tensor", euclidean_dist, 0},
     {"pdist(Tensor self, float p=2.) -> Tensor", pdist, 0},
     {"_pdist_forward(Tensor self, float p=2.) -> Tensor", pdist, 0},
-    {"cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor", cov, 0},
-    {"corrcoef(Tensor self) -> Tensor", corrcoef, 0},
     {NULL, NULL, 0}};
