@@ -10,26 +10,23 @@
 
 #include "base/arena.h"
 
-enum { MAX_THREADS = 256, SPIN_ROUNDS = 20000 };
+enum { MAX_THREADS = 256, SPIN_ROUNDS = 20000, CHUNKS_PER_THREAD = 4 };
 
 struct lt_pool {
     int threads;
     pthread_t workers[MAX_THREADS];
-    atomic_uint generation; /* counts jobs; workers wait for it to change */
-    atomic_int running;     /* workers that have not finished the current job */
+    atomic_uint generation;  /* counts jobs; workers wait for it to change */
+    _Atomic uint64_t ticket; /* number of the job, next chunk of it */
+    atomic_uint done;        /* chunks of the current job that are finished */
     atomic_int sleepers;
     atomic_bool stop;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     lt_work work;
     void *context;
-    int64_t count, grain;
+    int64_t count, chunk; /* chunk: a multiple of the grain */
+    atomic_uint chunks;
 };
-
-typedef struct lt_worker_start {
-    lt_pool *pool;
-    int index;
-} lt_worker_start;
 
 static int quota_threads(void)
 {
@@ -59,13 +56,24 @@ static inline void relax(void)
 #endif
 }
 
-/* The part of thread `index`: whole grains, as even as they go. */
-static void run_part(const lt_pool *pool, int index)
+/* Takes chunks of job `generation` until none is left, or the job is over. Whoever has time takes the next
+ * chunk: a thread that the system keeps from running holds nobody up. The ticket holds the job's number and
+ * the next chunk in one word, so that a late thread never takes a chunk of one job with the particulars of
+ * another. */
+static void run_chunks(lt_pool *pool, uint32_t generation)
 {
-    int64_t grains = (pool->count + pool->grain - 1) / pool->grain;
-    int64_t begin = grains * index / pool->threads * pool->grain;
-    int64_t end = lt_min_i64(grains * (index + 1) / pool->threads * pool->grain, pool->count);
-    if (begin < end) pool->work(pool->context, begin, end);
+    uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+    while (ticket >> 32 == generation) {
+        uint32_t chunk = (uint32_t)ticket;
+        if (chunk >= atomic_load_explicit(&pool->chunks, memory_order_relaxed)) return;
+        if (!atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket + 1, memory_order_acq_rel,
+                                                   memory_order_acquire))
+            continue;
+        int64_t begin = chunk * pool->chunk, end = lt_min_i64(begin + pool->chunk, pool->count);
+        pool->work(pool->context, begin, end);
+        atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
+        ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+    }
 }
 
 /* Waits until there is a job other than `seen`. */
@@ -86,14 +94,12 @@ static unsigned wait_for_job(lt_pool *pool, unsigned seen)
 
 static void *worker_main(void *argument)
 {
-    lt_worker_start start = *(lt_worker_start *)argument;
-    lt_heap_free(argument);
+    lt_pool *pool = argument;
     unsigned seen = 0;
     for (;;) {
-        seen = wait_for_job(start.pool, seen);
-        if (atomic_load(&start.pool->stop)) return NULL;
-        run_part(start.pool, start.index);
-        atomic_fetch_sub_explicit(&start.pool->running, 1, memory_order_release);
+        seen = wait_for_job(pool, seen);
+        if (atomic_load(&pool->stop)) return NULL;
+        run_chunks(pool, seen);
     }
 }
 
@@ -109,15 +115,10 @@ static void announce(lt_pool *pool)
 static lathe_status start_workers(lt_pool *pool, int threads, lathe_error *err)
 {
     for (pool->threads = 1; pool->threads < threads; pool->threads++) {
-        lt_worker_start *start = lt_heap_alloc(1, sizeof *start);
-        if (!start) return lt_out_of_memory(err, 1, sizeof *start);
-        *start = (lt_worker_start){.pool = pool, .index = pool->threads};
-        int problem = pthread_create(&pool->workers[pool->threads], NULL, worker_main, start);
-        if (problem) {
-            lt_heap_free(start);
+        int problem = pthread_create(&pool->workers[pool->threads], NULL, worker_main, pool);
+        if (problem)
             LT_FAIL(err, LIMIT, "cannot start thread %d of %d: %s", pool->threads + 1, threads,
                     strerror(problem));
-        }
     }
     return LATHE_OK;
 }
@@ -157,14 +158,23 @@ void lt_pool_run(lt_pool *pool, int64_t count, int64_t grain, lt_work work, void
         work(context, 0, count);
         return;
     }
+    /* Some chunks for each thread: few enough to stream through memory, enough to even out. */
+    int64_t grains = (count + grain - 1) / grain,
+            parts = lt_min_i64(grains, (int64_t)pool->threads * CHUNKS_PER_THREAD);
+    uint32_t generation = atomic_load_explicit(&pool->generation, memory_order_relaxed) + 1;
+    /* Nothing of the job before can be taken while its particulars are replaced. */
+    atomic_store(&pool->ticket, (uint64_t)generation << 32 | UINT32_MAX);
     pool->work = work;
     pool->context = context;
     pool->count = count;
-    pool->grain = grain;
-    atomic_store_explicit(&pool->running, pool->threads - 1, memory_order_relaxed);
+    pool->chunk = (grains + parts - 1) / parts * grain;
+    uint32_t chunks = (uint32_t)((count + pool->chunk - 1) / pool->chunk);
+    atomic_store_explicit(&pool->chunks, chunks, memory_order_relaxed);
+    atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->ticket, (uint64_t)generation << 32, memory_order_release);
     announce(pool);
-    run_part(pool, 0);
-    for (int i = 0; atomic_load_explicit(&pool->running, memory_order_acquire) != 0; i++) {
+    run_chunks(pool, generation);
+    for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != chunks; i++) {
         if (i < SPIN_ROUNDS) relax();
         else sched_yield();
     }

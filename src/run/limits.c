@@ -3,12 +3,12 @@
 #include "backend/cpu.h"
 #include "base/os.h"
 
-enum { READ_FLOATS = 1 << 28, LEAST_FLOATS = 1 << 22, ROUNDS = 1 << 22, REPEATS = 3 };
+enum { READ_FLOATS = 1 << 28, LEAST_FLOATS = 1 << 22, ROUNDS = 1 << 19, JOBS = 8, REPEATS = 3 };
 
 typedef struct lt_probe {
     const lt_cpu_kernels *kernels;
     const float *data;
-    volatile float sink; /* keeps the work alive */
+    _Atomic float sink; /* keeps the work alive */
 } lt_probe;
 
 static void read_part(void *context, int64_t begin, int64_t end)
@@ -17,7 +17,7 @@ static void read_part(void *context, int64_t begin, int64_t end)
     probe->sink = probe->kernels->probe_read(probe->data + begin, end - begin);
 }
 
-/* Every thread does all the rounds. */
+/* Jobs of so many rounds each. */
 static void fma_part(void *context, int64_t begin, int64_t end)
 {
     lt_probe *probe = context;
@@ -47,8 +47,8 @@ static lathe_status measure(const lt_cpu *cpu, lathe_limits *out, lathe_error *e
     lt_probe probe = {.kernels = &cpu->kernels, .data = data};
     int threads = lt_pool_threads(cpu->pool);
     out->read_bytes_per_second = (double)floats * sizeof *data / fastest(cpu, floats, 64, read_part, &probe);
-    out->flops_per_second =
-        threads * (double)ROUNDS * cpu->kernels.probe_fma_flops / fastest(cpu, threads, 1, fma_part, &probe);
+    out->flops_per_second = threads * (double)JOBS * ROUNDS * cpu->kernels.probe_fma_flops /
+                            fastest(cpu, threads * JOBS, 1, fma_part, &probe);
     out->level = lt_cpu_level_name(cpu->kernels.level);
     out->threads = threads;
     lt_os_free(data);
