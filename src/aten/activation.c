@@ -76,9 +76,9 @@ static void threshold(lt_call *c)
 {
     lt_builder *b = c->b;
     lt_id x = lt_call_tensor(c, "self");
-    lt_id below = lt_build_binary(b, LT_OP_LE, x, lt_call_scalar(c, "threshold"));
-    lt_id value = lt_build_cast(b, lt_call_scalar(c, "value"), lt_build_dtype(b, x));
-    lt_call_return(c, lt_build_where(b, below, value, x));
+    lt_dtype dtype = lt_build_dtype(b, x);
+    lt_id below = lt_build_binary(b, LT_OP_LE, x, lt_build_cast(b, lt_call_scalar(c, "threshold"), dtype));
+    lt_call_return(c, lt_build_where(b, below, lt_build_cast(b, lt_call_scalar(c, "value"), dtype), x));
 }
 
 /* Values within [-lambd, lambd] become 0; softshrink also moves the others towards it. */
