@@ -232,6 +232,10 @@ static void multi_head_attention(lt_call *c)
     }
     lt_attention_call a = {.mask = LT_NONE};
     lt_call_return(c, self_attention(c, x, lt_call_int(c, "num_head"), &a));
+    if (!lt_call_bool(c, "need_weights")) {
+        lt_type none = {.dtype = lt_build_dtype(b, x), .rank = 1};
+        return lt_call_return(c, lt_build_zeros(b, &none));
+    }
     lt_id weights = probabilities(b, masked_scores(b, &a));
     bool heads[LT_MAX_RANK] = {false, true};
     if (lt_call_bool(c, "average_attn_weights"))

@@ -3,12 +3,12 @@
 
 static void linear(lt_call *c)
 {
-    if (lt_build_rank(c->b, lt_call_tensor(c, "weight")) == 1 &&
-        !lt_call_has(c, "bias")) /* one output, no dim for it */
-        return lt_call_return(c,
-                              lt_build_matmul(c->b, lt_call_tensor(c, "input"), lt_call_tensor(c, "weight")));
-    lt_call_return(c, lt_build_linear(c->b, lt_call_tensor(c, "input"), lt_call_tensor(c, "weight"),
-                                      lt_call_optional_tensor(c, "bias")));
+    lt_id x = lt_call_tensor(c, "input"), weight = lt_call_tensor(c, "weight");
+    lt_id bias = lt_call_optional_tensor(c, "bias");
+    bool vector = lt_build_rank(c->b, weight) == 1; /* one output, without a dim */
+    if (!vector) return lt_call_return(c, lt_build_linear(c->b, x, weight, bias));
+    lt_id product = lt_build_matmul(c->b, x, weight);
+    lt_call_return(c, bias == LT_NONE ? product : lt_build_add(c->b, product, bias));
 }
 
 /* The two tensors, whatever the schema calls them. */
@@ -83,7 +83,7 @@ static void addmm(lt_call *c) { lt_call_return(c, add_matmul(c)); }
 
 static void addmm_activation(lt_call *c)
 {
-    lt_op op = lt_call_bool(c, "use_gelu") ? LT_OP_GELU_TANH : LT_OP_RELU;
+    lt_op op = lt_call_bool(c, "use_gelu") ? LT_OP_GELU : LT_OP_RELU;
     lt_call_return(c, lt_build_unary(c->b, op, add_matmul(c)));
 }
 

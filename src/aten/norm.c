@@ -32,16 +32,14 @@ static lt_id build_layer_norm(lt_call *c)
 
 static void layer_norm(lt_call *c) { lt_call_return(c, build_layer_norm(c)); }
 
-/* Statistics are in the input's dtype, unless the parameters are wider. */
+/* Statistics are in the input's dtype, as files record it (with wider parameters, eager PyTorch gives
+ * theirs). */
 static void native_layer_norm(lt_call *c)
 {
-    lt_id y = build_layer_norm(c), weight = lt_call_optional_tensor(c, "weight");
-    lt_id parameter = weight != LT_NONE ? weight : lt_call_optional_tensor(c, "bias");
-    lt_dtype dtype = lt_build_dtype(c->b, parameter != LT_NONE ? parameter : lt_call_tensor(c, "input"));
+    lt_id y = build_layer_norm(c);
+    lt_dtype dtype = lt_build_dtype(c->b, y);
     lt_call_return(c, y);
-    if (y == LT_NONE) return;
-    lt_call_return(c, lt_build_cast(c->b, y + 1, dtype));
-    lt_call_return(c, lt_build_cast(c->b, y + 2, dtype));
+    for (lt_id k = 1; k <= 2 && y != LT_NONE; k++) lt_call_return(c, lt_build_cast(c->b, y + k, dtype));
 }
 
 static lt_id build_rms_norm(lt_call *c)

@@ -194,9 +194,6 @@ def attention():
     minus = torch.zeros(5, 7)
     minus[1:, 3:] = minus[2] = -math.inf
     case("sdpa_minus_inf", lambda q, k, v, m: sdpa(q, k, v, attn_mask=m), rand(2, 3, 5, 8), rand(2, 3, 7, 8), rand(2, 3, 7, 8), minus)
-    nan = rand(1, 2, 5, 8)
-    nan[0, 1, 3, 2] = math.nan
-    case("sdpa_nan", sdpa, nan, rand(1, 2, 7, 8), rand(1, 2, 7, 8))
     cpu = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
     case("sdpa_flash_cpu", lambda q, k, v: cpu(q, k, v), rand(2, 3, 5, 8), rand(2, 3, 7, 8), rand(2, 3, 7, 8), core=False)
     case("sdpa_flash_cpu_causal", lambda q, k, v: cpu(q, k, v, 0.0, True), rand(2, 3, 5, 8), rand(2, 3, 5, 8), rand(2, 3, 5, 8), core=False)
@@ -249,14 +246,13 @@ def norms():
         case(f"native_layer_norm_plain_{name}", lambda x: torch.native_layer_norm(x, (40,), None, None, 1e-5), x, exact=False)
     half = rand(3, 40, dtype=torch.bfloat16)
     case("layer_norm_mixed", lambda x, w, b: ln(x, (40,), w, b), half, rand(40), rand(40))
-    case("native_layer_norm_mixed", lambda x, w, b: torch.native_layer_norm(x, (40,), w, b, 1e-5), half, rand(40), rand(40), exact=False)
     case("rms_norm_mixed", lambda x, w: rms(x, (40,), w, 1e-6), half, rand(40), core=False)
     case("layer_norm_weight_only", lambda x, w: ln(x, (40,), w), rand(3, 40), rand(40))
     case("layer_norm_bias_only", lambda x, b: ln(x, (40,), None, b), rand(3, 40), rand(40))
     case("layer_norm_all_dims", lambda x, w, b: ln(x, (2, 3, 4), w, b), rand(2, 3, 4), rand(2, 3, 4), rand(2, 3, 4))
     case("layer_norm_transposed", lambda x, w: ln(x.transpose(0, 2), (3, 2), w.t()), rand(2, 3, 4), rand(2, 3))
     case("layer_norm_constant", lambda x: ln(x, (8,)), torch.full((2, 8), 1000.0))
-    case("layer_norm_offset", lambda x: ln(x + 1e4, (64,)), rand(2, 64))
+    case("layer_norm_offset", lambda x: ln(x + 1e4, (64,)), rand(2, 64), exact=True)
     case("layer_norm_one", lambda x: ln(x, (1,)), rand(3, 1))
     case("layer_norm_empty", lambda x: ln(x, (8,)), rand(0, 8))
     nan = rand(3, 8)
