@@ -436,6 +436,18 @@ static void all_sizes(lt_call *c)
 }
 
 static void numel(lt_call *c) { return_int(c, lt_type_count(lt_build_type(c->b, self(c)))); }
+/* Tensors lie row by row, from the start of their storage, as far as a graph can tell. */
+static void stride_of_dim(lt_call *c)
+{
+    const lt_type *type = lt_build_type(c->b, self(c));
+    int64_t stride[LT_MAX_RANK] = {1};
+    int dim = lt_call_dim(c, "dim", type->rank);
+    lt_contiguous_strides(type->rank, type->dim, stride);
+    return_int(c, stride[dim]);
+}
+
+static void no_offset(lt_call *c) { return_int(c, 0); }
+static void is_contiguous(lt_call *c) { lt_call_return_arg(c, (lt_arg){.kind = LT_ARG_BOOL, .b = true}); }
 static void rank_of(lt_call *c) { return_int(c, lt_build_rank(c->b, self(c))); }
 
 #define SLICE_PARAMS "int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1"
@@ -543,6 +555,10 @@ const lt_aten_row lt_aten_shape[] = {
     {"sym_size(Tensor self) -> SymInt[]", all_sizes, 0},
     {"size.int(Tensor self, int dim) -> int", size_of_dim, 0},
     {"size(Tensor self) -> int[]", all_sizes, 0},
+    {"sym_stride.int(Tensor self, int dim) -> SymInt", stride_of_dim, 0},
+    {"sym_storage_offset(Tensor self) -> SymInt", no_offset, 0},
+    {"sym_is_contiguous(Tensor self, MemoryFormat memory_format=contiguous_format) -> SymBool", is_contiguous,
+     0},
     {"sym_numel(Tensor self) -> SymInt", numel, 0},
     {"numel(Tensor self) -> int", numel, 0},
     {"dim(Tensor self) -> int", rank_of, 0},
