@@ -32,7 +32,7 @@ first = rows[0]
 out = [
     "# Performance",
     "",
-    "Written by `bench/measure.sh`; do not edit. Medians; the limits of the machine were measured in the same runs.",
+    "Written by `bench/measure.sh`; do not edit. Medians, with the fastest and slowest run: a wide spread means that others used the machine. Its limits were measured in the same runs.",
     "",
     f"Machine: {cpu}, {first['threads']} threads, {first['isa']}; read bandwidth {first['bandwidth_gb_s']:.1f} GB/s, "
     f"float32 multiply-adds {first['peak_gflop_s']:.0f} GFLOP/s.",

@@ -328,7 +328,7 @@ static bool print_text(void *user, const char *text, size_t size)
 static void report(const engine *e, const lathe_generation_result *r)
 {
     size_t run = r->prompt_tokens - r->reused_tokens;
-    fprintf(stderr, "prefill: %zu tokens", run);
+    fprintf(stderr, "\nprefill: %zu tokens", run);
     if (r->reused_tokens) fprintf(stderr, " (and %zu kept)", r->reused_tokens);
     fprintf(stderr, " in %.2f s, %.1f tokens/s; decode: %zu tokens in %.2f s, %.1f tokens/s\n",
             r->prefill_seconds, (double)run / (r->prefill_seconds > 0 ? r->prefill_seconds : 1),
