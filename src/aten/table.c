@@ -62,7 +62,15 @@ static const lt_aten_row *get_overload(const lt_aten_table *table, const char *b
  */
 static const lt_aten_row *get_inplace(const lt_aten_table *table, const char *name, size_t base)
 {
+    /* Overloads that are called something else without the underscore; pow.Scalar is another operator. */
+    static const char *const renamed[][2] = {{"transpose_.default", "transpose.int"},
+                                             {"pow_.Tensor", "pow.Tensor_Tensor"},
+                                             {"pow_.Scalar", "pow.Tensor_Scalar"},
+                                             {"float_power_.Tensor", "float_power.Tensor_Tensor"},
+                                             {"float_power_.Scalar", "float_power.Tensor_Scalar"}};
     const char *overload = name + base + 1;
+    for (size_t i = 0; i < LT_COUNT(renamed); i++)
+        if (strcmp(name, renamed[i][0]) == 0) return get(table, renamed[i][1]);
     if (base > 4 && lt_str_starts_with(name, "__i") && name[base - 2] == '_') {
         char dunder[NAME_BYTES];
         snprintf(dunder, sizeof dunder, "__%s", name + 3);
