@@ -72,15 +72,18 @@ static void run_linear(const lt_cpu *cpu, const lt_op_call *call)
     if (x->dtype == LATHE_F32) {
         g.x = x->data;
         g.out = out->data;
-        g.bias = bias ? bias->data : NULL;
     } else {
         lt_load_f32(x->dtype, x->data, (int64_t)lathe_dtype_size(x->dtype), g.m * g.k, scratch);
         g.x = scratch;
         scratch += align64((size_t)(g.m * g.k) * sizeof *scratch) / sizeof *scratch;
         g.out = scratch;
         scratch += align64((size_t)(g.m * g.n) * sizeof *scratch) / sizeof *scratch;
-        if (bias) lt_load_f32(bias->dtype, bias->data, (int64_t)lathe_dtype_size(bias->dtype), g.n, scratch);
-        g.bias = bias ? scratch : NULL;
+    }
+    if (bias && bias->dtype == LATHE_F32) {
+        g.bias = bias->data;
+    } else if (bias) {
+        lt_load_f32(bias->dtype, bias->data, (int64_t)lathe_dtype_size(bias->dtype), g.n, scratch);
+        g.bias = scratch;
     }
     lt_gemm_job job = {.gemm = &g, .run = cpu->kernels.gemm[type]};
     lt_pool_run(cpu->pool, g.n, cpu->kernels.gemm_grain, gemm_work, &job);
@@ -93,17 +96,19 @@ static lt_cpu_run bind_linear(const lt_step *step, size_t *scratch)
     const lt_tensor *x = &step->args[0].tensor, *w = &step->args[1].tensor,
                     *out = &step->args[step->n_in].tensor;
     lt_gemm_type type;
-    if (!gemm_type(w->dtype, &type) || x->dtype != w->dtype || out->dtype != w->dtype) return NULL;
+    if (!gemm_type(w->dtype, &type) || (x->dtype != w->dtype && x->dtype != LATHE_F32) ||
+        out->dtype != x->dtype)
+        return NULL;
     if (!lt_tensor_is_contiguous(x) || !lt_tensor_is_contiguous(out) || (w->stride[1] != 1 && w->dim[1] != 1))
         return NULL;
     if (step->n_in > 2) {
         const lt_tensor *bias = &step->args[2].tensor;
-        if (!lt_tensor_is_contiguous(bias) || bias->dtype != w->dtype) return NULL;
+        if (!lt_tensor_is_contiguous(bias) || (bias->dtype != w->dtype && bias->dtype != x->dtype))
+            return NULL;
     }
     size_t m = (size_t)rows_of(x), n = (size_t)w->dim[0], k = (size_t)w->dim[1];
-    *scratch = x->dtype == LATHE_F32 ? 0
-                                     : align64(m * k * sizeof(float)) + align64(m * n * sizeof(float)) +
-                                           align64(n * sizeof(float));
+    *scratch = w->dtype == LATHE_F32 ? 0 : align64(n * sizeof(float));
+    if (x->dtype != LATHE_F32) *scratch += align64(m * k * sizeof(float)) + align64(m * n * sizeof(float));
     return run_linear;
 }
 

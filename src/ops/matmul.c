@@ -78,7 +78,11 @@ lathe_status lt_infer_linear(LT_INFER_ARGS)
     const lt_type *x = &in[0], *w = &in[1];
     char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT];
     if (n_in < 2 || n_in > 3) LT_FAIL(err, INTERNAL, "%d inputs, expected 2 or 3", n_in);
-    if (x->rank < 1 || w->rank != 2 || x->dtype != w->dtype || x->dim[x->rank - 1] != w->dim[1])
+    /* Weights may be of half precision beside float32: graphs traced on the meta device have that, and a
+     * weight is too large to be converted in each run. */
+    bool dtypes =
+        x->dtype == w->dtype || (x->dtype == LATHE_F32 && (w->dtype == LATHE_BF16 || w->dtype == LATHE_F16));
+    if (x->rank < 1 || w->rank != 2 || !dtypes || x->dim[x->rank - 1] != w->dim[1])
         LT_FAIL(err, TYPE, "input %s, weight %s", lt_type_print(x, a), lt_type_print(w, b));
     if (n_in == 3 && (in[2].rank != 1 || in[2].dim[0] != w->dim[0]))
         LT_FAIL(err, TYPE, "weight %s, bias %s", lt_type_print(w, a), lt_type_print(&in[2], b));
@@ -98,7 +102,8 @@ lathe_status lt_ref_linear(const lt_op_call *call, lathe_error *err)
     (void)err;
     const lt_tensor *x = &call->in[0], *w = &call->in[1], *out = call->out;
     const lt_tensor *bias = call->n_in > 2 ? &call->in[2] : NULL;
-    int64_t size = (int64_t)lathe_dtype_size(x->dtype), out_size = (int64_t)lathe_dtype_size(out->dtype);
+    int64_t size = (int64_t)lathe_dtype_size(x->dtype), out_size = (int64_t)lathe_dtype_size(out->dtype),
+            w_size = (int64_t)lathe_dtype_size(w->dtype);
     int last = x->rank - 1;
     lt_product p = {.m = 1,
                     .n = w->dim[0],
@@ -108,7 +113,7 @@ lathe_status lt_ref_linear(const lt_op_call *call, lathe_error *err)
                     .out_dtype = out->dtype,
                     .b = w->data,
                     .a_step = {0, x->stride[last] * size},
-                    .b_step = {w->stride[0] * size, w->stride[1] * size},
+                    .b_step = {w->stride[0] * w_size, w->stride[1] * w_size},
                     .out_step = {0, out->stride[last] * out_size}};
     if (bias) {
         p.bias = bias->data;

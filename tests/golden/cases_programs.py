@@ -1,6 +1,6 @@
 """Golden cases of what files can hold around operators: regions, symbols, arguments, weights, writes in place.
 
-Usage: cases_loaders.py FOLDER [NAME…]: all cases, or those named, into FOLDER.
+Usage: cases_programs.py FOLDER [NAME…]: all cases, or those named, into FOLDER.
 """
 
 import sys
