@@ -70,10 +70,17 @@ lathe_status lt_file_write(const char *path, const void *data, size_t size, lath
     LT_FAIL(err, IO, "%s: cannot write it: %s", path, strerror(failure));
 }
 
+/* Whether the machine has that much memory at all: systems that promise more end the process that uses it. */
+static bool fits_machine(size_t bytes)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages <= 0 || page <= 0 || bytes / (size_t)page <= (size_t)pages;
+}
+
 void *lt_os_alloc(size_t bytes)
 {
     size_t rounded;
-    if (!lt_add_size(bytes, 63, &rounded)) return NULL;
+    if (!lt_add_size(bytes, 63, &rounded) || !fits_machine(bytes)) return NULL;
     rounded -= rounded % 64;
     void *memory = aligned_alloc(64, rounded ? rounded : 64);
     return memory ? memset(memory, 0, rounded) : NULL;

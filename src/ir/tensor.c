@@ -82,8 +82,8 @@ lathe_status lt_type_check(const lt_type *type, const char *what, lathe_error *e
     for (int i = 0; i < type->rank; i++) {
         if (type->dim[i] < 0)
             LT_FAIL(err, TYPE, "%s: dimension %d has size %lld", what, i, (long long)type->dim[i]);
-        if (!lt_mul_i64(bytes, lt_max_i64(type->dim[i], 1), &bytes))
-            LT_FAIL(err, LIMIT, "%s: its size in bytes overflows", what);
+        if (!lt_mul_i64(bytes, lt_max_i64(type->dim[i], 1), &bytes) || bytes > LT_MAX_BYTES)
+            LT_FAIL(err, LIMIT, "%s: its size in bytes overflows 48 bits", what);
     }
     return LATHE_OK;
 }

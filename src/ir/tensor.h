@@ -8,6 +8,9 @@ typedef lathe_dtype lt_dtype;
 typedef lathe_tensor lt_tensor;
 
 enum { LT_MAX_RANK = LATHE_MAX_RANK };
+/* Of one tensor, views that repeat elements included: more than any machine has, and so little that sizes can
+ * be added and multiplied by small numbers without a check. */
+#define LT_MAX_BYTES (INT64_C(1) << 48)
 
 /* The logical type of a value: how it lies in memory is a matter of the lt_tensor that shows it. */
 typedef struct lt_type {
@@ -36,7 +39,8 @@ bool lt_type_equal(const lt_type *a, const lt_type *b);
 int64_t lt_type_count(const lt_type *type); /* elements; 1 for rank 0 */
 size_t lt_type_bytes(const lt_type *type);
 
-/* Refuses negative sizes, rank over LT_MAX_RANK and byte counts that overflow; `what` names the tensor. */
+/* Refuses negative sizes, rank over LT_MAX_RANK and byte counts over LT_MAX_BYTES; `what` names the tensor.
+ */
 lathe_status lt_type_check(const lt_type *type, const char *what, lathe_error *err) LT_MUST_USE;
 
 /* "float32[2,3]", written into `text`; returns `text`. */

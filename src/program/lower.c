@@ -296,16 +296,17 @@ static lathe_status describe(lt_lowering *lo)
 }
 
 /* Block numbers become offsets. */
-static void place_blocks(lt_lowering *lo)
+static lathe_status place_blocks(lt_lowering *lo)
 {
     lt_program *p = lo->program;
-    p->arena_bytes = lt_plan_solve(&lo->plan);
+    LT_TRY(lt_plan_solve(&lo->plan, &p->arena_bytes, lo->err));
     for (uint32_t i = 0; i < p->n_steps; i++)
         for (uint32_t k = 0; k < p->steps[i].n_in + p->steps[i].n_out; k++) {
             lt_operand *operand = &p->steps[i].args[k];
             if (operand->kind == LT_BUFFER_ARENA)
                 operand->offset += (int64_t)lt_plan_offset(&lo->plan, operand->index);
         }
+    return LATHE_OK;
 }
 
 lathe_status lt_program_build(const lt_graph *graph, const lt_weight_layout *weights, lt_program **out,
@@ -322,7 +323,7 @@ lathe_status lt_program_build(const lt_graph *graph, const lt_weight_layout *wei
     choose_outputs(&lo);
     for (uint32_t i = 0; i < graph->n_nodes; i++) LT_TRY(lower_node(&lo, &graph->nodes[i], i));
     LT_TRY(copy_results(&lo));
-    place_blocks(&lo);
+    LT_TRY(place_blocks(&lo));
     *out = lo.program;
     return LATHE_OK;
 }

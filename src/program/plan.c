@@ -27,13 +27,13 @@ void lt_plan_extend(lt_plan *plan, uint32_t block, uint32_t to)
     if (plan->blocks[block].to < to) plan->blocks[block].to = to;
 }
 
-size_t lt_plan_solve(lt_plan *plan)
+lathe_status lt_plan_solve(lt_plan *plan, size_t *bytes, lathe_error *err)
 {
     uint32_t head = PLAN_END;
-    size_t total = 0;
+    *bytes = 0;
     for (uint32_t i = 0; i < plan->n; i++) { /* blocks are added in order of birth */
         struct lt_plan_block *block = &plan->blocks[i];
-        size_t at = 0;
+        size_t at = 0, end;
         uint32_t *link = &head;
         while (*link != PLAN_END) {
             struct lt_plan_block *other = &plan->blocks[*link];
@@ -48,9 +48,11 @@ size_t lt_plan_solve(lt_plan *plan)
         block->offset = at;
         block->next = *link;
         *link = i;
-        if (at + block->bytes > total) total = at + block->bytes;
+        if (!lt_add_size(at, block->bytes, &end))
+            LT_FAIL(err, LIMIT, "the temporaries' size in bytes overflows");
+        if (end > *bytes) *bytes = end;
     }
-    return total;
+    return LATHE_OK;
 }
 
 size_t lt_plan_offset(const lt_plan *plan, uint32_t block) { return plan->blocks[block].offset; }

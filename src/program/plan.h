@@ -16,8 +16,8 @@ lathe_status lt_plan_add(lt_plan *plan, size_t bytes, uint32_t from, uint32_t to
                          lathe_error *err) LT_MUST_USE;
 void lt_plan_extend(lt_plan *plan, uint32_t block, uint32_t to);
 
-/* Chooses the offsets, multiples of 64; returns the bytes that all blocks need together. */
-size_t lt_plan_solve(lt_plan *plan);
+/* Chooses the offsets, multiples of 64; *bytes is what all blocks need together. */
+lathe_status lt_plan_solve(lt_plan *plan, size_t *bytes, lathe_error *err) LT_MUST_USE;
 size_t lt_plan_offset(const lt_plan *plan, uint32_t block);
 
 #endif

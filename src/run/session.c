@@ -39,6 +39,7 @@ struct lathe_session {
     lt_cpu *cpu;              /* NULL: everything runs on references */
     int optimize;             /* 0 … LT_OPTIMIZE_MAX */
     lt_session_input *inputs; /* [n_inputs] */
+    int64_t *bindings;        /* [n_symbols]: values of the symbols in the inputs that are set */
     struct lt_state_pair *pairs;
     lt_entry *entries, *current;
     void **states; /* [n_states], the same in every entry */
@@ -66,6 +67,7 @@ void lathe_session_close(lathe_session *session)
     for (uint32_t i = 0; session->states && i < session->n_states; i++) lt_os_free(session->states[i]);
     lt_cpu_destroy(session->cpu);
     lt_heap_free(session->inputs);
+    lt_heap_free(session->bindings);
     lt_heap_free(session->states);
     lt_heap_free(session->state_types);
     lt_heap_free(session->pairs);
@@ -94,6 +96,9 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
     if (!session->inputs) return lt_out_of_memory(err, session->n_inputs, sizeof *session->inputs);
     for (uint32_t i = 0; i < session->n_inputs; i++) session->inputs[i].type.rank = -1;
+    session->bindings = lt_heap_alloc(model->exported->n_symbols, sizeof *session->bindings);
+    if (!session->bindings)
+        return lt_out_of_memory(err, model->exported->n_symbols, sizeof *session->bindings);
     if (!options || !options->keep_state) return LATHE_OK;
     LT_TRY(lt_model_find_pairs(model, &session->pairs, &session->n_pairs, err));
     for (uint32_t i = 0; i < session->n_pairs; i++) session->inputs[session->pairs[i].input].kept = true;
@@ -129,23 +134,31 @@ int lathe_session_keeps_input(const lathe_session *session, size_t index)
     return index < session->n_inputs && session->inputs[index].kept;
 }
 
+/* What the file records of an input; NULL when it was fixed at export. */
+static const lt_xtype *recorded_input(const lathe_session *session, size_t index)
+{
+    const lt_xgraph *graph = &session->model->exported->graph;
+    const char *name = lt_model_user_input(session->model, index)->name;
+    uint32_t type = name ? lt_map_get(&graph->type_of, name) : LT_NONE;
+    return type == LT_NONE || graph->types[type].rank < 0 ? NULL : &graph->types[type];
+}
+
 lathe_status lathe_session_set_input(lathe_session *session, size_t index, const lathe_tensor *tensor,
                                      lathe_error *err)
 {
-    lathe_value_info info;
     LT_TRY(check_input(session, index, err));
-    LT_TRY(lathe_model_input(session->model, index, &info, err));
+    const lt_xtype *recorded = recorded_input(session, index);
+    const char *label = lt_model_user_input(session->model, index)->label;
     if (tensor->rank < 0 || tensor->rank > LT_MAX_RANK)
-        LT_FAIL(err, INVALID_ARGUMENT, "input '%s': rank %d", info.name, tensor->rank);
-    if (info.rank < 0)
-        LT_FAIL(err, INVALID_ARGUMENT, "input '%s' was fixed when the model was exported", info.name);
-    if (tensor->dtype != info.dtype)
-        LT_FAIL(err, TYPE, "input '%s' is %s, expected %s", info.name, lathe_dtype_name(tensor->dtype),
-                lathe_dtype_name(info.dtype));
+        LT_FAIL(err, INVALID_ARGUMENT, "input '%s': rank %d", label, tensor->rank);
+    if (!recorded) LT_FAIL(err, INVALID_ARGUMENT, "input '%s' was fixed when the model was exported", label);
+    if (tensor->dtype != recorded->dtype)
+        LT_FAIL(err, TYPE, "input '%s' is %s, expected %s", label, lathe_dtype_name(tensor->dtype),
+                lathe_dtype_name(recorded->dtype));
     lt_session_input *input = &session->inputs[index];
-    if (input->kept) LT_FAIL(err, INVALID_ARGUMENT, "input '%s' is kept as state by this session", info.name);
+    if (input->kept) LT_FAIL(err, INVALID_ARGUMENT, "input '%s' is kept as state by this session", label);
     lt_type type = lt_tensor_type(tensor);
-    LT_TRY(lt_type_check(&type, info.name, err));
+    LT_TRY(lt_type_check(&type, label, err));
     size_t bytes = lt_type_bytes(&type);
     if (!input->data || bytes > input->capacity) {
         void *data;
@@ -170,8 +183,9 @@ lathe_status lathe_session_shape_input(lathe_session *session, size_t index, int
     return LATHE_OK;
 }
 
-static lathe_status bind_symbols(const lathe_session *session, int64_t *bindings, lathe_error *err)
+static lathe_status bind_symbols(lathe_session *session, lathe_error *err)
 {
+    int64_t *bindings = session->bindings;
     for (uint32_t i = 0; i < session->model->exported->n_symbols; i++) bindings[i] = LT_UNBOUND;
     for (uint32_t i = 0; i < session->n_inputs; i++) {
         const lt_session_input *input = &session->inputs[i];
@@ -179,8 +193,7 @@ static lathe_status bind_symbols(const lathe_session *session, int64_t *bindings
         if (input->type.rank >= 0)
             LT_TRY(lt_import_bind(session->model->exported, x, input->type.rank, input->type.dim, bindings,
                                   err));
-        else if (!input->kept && x->name &&
-                 lt_map_get(&session->model->exported->graph.type_of, x->name) != LT_NONE)
+        else if (!input->kept && recorded_input(session, i))
             LT_FAIL(err, INVALID_ARGUMENT, "input '%s' is not set", x->label);
     }
     return lt_import_check(session->model->exported, bindings, err);
@@ -260,7 +273,7 @@ static lathe_status compile_entry(lathe_session *session, lt_entry *entry, lathe
     lt_graph *graph;
     lt_text report = {0};
     lathe_status status = lt_import(model->exported, &options, entry->arena, &graph, &report, err);
-    if (status != LATHE_OK && report.data && err && strlen(report.data) > strlen(err->message))
+    if (status != LATHE_OK && report.data && err && report.length > strlen(err->message) + 1)
         lt_error_set(err, status, "%s", report.data);
     lt_text_free(&report);
     LT_TRY(status);
@@ -375,18 +388,14 @@ static lathe_status create_entry(lathe_session *session, const int64_t *bindings
 
 static lathe_status choose_entry(lathe_session *session, lathe_error *err)
 {
-    uint32_t n = session->model->exported->n_symbols;
-    int64_t *bindings = lt_heap_alloc(n, sizeof *bindings);
-    if (!bindings) return lt_out_of_memory(err, n, sizeof *bindings);
-    lathe_status status = bind_symbols(session, bindings, err);
-    if (status == LATHE_OK) {
-        lt_entry *entry = session->entries;
-        while (entry && memcmp(entry->bindings, bindings, n * sizeof *bindings) != 0) entry = entry->next;
-        if (!entry) status = create_entry(session, bindings, err);
-        else if ((status = need_states(session, entry->program, err)) == LATHE_OK) session->current = entry;
-    }
-    lt_heap_free(bindings);
-    return status;
+    size_t bytes = session->model->exported->n_symbols * sizeof *session->bindings;
+    LT_TRY(bind_symbols(session, err));
+    lt_entry *entry = session->entries;
+    while (entry && memcmp(entry->bindings, session->bindings, bytes) != 0) entry = entry->next;
+    if (!entry) return create_entry(session, session->bindings, err);
+    LT_TRY(need_states(session, entry->program, err));
+    session->current = entry;
+    return LATHE_OK;
 }
 
 /* ---- Running ---- */
