@@ -54,20 +54,42 @@ static void nothing(lt_call *c) { (void)c; }
 
 static void dep_token(lt_call *c) { lt_call_return(c, lt_call_tensor(c, "dep_token")); }
 
+/* A number of the model that comes from a tensor's values and not from constants: only a run knows it. */
+static bool is_late(lt_call *c, const char *name)
+{
+    const lt_arg *arg = &c->args[lt_schema_find(c->schema, name)];
+    return arg->kind == LT_ARG_TENSOR || arg->kind == LT_ARG_OTHER;
+}
+
 static void assert_scalar(lt_call *c)
 {
-    if (!lt_call_bool(c, "self"))
+    if (!is_late(c, "self") && !lt_call_bool(c, "self"))
         lt_build_fail(c->b, LATHE_TYPE, "the sizes break an assertion of the model: %s",
                       lt_call_string(c, "assert_msg"));
     if (lt_schema_find(c->schema, "dep_token") != LT_NONE) dep_token(c);
 }
 
+/* A Python number from a tensor. Where it is not known it stays a tensor that counts as a number, which is
+ * enough for arithmetic but for no size. */
+static void item(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "self");
+    lt_dtype own = lt_build_dtype(c->b, x);
+    lt_arg known;
+    if (lt_build_known(c->b, x, &known)) return lt_call_return_arg(c, known);
+    lt_attrs attrs = {.dtype = {lt_dtype_is_float(own) ? LATHE_F64 : own == LATHE_BOOL ? own : LATHE_I64}};
+    x = lt_build_reshape(c->b, x, 0, NULL);
+    x = lt_build(c->b, LT_OP_CAST, &attrs, &x, 1);
+    if (c->b->status == LATHE_OK) c->b->graph->values[x].wrapped = true;
+    lt_call_return(c, x);
+}
+
 static void constrain_range(lt_call *c)
 {
-    int64_t size = lt_call_int(c, "size");
+    int64_t size = is_late(c, "size") ? 0 : lt_call_int(c, "size");
     bool low = lt_call_has(c, "min") && size < lt_call_int(c, "min");
     bool high = lt_call_has(c, "max") && size > lt_call_int(c, "max");
-    if (low || high)
+    if ((low || high) && !is_late(c, "size"))
         lt_build_fail(c->b, LATHE_TYPE, "size %lld is outside the range that the model was exported for",
                       (long long)size);
     if (lt_schema_find(c->schema, "dep_token") != LT_NONE) dep_token(c);
@@ -114,6 +136,8 @@ const lt_aten_row lt_aten_assign[] = {
     {"_assert_async(Tensor self) -> ()", nothing, 0},
     {"_assert_async.msg(Tensor self, str assert_msg) -> ()", nothing, 0},
     {"_functional_assert_async.msg(Tensor self, str assert_msg, Tensor dep_token) -> Tensor", dep_token, 0},
+    {"item(Tensor self) -> Scalar", item, 0},
+    {"_local_scalar_dense(Tensor self) -> Scalar", item, 0},
     {"_assert_scalar(Scalar self, str assert_msg) -> ()", assert_scalar, 0},
     {"_functional_assert_scalar(Scalar self, str assert_msg, Tensor dep_token) -> Tensor", assert_scalar, 0},
     {"sym_constrain_range(Scalar size, *, int? min=None, int? max=None) -> ()", constrain_range, 0},

@@ -4,6 +4,7 @@
 #ifndef LT_BUILDER_H
 #define LT_BUILDER_H
 
+#include "ir/exported.h"
 #include "ir/graph.h"
 
 typedef struct lt_builder {
@@ -37,6 +38,9 @@ lt_id lt_build_const(lt_builder *b, const lt_type *type, const void *data); /* c
 lt_id lt_build_full(lt_builder *b, lt_id scalar, lt_dtype dtype, int rank, const int64_t *dim);
 lt_id lt_build_zeros(lt_builder *b, const lt_type *type);
 lt_id lt_build_arange(lt_builder *b, int64_t count, int64_t start, int64_t step); /* int64 [count] */
+
+/* The number that a tensor of one element holds, where it is computed from constants alone. */
+bool lt_build_known(const lt_builder *b, lt_id x, lt_arg *out);
 
 /* Elementwise. Inputs broadcast and promote; integers become float32 where the formula wants floats. */
 lt_dtype lt_build_promote(const lt_builder *b, const lt_id *in, int n);

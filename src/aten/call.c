@@ -25,6 +25,15 @@ static void wrong(lt_call *call, const char *name, const char *expected)
                   kinds[get(call, name)->kind], expected);
 }
 
+/* A number from a tensor's values (.item()) where the graph's shape hangs on it. */
+static void wrong_number(lt_call *call, const char *name, const lt_arg *arg, const char *expected)
+{
+    bool late = arg->kind == LT_ARG_TENSOR || (arg->kind == LT_ARG_OTHER && arg->text);
+    if (!late) return wrong(call, name, expected);
+    lt_build_fail(call->b, LATHE_UNSUPPORTED,
+                  "argument '%s' depends on the values of a tensor, which only a run knows", name);
+}
+
 lt_id lt_call_optional_tensor(lt_call *call, const char *name)
 {
     const lt_arg *arg = get(call, name);
@@ -79,7 +88,7 @@ static int64_t as_int(lt_call *call, const char *name, const lt_arg *arg)
     if (arg->kind == LT_ARG_INT) return arg->i;
     if (arg->kind == LT_ARG_BOOL) return arg->b;
     if (arg->kind == LT_ARG_FLOAT && arg->f >= -0x1p62 && arg->f <= 0x1p62) return (int64_t)arg->f;
-    wrong(call, name, "an int");
+    wrong_number(call, name, arg, "an int");
     return 0;
 }
 
@@ -88,7 +97,7 @@ static double as_float(lt_call *call, const char *name, const lt_arg *arg)
     if (arg->kind == LT_ARG_FLOAT) return arg->f;
     if (arg->kind == LT_ARG_INT) return (double)arg->i;
     if (arg->kind == LT_ARG_BOOL) return arg->b;
-    wrong(call, name, "a number");
+    wrong_number(call, name, arg, "a number");
     return 0;
 }
 

@@ -378,6 +378,8 @@ const lt_aten_row lt_aten_reduction[] = {
     {"all(Tensor self) -> Tensor", any_or_all, LT_OP_REDUCE_PROD},
     {"all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor", any_or_all, LT_OP_REDUCE_PROD},
     {"all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor", any_or_all, LT_OP_REDUCE_PROD},
+    {"_is_any_true(Tensor self) -> Tensor", any_or_all, LT_OP_REDUCE_SUM},
+    {"_is_all_true(Tensor self) -> Tensor", any_or_all, LT_OP_REDUCE_PROD},
     {"max(Tensor self) -> Tensor", extremum, LT_OP_REDUCE_MAX},
     {"max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
      extremum_and_index, LT_OP_REDUCE_MAX},

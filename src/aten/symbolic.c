@@ -206,9 +206,14 @@ lathe_status lt_symbolic_eval(const char *target, const lt_arg *args, uint32_t n
     size_t row = find(target);
     if (row == LT_COUNT(table)) LT_FAIL(err, UNSUPPORTED, "%s", target);
     if (n != table[row].n) LT_FAIL(err, FORMAT, "%u arguments, expected %u", n, table[row].n);
-    for (uint32_t i = 0; i < n; i++)
-        if (args[i].kind != LT_ARG_INT && args[i].kind != LT_ARG_FLOAT && args[i].kind != LT_ARG_BOOL)
-            LT_FAIL(err, UNSUPPORTED, "argument %u is not a number that is known before the graph runs", i);
+    for (uint32_t i = 0; i < n; i++) {
+        if (args[i].kind == LT_ARG_INT || args[i].kind == LT_ARG_FLOAT || args[i].kind == LT_ARG_BOOL)
+            continue;
+        if (args[i].kind != LT_ARG_TENSOR && args[i].kind != LT_ARG_OTHER)
+            LT_FAIL(err, FORMAT, "argument %u is not a number", i);
+        *out = (lt_arg){.kind = LT_ARG_OTHER, .text = "a number that only a run knows"};
+        return LATHE_OK;
+    }
     if (table[row].op == SYM_ITE) {
         *out = as_int(&args[0]) ? args[1] : args[2];
         return LATHE_OK;

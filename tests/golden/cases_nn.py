@@ -264,7 +264,20 @@ def norms():
     case("fused_rms_norm", lambda x, w: torch.ops.aten._fused_rms_norm(x, [40], w, 1e-5), rand(3, 40), rand(40))
 
 
+def items():
+    def limited(x, i):
+        k = i.item()
+        torch._check(k >= 0)
+        torch._check(k < 10)
+        return x * k, x.long() + k, x > k
+
+    case("item_factor", lambda x, s: (x * s.item(), torch.arange(3) + s.item(), x.bfloat16() * s.item()), rand(3), rand(dtype=torch.float64), exact=False)
+    case("item_limited", limited, rand(3), torch.tensor([[2]]))
+    case("item_filled", lambda x, b: (torch.full_like(x, b.max().item()), torch.where(x > 0, x, b.sum().item())), rand(3), rand(4))
+    case("item_known", lambda x: x[:, : torch.tensor(3).item()], rand(2, 5))
+
+
 torch.manual_seed(0)
-for make in (products, sums_of_products, named, attention, norms):
+for make in (products, sums_of_products, named, attention, norms, items):
     generator.manual_seed(7)
     make()

@@ -38,7 +38,9 @@ LT_INLINE void store_within(float *row, int v, int64_t width, vf value)
     else if (left > 0) vf_store_part(row + v * LANES, value, left);
 }
 
-/* Rows m … m + rows of the result, columns n … n + width, over columns k0 … k0 + depth of x. */
+/* Rows m … m + rows of the result, columns n … n + width, over columns k0 … k0 + depth of x. A chunk is
+ * summed from zero before it meets the bias or the chunks before it: in a chain that starts with a large bias
+ * every small product would be rounded to the bias's precision. */
 LT_INLINE void tile(const lt_gemm *g, const float *panel, int64_t m, int rows, int64_t n, int64_t width,
                     int64_t k0, int64_t depth)
 {
@@ -48,10 +50,7 @@ LT_INLINE void tile(const lt_gemm *g, const float *panel, int64_t m, int rows, i
     for (int i = 0; i < rows; i++) {
         x[i] = g->x + (m + i) * g->x_stride + k0;
 #pragma GCC unroll 4
-        for (int v = 0; v < TILE_V; v++)
-            acc[i][v] = k0        ? load_within(g->out + (m + i) * g->out_stride + n, v, width)
-                        : g->bias ? load_within(g->bias + n, v, width)
-                                  : vf_zero();
+        for (int v = 0; v < TILE_V; v++) acc[i][v] = vf_zero();
     }
     for (int64_t k = 0; k < depth; k++) {
         vf w[TILE_V];
@@ -65,10 +64,15 @@ LT_INLINE void tile(const lt_gemm *g, const float *panel, int64_t m, int rows, i
         }
     }
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++) {
+        float *out = g->out + (m + i) * g->out_stride + n;
+        const float *before = k0 ? out : g->bias ? g->bias + n : NULL;
 #pragma GCC unroll 4
-        for (int v = 0; v < TILE_V; v++)
-            store_within(g->out + (m + i) * g->out_stride + n, v, width, acc[i][v]);
+        for (int v = 0; v < TILE_V; v++) {
+            if (before) acc[i][v] = vf_add(acc[i][v], load_within(before, v, width));
+            store_within(out, v, width, acc[i][v]);
+        }
+    }
 }
 
 /* What is left of the rows when whole tiles are done. */
