@@ -17,13 +17,11 @@ static bool equals(double a, double b) { return a >= b && a <= b; }
 static lt_id scaled_sum(lt_call *c, lt_op op, lt_id x, lt_id y)
 {
     if (equals(lt_call_float(c, "alpha"), 1)) return lt_build_binary(c->b, op, x, y);
-    lt_dtype dtype = lt_build_promote(c->b, (lt_id[]){x, y}, 2);
-    bool minus = op == LT_OP_SUB, floats = lt_dtype_is_float(dtype);
-    double number = floats ? lt_call_float(c, "alpha") : 0;
-    uint64_t integer = floats ? 0 : (uint64_t)lt_call_int(c, "alpha");
-    lt_id scale = floats ? lt_build_number(c->b, minus ? -number : number)
-                         : lt_build_integer(c->b, (int64_t)(minus ? 0 - integer : integer));
-    return lt_build_formula(c->b, LT_OP_FMA, dtype, dtype, (lt_id[]){x, y, scale}, 3);
+    lt_id in[3] = {x, y, lt_call_scalar(c, "alpha")};
+    lt_dtype dtype = lt_build_promote(c->b, in, 2);
+    for (int i = 0; i < 3; i++) in[i] = lt_build_operand(c->b, in[i], dtype);
+    if (op == LT_OP_SUB) in[2] = lt_build_formula(c->b, LT_OP_NEG, dtype, dtype, &in[2], 1);
+    return lt_build_formula(c->b, LT_OP_FMA, dtype, dtype, in, 3);
 }
 
 static void add(lt_call *c)
@@ -36,13 +34,18 @@ static void rsub(lt_call *c)
     lt_call_return(c, scaled_sum(c, LT_OP_SUB, lt_call_tensor(c, "other"), lt_call_tensor(c, "self")));
 }
 
+/* In half precision the quotient of tensors is rounded before it is cut, as PyTorch has it. */
 static void div_mode(lt_call *c)
 {
     lt_id x = lt_call_tensor(c, "self"), y = lt_call_tensor(c, "other");
+    lt_dtype dtype = lt_build_promote(c->b, (lt_id[]){x, y}, 2);
     lt_op op = LT_OP_DIV;
     if (lt_call_has(c, "rounding_mode"))
         op = strcmp(lt_call_string(c, "rounding_mode"), "floor") == 0 ? LT_OP_DIV_FLOOR : LT_OP_DIV_TRUNC;
-    lt_call_return(c, lt_build_binary(c->b, op, x, y));
+    bool twice =
+        op == LT_OP_DIV_TRUNC && lt_build_rank(c->b, y) > 0 && (dtype == LATHE_BF16 || dtype == LATHE_F16);
+    lt_id quotient = lt_build_binary(c->b, twice ? LT_OP_DIV : op, x, y);
+    lt_call_return(c, twice ? lt_build_unary(c->b, LT_OP_TRUNC, quotient) : quotient);
 }
 
 /* ---- Powers ---- */
@@ -106,14 +109,31 @@ static void heaviside(lt_call *c)
     lt_call_return(c, lt_build_where(b, lt_build_binary(b, LT_OP_EQ, x, zero), values, step));
 }
 
-/* Half-precision neighbours lie further apart than those of float32, which the formula would give. */
+/* The neighbour in half precision: the bits, as an integer, plus or minus one; from 0 the smallest number. */
+static lt_id half_neighbour(lt_builder *b, lt_id x, lt_id y, lt_dtype dtype)
+{
+    lt_attrs as_int = {.dtype = {LATHE_I16}}, as_half = {.dtype = {dtype}};
+    lt_id zero = lt_build_integer(b, 0), one = lt_build_integer(b, 1);
+    lt_id grows = lt_build_binary(b, LT_OP_GT, y, x), positive = lt_build_binary(b, LT_OP_GT, x, zero);
+    lt_id away = lt_build_binary(b, LT_OP_EQ, grows, positive);
+    lt_id step = lt_build_where(b, away, one, lt_build_integer(b, -1));
+    lt_id bits = lt_build_add(b, lt_build(b, LT_OP_VIEW_DTYPE, &as_int, &x, 1), step);
+    bits = lt_build_cast(b, bits, LATHE_I16); /* of tensors without dims the sum is int64 */
+    lt_id least = lt_build_where(b, grows, one, lt_build_integer(b, INT16_MIN + 1));
+    bits = lt_build_where(b, lt_build_binary(b, LT_OP_EQ, x, zero), lt_build_cast(b, least, LATHE_I16), bits);
+    lt_id next = lt_build(b, LT_OP_VIEW_DTYPE, &as_half, &bits, 1);
+    next = lt_build_where(b, lt_build_binary(b, LT_OP_EQ, x, y), y, next);
+    next = lt_build_where(b, lt_build_unary(b, LT_OP_ISNAN, x), x, next);
+    return lt_build_where(b, lt_build_unary(b, LT_OP_ISNAN, y), y, next);
+}
+
 static void nextafter_tensor(lt_call *c)
 {
     lt_id x = lt_call_tensor(c, "self"), y = lt_call_tensor(c, "other");
     lt_dtype dtype = lt_build_promote(c->b, (lt_id[]){x, y}, 2);
-    if (dtype == LATHE_BF16 || dtype == LATHE_F16)
-        lt_build_fail(c->b, LATHE_UNSUPPORTED, "nextafter of %s", lathe_dtype_name(dtype));
-    lt_call_return(c, lt_build_binary(c->b, LT_OP_NEXTAFTER, x, y));
+    bool half = dtype == LATHE_BF16 || dtype == LATHE_F16;
+    lt_call_return(c,
+                   half ? half_neighbour(c->b, x, y, dtype) : lt_build_binary(c->b, LT_OP_NEXTAFTER, x, y));
 }
 
 static void isclose(lt_call *c)
@@ -128,9 +148,9 @@ static void isclose(lt_call *c)
         close = lt_build_binary(b, LT_OP_LOGICAL_OR, close, both);
     }
     if (rtol > 0 || atol > 0) {
+        if (!lt_dtype_is_float(lt_build_dtype(b, x))) y = lt_build_cast(b, y, LATHE_F32);
         lt_id allowed = lt_build_unary(b, LT_OP_ABS, lt_build_mul(b, y, lt_build_number(b, rtol)));
         allowed = lt_build_add(b, allowed, lt_build_number(b, atol));
-        if (lt_build_dtype(b, x) == LATHE_BOOL) x = lt_build_cast(b, x, LATHE_F32);
         lt_id actual = lt_build_unary(b, LT_OP_ABS, lt_build_sub(b, x, y));
         lt_id near = lt_build_binary(b, LT_OP_LOGICAL_AND, lt_build_unary(b, LT_OP_ISFINITE, actual),
                                      lt_build_binary(b, LT_OP_LE, actual, allowed));

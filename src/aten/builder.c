@@ -168,9 +168,13 @@ lt_id lt_build_unary(lt_builder *b, lt_op op, lt_id x)
     return lt_build_formula(b, op, compute, out, &x, 1);
 }
 
-/* Half-precision kernels read a number beside the tensor in float32 for * and /, all others round it first.
- */
-static bool keeps_number_exact(lt_op op) { return op == LT_OP_MUL || op == LT_OP_DIV; }
+/* Half-precision kernels read a number behind the tensor in float32 for * and /; they round it for all
+ * others, and before the tensor. */
+static bool keeps_number_exact(lt_op op, int operand)
+{
+    bool product = op == LT_OP_MUL || op == LT_OP_DIV || op == LT_OP_DIV_FLOOR || op == LT_OP_DIV_TRUNC;
+    return product && operand == 1;
+}
 
 lt_id lt_build_operand(lt_builder *b, lt_id x, lt_dtype dtype)
 {
@@ -186,7 +190,9 @@ lt_id lt_build_binary(lt_builder *b, lt_op op, lt_id x, lt_id y)
     lt_id in[2] = {x, y};
     if (b->status != LATHE_OK || x == LT_NONE || y == LT_NONE) return lt_build(b, op, &(lt_attrs){0}, in, 2);
     lt_dtype compute, out = result_dtype(b, op, lt_build_promote(b, in, 2), &compute);
-    for (int i = 0; i < 2 && !keeps_number_exact(op); i++) in[i] = lt_build_operand(b, in[i], compute);
+    for (int i = 0; i < 2; i++)
+        if (lt_dtype_is_int(compute) || !keeps_number_exact(op, i))
+            in[i] = lt_build_operand(b, in[i], compute);
     return lt_build_formula(b, op, compute, out, in, 2);
 }
 

@@ -93,7 +93,7 @@ static int64_t int_or(lt_call *c, const char *name, int64_t fallback)
     return has_param(c, name) ? lt_call_int(c, name) : fallback;
 }
 
-/* Integers give int64, a float among the arguments float32; the count is by integers for int64 alone. */
+/* Integers give int64, a float among the arguments float32. */
 static void arange(lt_call *c)
 {
     bool floats = is_float_arg(c, "start") || is_float_arg(c, "end") || is_float_arg(c, "step");
@@ -105,7 +105,7 @@ static void arange(lt_call *c)
         return;
     }
     int64_t first = int_or(c, "start", 0), by = int_or(c, "step", 1);
-    if (!floats || dtype == LATHE_I64) count = (double)integer_count(c->b, first, lt_call_int(c, "end"), by);
+    if (!floats) count = (double)integer_count(c->b, first, lt_call_int(c, "end"), by);
     if (!(count >= 0 && count <= 0x1p53)) {
         lt_build_fail(c->b, LATHE_TYPE, "a range of %g elements", count);
         return;
@@ -113,37 +113,36 @@ static void arange(lt_call *c)
     lt_call_return(c, lt_build_cast(c->b, lt_build_arange(c->b, (int64_t)count, first, by), dtype));
 }
 
-/* `steps` values from start to end, counted from the nearer end, so that both are exact. Computed in `wide`.
- */
-static lt_id spaced(lt_call *c, lt_dtype wide)
+/* `steps` values from start to end, which are of `dtype`, counted from the nearer end so that both are exact;
+ * computed in `wide`. */
+static lt_id spaced(lt_call *c, lt_dtype dtype, lt_dtype wide)
 {
     lt_builder *b = c->b;
     int64_t steps = lt_call_int(c, "steps");
-    lt_id start = lt_build_cast(b, lt_call_tensor(c, "start"), wide);
-    lt_id end = lt_build_cast(b, lt_call_tensor(c, "end"), wide);
     if (steps < 0) return lt_build_fail(b, LATHE_TYPE, "%lld steps", (long long)steps);
-    lt_id step =
-        lt_build_div(b, lt_build_sub(b, end, start), lt_build_number(b, (double)(steps > 1 ? steps - 1 : 1)));
+    lt_id start = lt_build_cast(b, lt_build_cast(b, lt_call_tensor(c, "start"), dtype), wide);
+    lt_id end = lt_build_cast(b, lt_build_cast(b, lt_call_tensor(c, "end"), dtype), wide);
+    lt_id intervals = lt_build_number(b, (double)(steps > 1 ? steps - 1 : 1));
+    lt_id step = lt_build_div(b, lt_build_sub(b, end, start), intervals);
     lt_id index = lt_build_arange(b, steps, 0, 1), back = lt_build_arange(b, steps, 1 - steps, 1);
     lt_id low = lt_build_formula(b, LT_OP_FMA, wide, wide, (lt_id[]){start, index, step}, 3);
     lt_id high = lt_build_formula(b, LT_OP_FMA, wide, wide, (lt_id[]){end, back, step}, 3);
-    lt_id first_half = lt_build_binary(b, LT_OP_LT, index, lt_build_integer(b, steps > 1 ? steps / 2 : 1));
-    return lt_build_where(b, first_half, low, high);
+    lt_id half = lt_build_integer(b, steps > 1 ? steps / 2 : 1);
+    return lt_build_where(b, lt_build_binary(b, LT_OP_LT, index, half), low, high);
 }
 
 static void linspace(lt_call *c)
 {
     lt_dtype dtype = lt_call_dtype(c, "dtype", LATHE_F32);
     bool single = lt_dtype_is_float(dtype) && dtype != LATHE_F64;
-    lt_call_return(c, lt_build_cast(c->b, spaced(c, single ? LATHE_F32 : LATHE_F64), dtype));
+    lt_call_return(c, lt_build_cast(c->b, spaced(c, dtype, single ? LATHE_F32 : LATHE_F64), dtype));
 }
 
 static void logspace(lt_call *c)
 {
     lt_dtype dtype = lt_call_dtype(c, "dtype", LATHE_F32);
-    lt_id base = lt_build_number(c->b, lt_call_float(c, "base"));
-    lt_id power =
-        lt_build_formula(c->b, LT_OP_POW, LATHE_F64, LATHE_F64, (lt_id[]){base, spaced(c, LATHE_F64)}, 2);
+    lt_id in[2] = {lt_build_number(c->b, lt_call_float(c, "base")), spaced(c, dtype, LATHE_F64)};
+    lt_id power = lt_build_formula(c->b, LT_OP_POW, LATHE_F64, LATHE_F64, in, 2);
     lt_call_return(c, lt_build_cast(c->b, power, dtype));
 }
 

@@ -58,6 +58,14 @@ static double log_gamma_f64(double x)
     return lgamma_r(x, &sign);
 }
 
+/* x + y * z. In float32 the product is exact in double, where rows vectorise. */
+static float fma_f32(float x, float y, float z) { return (float)((double)x + (double)y * (double)z); }
+static double fma_f64(double x, double y, double z) { return fma(y, z, x); }
+static int64_t fma_i64(int64_t x, int64_t y, int64_t z)
+{
+    return (int64_t)((uint64_t)x + (uint64_t)y * (uint64_t)z);
+}
+
 /* NaN if one of them is. */
 static float larger_f32(float x, float y) { return x > y || x != x ? x : y; }
 static double larger_f64(double x, double y) { return x > y || x != x ? x : y; }
