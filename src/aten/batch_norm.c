@@ -151,8 +151,7 @@ static void batch_norm(lt_call *c)
 /* The statistics that backward wants: of the batch in training, else empty. */
 static void return_saved(lt_call *c, const lt_batch_norm *n, const lt_stats *stats)
 {
-    lt_dtype dtype = lt_call_has(c, "weight") ? lt_build_dtype(c->b, lt_call_tensor(c, "weight"))
-                                              : lt_build_dtype(c->b, n->x);
+    lt_dtype dtype = lt_build_dtype(c->b, n->x);
     if (stats) {
         lt_call_return(c, lt_build_cast(c->b, as_vector(c->b, stats->mean), dtype));
         lt_call_return(c, lt_build_cast(c->b, as_vector(c->b, stats->scale), dtype));
@@ -276,8 +275,7 @@ static void native_group_norm(lt_call *c)
     lt_stats stats = {LT_NONE, LT_NONE, LT_NONE};
     int64_t groups = lt_call_int(c, "group");
     lt_id x = lt_call_tensor(c, "input"), out = normalize_groups(c, groups, &stats);
-    lt_dtype dtype = lt_call_has(c, "weight") ? lt_build_dtype(c->b, lt_call_tensor(c, "weight"))
-                                              : lt_build_dtype(c->b, x);
+    lt_dtype dtype = lt_build_dtype(c->b, x);
     int64_t dim[2] = {lt_build_size(c->b, x, 0), groups};
     lt_call_return(c, out);
     lt_call_return(c, lt_build_cast(c->b, lt_build_reshape(c->b, stats.mean, 2, dim), dtype));

@@ -47,12 +47,18 @@ static void resize(lt_call *c, lt_resize how)
     output_sizes(c, x, how.spatial, size, scale);
     if (blends && (dtype == LATHE_BF16 || dtype == LATHE_F16)) x = lt_build_cast(b, x, LATHE_F32);
     for (int i = how.spatial - 1; i >= 0; i--) {
+        int64_t in = lt_build_size(b, x, i + 2);
+        /* PyTorch's kernel for images keeps and doubles sizes exactly, whatever the scale that led to them.
+         */
+        bool whole = size[i] == in || (size[i] % 2 == 0 && size[i] / 2 == in);
+        if (whole && how.spatial == 2 && how.mode == LT_RESAMPLE_NEAREST) scale[i] = 0;
         lt_attrs attrs = {.resample = {.mode = how.mode,
                                        .dim = i + 2,
                                        .size = size[i],
                                        .scale = scale[i] > 0 ? scale[i] : 0,
                                        .align_corners = blends && lt_call_bool(c, "align_corners"),
-                                       .antialias = how.antialias}};
+                                       .antialias = how.antialias,
+                                       .wide = dtype == LATHE_F64 && how.spatial != 2}};
         x = lt_build(b, LT_OP_RESAMPLE, &attrs, &x, 1);
     }
     lt_call_return(c, lt_build_cast(b, x, dtype));

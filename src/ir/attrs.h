@@ -138,6 +138,7 @@ typedef struct lt_attrs_resample {
     double scale; /* output over input as the caller gave it; 0: from the sizes */
     bool align_corners;
     bool antialias; /* when shrinking, the filter widens to cover what an output stands for */
+    bool wide;      /* NEAREST: positions are computed in float64, not float32 */
 } lt_attrs_resample;
 /* torch.nn.functional.grid_sample */
 typedef enum lt_sample_padding { LT_SAMPLE_ZEROS, LT_SAMPLE_BORDER, LT_SAMPLE_REFLECT } lt_sample_padding;

@@ -138,7 +138,7 @@ static void copy_nearest(const lt_op_call *call)
     const lt_attrs_resample *a = &call->attrs->resample;
     int64_t in = call->in->dim[a->dim];
     for (int64_t at = 0; at < a->size; at++) {
-        int64_t from = call->in->dtype == LATHE_F64 ? nearest_f64(a, in, at) : nearest_f32(a, in, at);
+        int64_t from = a->wide ? nearest_f64(a, in, at) : nearest_f32(a, in, at);
         lt_tensor x = slice_of(call->in, a->dim, from), to = slice_of(call->out, a->dim, at);
         lt_tensor_copy(&x, &to);
     }
