@@ -61,6 +61,24 @@ typedef struct lt_attend {
 } lt_attend;
 enum { LT_ATTEND_CHUNK = 512, LT_ATTEND_PARTIAL = 2 };
 
+/* Elementwise functions of float32 rows. */
+typedef enum lt_row_op {
+#define LT_ROW(ID, operands, vector, scalar) LT_ROW_##ID,
+#include "kernels/cpu/rows.def"
+    LT_ROW_OPS
+} lt_row_op;
+
+/* Normalises one row to mean 0 (layer norm) and mean square 1. */
+typedef struct lt_norm {
+    int64_t n;
+    const void *x;              /* [n] of the slot's type */
+    void *out;                  /* [n] of the slot's type */
+    const float *weight, *bias; /* [n], or NULL */
+    float *stats;               /* [2]: mean and 1 / deviation; not centred: 1 / root mean square, twice */
+    float eps;
+    bool centre; /* takes the mean away */
+} lt_norm;
+
 typedef struct lt_cpu_kernels {
     lt_cpu_level level;
 
@@ -74,6 +92,17 @@ typedef struct lt_cpu_kernels {
     /* One row from the parts of its chunks, which lie `stride` floats apart, in their order. */
     void (*attend_merge[LT_GEMM_TYPES])(const float *parts, int64_t n, int64_t stride, int64_t value_dim,
                                         void *out);
+
+    /* out[i] = f(x[i], y[i]); y is NULL for functions of one operand. out may be x or y. */
+    void (*row[LT_ROW_OPS])(const float *x, const float *y, float *out, int64_t n);
+    void (*widen[LT_GEMM_TYPES])(const void *from, float *to, int64_t n);
+    void (*narrow[LT_GEMM_TYPES])(const float *from, void *to, int64_t n);
+    void (*norm[LT_GEMM_TYPES])(const lt_norm *task);
+    /* (Log-)softmax of a row; `wide`: the result is float32. */
+    void (*softmax[LT_GEMM_TYPES])(const void *x, void *out, int64_t n, bool logarithm);
+    void (*softmax_wide[LT_GEMM_TYPES])(const void *x, void *out, int64_t n, bool logarithm);
+    /* x * cosine + rotated * sine, where the rotated row is its negated second half, then its first. */
+    void (*rope[LT_GEMM_TYPES])(const void *x, const void *cosine, const void *sine, void *out, int64_t n);
 
     /* What the machine can do at most: reads `count` floats (a multiple of 64; the result only keeps the
      * reads alive), and does `rounds` times probe_fma_flops float32 operations as multiply-adds. */
@@ -92,6 +121,7 @@ void lt_cpu_kernels_init(lt_cpu_kernels *kernels, lt_cpu_level level);
     void lt_cpu_fill_##level(lt_cpu_kernels *kernels);           \
     void lt_cpu_fill_gemm_##level(lt_cpu_kernels *kernels);      \
     void lt_cpu_fill_attention_##level(lt_cpu_kernels *kernels); \
+    void lt_cpu_fill_rows_##level(lt_cpu_kernels *kernels);      \
     void lt_cpu_fill_probe_##level(lt_cpu_kernels *kernels);
 LT_CPU_FILLS(generic)
 LT_CPU_FILLS(avx2)
