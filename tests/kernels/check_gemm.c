@@ -5,39 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/half.h"
-
 static const char *const type_names[LT_GEMM_TYPES] = {"f32", "bf16", "f16"};
-
-static size_t weight_size(lt_gemm_type type) { return type == LT_GEMM_F32 ? 4 : 2; }
-
-static void put_weight(lt_gemm_type type, void *w, int64_t i, float value)
-{
-    switch (type) {
-    case LT_GEMM_F32: ((float *)w)[i] = value; break;
-    case LT_GEMM_BF16: ((uint16_t *)w)[i] = lt_f32_to_bf16(value); break;
-    default: ((uint16_t *)w)[i] = lt_f32_to_f16(value); break;
-    }
-}
-
-static double get_weight(lt_gemm_type type, const void *w, int64_t i)
-{
-    switch (type) {
-    case LT_GEMM_F32: return (double)((const float *)w)[i];
-    case LT_GEMM_BF16: return (double)lt_bf16_to_f32(((const uint16_t *)w)[i]);
-    default: return (double)lt_f16_to_f32(((const uint16_t *)w)[i]);
-    }
-}
 
 /* Operands whose gaps between rows hold NaN. */
 static void make_operands(lt_gemm *g, lt_gemm_type type, float **out)
 {
     float *x = check_buffer(sizeof(float) * (size_t)((g->m - 1) * g->x_stride + g->k));
-    void *w = check_buffer(weight_size(type) * (size_t)((g->n - 1) * g->w_stride + g->k));
+    void *w = check_buffer(check_size(type) * (size_t)((g->n - 1) * g->w_stride + g->k));
     float *bias = check_range(0, 1) ? check_buffer(sizeof(float) * (size_t)g->n) : NULL;
     for (int64_t i = 0; i < g->m; i++) check_floats(x + i * g->x_stride, g->k, 1);
     for (int64_t i = 0; i < g->n; i++)
-        for (int64_t k = 0; k < g->k; k++) put_weight(type, w, i * g->w_stride + k, check_float());
+        for (int64_t k = 0; k < g->k; k++) check_put(type, w, i * g->w_stride + k, check_float());
     if (bias) check_floats(bias, g->n, 1);
     g->x = x;
     g->w = w;
@@ -53,7 +31,7 @@ static void compare_with_f64(const lt_gemm *g, lt_gemm_type type)
             double sum = g->bias ? (double)g->bias[n] : 0, magnitude = fabs(sum);
             for (int64_t k = 0; k < g->k; k++) {
                 double product =
-                    (double)g->x[m * g->x_stride + k] * get_weight(type, g->w, n * g->w_stride + k);
+                    (double)g->x[m * g->x_stride + k] * check_get(type, g->w, n * g->w_stride + k);
                 sum += product;
                 magnitude += fabs(product);
             }
@@ -145,7 +123,7 @@ static void bench_one(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below
     }
     job.run = kernels->gemm[type];
     double seconds = check_time(work, &job, n, kernels->gemm_grain);
-    double bytes = m > 16 ? 0 : (double)(n * k) * (double)weight_size(type);
+    double bytes = m > 16 ? 0 : (double)(n * k) * (double)check_size(type);
     check_report(name, seconds, bytes, m >= 4 ? 2.0 * (double)m * (double)n * (double)k : 0, before);
     check_memory_free(x, x_bytes);
     check_memory_free(out, out_bytes);

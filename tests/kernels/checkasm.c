@@ -14,11 +14,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/half.h"
 #include "base/os.h"
 
-static const check_suite *const suites[] = {&check_gemm};
+static const check_suite *const suites[] = {&check_gemm, &check_attention, &check_rows};
 
-enum { MAX_BUFFERS = 16, REGION = 8 << 20, CANARY = 256, FILL = 0xff, MAX_FAILURES = 20 };
+enum { MAX_BUFFERS = 200, REGION = 8 << 20, CANARY = 256, FILL = 0xff, MAX_FAILURES = 20 };
 
 static struct {
     uint64_t random;
@@ -50,6 +51,33 @@ float check_float(void) { return (float)((double)(check_random() >> 11) * 0x1p-5
 void check_floats(float *out, int64_t n, float scale)
 {
     for (int64_t i = 0; i < n; i++) out[i] = check_float() * scale;
+}
+
+/* ---- Storage types ---- */
+
+size_t check_size(lt_gemm_type type) { return type == LT_GEMM_F32 ? 4 : 2; }
+
+void check_put(lt_gemm_type type, void *array, int64_t i, float value)
+{
+    switch (type) {
+    case LT_GEMM_F32: ((float *)array)[i] = value; break;
+    case LT_GEMM_BF16: ((uint16_t *)array)[i] = lt_f32_to_bf16(value); break;
+    default: ((uint16_t *)array)[i] = lt_f32_to_f16(value); break;
+    }
+}
+
+double check_get(lt_gemm_type type, const void *array, int64_t i)
+{
+    switch (type) {
+    case LT_GEMM_F32: return (double)((const float *)array)[i];
+    case LT_GEMM_BF16: return (double)lt_bf16_to_f32(((const uint16_t *)array)[i]);
+    default: return (double)lt_f16_to_f32(((const uint16_t *)array)[i]);
+    }
+}
+
+double check_rounding(lt_gemm_type type)
+{
+    return type == LT_GEMM_F32 ? 0x1p-24 : type == LT_GEMM_BF16 ? 0x1p-8 : 0x1p-11;
 }
 
 /* ---- Buffers ---- */

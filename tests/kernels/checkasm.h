@@ -14,7 +14,7 @@ typedef struct check_suite {
     void (*bench)(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below);
 } check_suite;
 
-extern const check_suite check_gemm;
+extern const check_suite check_gemm, check_attention, check_rows;
 
 /* ---- Random ---- */
 
@@ -22,6 +22,13 @@ uint64_t check_random(void);
 int64_t check_range(int64_t low, int64_t high); /* both included */
 float check_float(void);                        /* -1 … 1 */
 void check_floats(float *out, int64_t n, float scale);
+
+/* ---- Storage types ---- */
+
+size_t check_size(lt_gemm_type type);
+void check_put(lt_gemm_type type, void *array, int64_t i, float value);
+double check_get(lt_gemm_type type, const void *array, int64_t i);
+double check_rounding(lt_gemm_type type); /* the largest relative error of rounding to it */
 
 /* ---- Buffers ---- */
 

@@ -39,12 +39,70 @@ typedef struct lt_gemm {
     int64_t out_stride; /* elements between rows */
 } lt_gemm;
 
+/* Attention of some query rows over one head's keys and values: softmax(scale * q k' + mask) v, in float32.
+ * Rows and keys are contiguous elements of the slot's type. A row that looks at no key gives zeros. */
+enum { LT_ATTEND_ROWS = 48, LT_ATTEND_DIM = 256 };
+typedef struct lt_attend {
+    int64_t rows;           /* at most LT_ATTEND_ROWS */
+    int64_t dim, value_dim; /* at most LT_ATTEND_DIM: of queries and keys; of values and results */
+    int64_t begin, end;     /* keys that this call looks at; begin is a multiple of LT_ATTEND_CHUNK */
+    float scale;
+    const void *k, *v;          /* key 0, [dim]; value 0, [value_dim] */
+    int64_t k_stride, v_stride; /* elements from key to key */
+    struct lt_attend_row {
+        const void *q;       /* [dim] */
+        void *out;           /* [value_dim] */
+        const float *mask;   /* added to the scores, [keys]; NULL: nothing */
+        int64_t first, last; /* the keys that the row looks at: first … last - 1 */
+    } row[LT_ATTEND_ROWS];
+    /* When the keys are split into chunks: instead of `out`, row by row, [rows][LT_ATTEND_PARTIAL +
+     * value_dim] the largest score, the sum of exponentials and the unscaled result. NULL: write `out`. */
+    float *partial;
+} lt_attend;
+enum { LT_ATTEND_CHUNK = 512, LT_ATTEND_PARTIAL = 2 };
+
+/* Elementwise functions of float32 rows. */
+typedef enum lt_row_op {
+#define LT_ROW(ID, operands, vector, scalar) LT_ROW_##ID,
+#include "kernels/cpu/rows.def"
+    LT_ROW_OPS
+} lt_row_op;
+
+/* Normalises one row to mean 0 (layer norm) and mean square 1. */
+typedef struct lt_norm {
+    int64_t n;
+    const void *x;              /* [n] of the slot's type */
+    void *out;                  /* [n] of the slot's type */
+    const float *weight, *bias; /* [n], or NULL */
+    float *stats;               /* [2]: mean and 1 / deviation; not centred: 1 / root mean square, twice */
+    float eps;
+    bool centre; /* takes the mean away */
+} lt_norm;
+
 typedef struct lt_cpu_kernels {
     lt_cpu_level level;
 
     /* Columns n0 … n1 of the product; n0 is a multiple of gemm_grain, and so is n1 unless it is n. */
     void (*gemm[LT_GEMM_TYPES])(const lt_gemm *gemm, int64_t n0, int64_t n1);
     int64_t gemm_grain;
+
+    void (*attend[LT_GEMM_TYPES])(const lt_attend *task);
+    /* The first key that a mask row lets through, and one past the last; equal when there is none. */
+    void (*attend_range)(const float *mask, int64_t keys, int64_t *first, int64_t *last);
+    /* One row from the parts of its chunks, which lie `stride` floats apart, in their order. */
+    void (*attend_merge[LT_GEMM_TYPES])(const float *parts, int64_t n, int64_t stride, int64_t value_dim,
+                                        void *out);
+
+    /* out[i] = f(x[i], y[i]); y is NULL for functions of one operand. out may be x or y. */
+    void (*row[LT_ROW_OPS])(const float *x, const float *y, float *out, int64_t n);
+    void (*widen[LT_GEMM_TYPES])(const void *from, float *to, int64_t n);
+    void (*narrow[LT_GEMM_TYPES])(const float *from, void *to, int64_t n);
+    void (*norm[LT_GEMM_TYPES])(const lt_norm *task);
+    /* (Log-)softmax of a row; `wide`: the result is float32. */
+    void (*softmax[LT_GEMM_TYPES])(const void *x, void *out, int64_t n, bool logarithm);
+    void (*softmax_wide[LT_GEMM_TYPES])(const void *x, void *out, int64_t n, bool logarithm);
+    /* x * cosine + rotated * sine, where the rotated row is its negated second half, then its first. */
+    void (*rope[LT_GEMM_TYPES])(const void *x, const void *cosine, const void *sine, void *out, int64_t n);
 
     /* What the machine can do at most: reads `count` floats (a multiple of 64; the result only keeps the
      * reads alive), and does `rounds` times probe_fma_flops float32 operations as multiply-adds. */
@@ -59,11 +117,13 @@ void lt_cpu_kernels_init(lt_cpu_kernels *kernels, lt_cpu_level level);
 
 /* One fill function a level, in files of their own built for that level; each family of kernels has a part.
  */
-#define LT_CPU_FILLS(level)                                 \
-    void lt_cpu_fill_##level(lt_cpu_kernels *kernels);      \
-    void lt_cpu_fill_gemm_##level(lt_cpu_kernels *kernels); \
+#define LT_CPU_FILLS(level)                                      \
+    void lt_cpu_fill_##level(lt_cpu_kernels *kernels);           \
+    void lt_cpu_fill_gemm_##level(lt_cpu_kernels *kernels);      \
+    void lt_cpu_fill_attention_##level(lt_cpu_kernels *kernels); \
+    void lt_cpu_fill_rows_##level(lt_cpu_kernels *kernels);      \
     void lt_cpu_fill_probe_##level(lt_cpu_kernels *kernels);
-void lt_cpu_fill_generic(lt_cpu_kernels *kernels);
+LT_CPU_FILLS(generic)
 LT_CPU_FILLS(avx2)
 LT_CPU_FILLS(avx512)
 LT_CPU_FILLS(neon)

@@ -7,7 +7,7 @@
  * at a time are converted to float32 and transposed, CHUNK columns of them, and every row of x is multiplied
  * with that while it lies in the first cache level; sums pass from chunk to chunk through the result. An
  * element's order of summation is the same wherever it falls in a tile. */
-#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/simd_types.h"
 
 enum {
     PANEL = TILE_V * LANES, /* weight rows in a panel */
@@ -19,8 +19,6 @@ enum {
     DOT_LIMIT = 20,         /* rows of x from which panels are faster */
     AHEAD = 512             /* bytes that weights are fetched ahead */
 };
-
-#define LT_INLINE static inline __attribute__((always_inline))
 
 /* Vector `v` of a row of `width` elements, which may end within it or before it. */
 LT_INLINE vf load_within(const float *row, int v, int64_t width)

@@ -45,13 +45,25 @@ static float probe_fma(int64_t rounds)
     return acc[0];
 }
 
-void lt_cpu_fill_generic(lt_cpu_kernels *kernels)
+void lt_cpu_fill_probe_generic(lt_cpu_kernels *kernels)
 {
     kernels->probe_read = probe_read;
     kernels->probe_fma = probe_fma;
     kernels->probe_fma_flops = 2 * LANES;
+}
+
+void lt_cpu_fill_gemm_generic(lt_cpu_kernels *kernels)
+{
     kernels->gemm_grain = 16;
     kernels->gemm[LT_GEMM_F32] = lt_gemm_f32_generic;
     kernels->gemm[LT_GEMM_BF16] = lt_gemm_bf16_generic;
     kernels->gemm[LT_GEMM_F16] = lt_gemm_f16_generic;
+}
+
+void lt_cpu_fill_generic(lt_cpu_kernels *kernels)
+{
+    lt_cpu_fill_gemm_generic(kernels);
+    lt_cpu_fill_attention_generic(kernels);
+    lt_cpu_fill_rows_generic(kernels);
+    lt_cpu_fill_probe_generic(kernels);
 }

@@ -1,0 +1,246 @@
+/* Scaled dot product attention. Tasks are blocks of query rows that share a head's keys and values (the heads
+ * of a group are rows of one task); when all rows fit one block, as in decoding, the keys are split too, at
+ * fixed positions, and the parts merged in their order. */
+#include <math.h>
+
+#include "backend/bind.h"
+#include "ops/convert.h"
+
+/* A tensor of four dims (missing leading ones repeat) as an address and steps in elements. */
+typedef struct lt_grid {
+    char *data;
+    int64_t size, step[4]; /* size: bytes of an element */
+} lt_grid;
+
+typedef struct lt_sdpa {
+    const lt_cpu *cpu;
+    lt_gemm_type type;
+    lt_grid q, k, v, out;
+    int64_t batch, heads, groups, length, keys, dim, value_dim;
+    bool causal;
+    float scale;
+
+    /* The mask as float32; step[3] is 1. Rows that are different in memory have one range each. */
+    lt_grid mask, mask_in; /* mask.data NULL: none; mask_in: as it came */
+    lt_dtype mask_dtype;
+    int64_t mask_dim[3];
+    struct lt_key_range {
+        int64_t first, last;
+    } * ranges; /* [mask_dim[0]][mask_dim[1]][mask_dim[2]] */
+
+    int64_t blocks;        /* of query rows, for each group */
+    int64_t chunk, chunks; /* keys are split into `chunks` from chunk `chunk` on; 1: not split */
+    float *parts;          /* [batch][groups][chunks][rows][LT_ATTEND_PARTIAL + value_dim] */
+} lt_sdpa;
+
+static lt_grid grid_of(const lt_tensor *tensor)
+{
+    lt_grid grid = {.data = tensor->data, .size = (int64_t)lathe_dtype_size(tensor->dtype)};
+    int missing = 4 - tensor->rank;
+    for (int i = 0; i < tensor->rank; i++)
+        grid.step[missing + i] = tensor->dim[i] == 1 ? 0 : tensor->stride[i];
+    return grid;
+}
+
+static char *grid_at(const lt_grid *grid, int64_t i0, int64_t i1, int64_t i2)
+{
+    return grid->data + (i0 * grid->step[0] + i1 * grid->step[1] + i2 * grid->step[2]) * grid->size;
+}
+
+/* ---- Mask ---- */
+
+/* The row of the mask that a query row sees. */
+static int64_t mask_row(const lt_sdpa *s, int64_t b, int64_t h, int64_t l)
+{
+    int64_t i0 = s->mask_dim[0] > 1 ? b : 0, i1 = s->mask_dim[1] > 1 ? h : 0, i2 = s->mask_dim[2] > 1 ? l : 0;
+    return (i0 * s->mask_dim[1] + i1) * s->mask_dim[2] + i2;
+}
+
+static void mask_work(void *context, int64_t begin, int64_t end)
+{
+    const lt_sdpa *s = context;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t l = i % s->mask_dim[2], h = i / s->mask_dim[2] % s->mask_dim[1],
+                b = i / s->mask_dim[2] / s->mask_dim[1];
+        float *row = (float *)(void *)grid_at(&s->mask, b, h, l);
+        if (s->mask.data != s->mask_in.data) {
+            lt_load_f32(s->mask_dtype, grid_at(&s->mask_in, b, h, l), s->mask_in.step[3] * s->mask_in.size,
+                        s->keys, row);
+            for (int64_t k = 0; s->mask_dtype == LATHE_BOOL && k < s->keys; k++)
+                row[k] = row[k] > 0 ? 0 : -INFINITY;
+        }
+        s->cpu->kernels.attend_range(row, s->keys, &s->ranges[i].first, &s->ranges[i].last);
+    }
+}
+
+/* Only float32 rows whose elements lie side by side are read where they are. */
+static bool mask_is_ready(const lt_tensor *mask, int64_t keys)
+{
+    return mask->dtype == LATHE_F32 && lt_last_is_dense(mask) && mask->dim[mask->rank - 1] == keys;
+}
+
+static void mask_shape(const lt_tensor *mask, int64_t dim[3])
+{
+    for (int i = 0; i < 3; i++) {
+        int at = i - 4 + mask->rank;
+        dim[i] = at < 0 ? 1 : mask->stride[at] == 0 ? 1 : mask->dim[at];
+    }
+}
+
+static void prepare_mask(lt_sdpa *s, const lt_tensor *mask, char **scratch)
+{
+    mask_shape(mask, s->mask_dim);
+    s->mask_dtype = mask->dtype;
+    s->mask = s->mask_in = grid_of(mask);
+    int64_t rows = s->mask_dim[0] * s->mask_dim[1] * s->mask_dim[2];
+    s->ranges = lt_take(scratch, (size_t)rows * sizeof *s->ranges);
+    if (!mask_is_ready(mask, s->keys)) {
+        s->mask = (lt_grid){.data = lt_take(scratch, (size_t)(rows * s->keys) * sizeof(float)),
+                            .size = sizeof(float)};
+        s->mask.step[2] = s->mask_dim[2] > 1 ? s->keys : 0;
+        s->mask.step[1] = s->mask_dim[1] > 1 ? s->mask_dim[2] * s->keys : 0;
+        s->mask.step[0] = s->mask_dim[0] > 1 ? s->mask_dim[1] * s->mask_dim[2] * s->keys : 0;
+    }
+    lt_pool_run(s->cpu->pool, rows, 1, mask_work, s);
+}
+
+/* ---- Tasks ---- */
+
+static void fill_row(const lt_sdpa *s, int64_t b, int64_t h, int64_t l, struct lt_attend_row *row)
+{
+    *row = (struct lt_attend_row){.q = grid_at(&s->q, b, h, l),
+                                  .out = grid_at(&s->out, b, h, l),
+                                  .last = s->causal ? lt_min_i64(s->keys, l + 1) : s->keys};
+    if (!s->mask.data) return;
+    struct lt_key_range range = s->ranges[mask_row(s, b, h, l)];
+    row->mask = (const float *)(const void *)grid_at(&s->mask, b, h, l);
+    row->first = range.first;
+    row->last = lt_min_i64(row->last, range.last);
+}
+
+/* Rows of a group, heads innermost: neighbours see nearly the same keys. */
+static int64_t group_rows(const lt_sdpa *s) { return s->heads / s->groups * s->length; }
+
+/* Blocks from both ends in turn: with a causal mask the later ones cost more, and threads take runs of tasks.
+ */
+static int64_t block_of(const lt_sdpa *s, int64_t i) { return i % 2 ? s->blocks - 1 - i / 2 : i / 2; }
+
+static void attend_work(void *context, int64_t begin, int64_t end)
+{
+    const lt_sdpa *s = context;
+    lt_attend task = {.dim = s->dim,
+                      .value_dim = s->value_dim,
+                      .scale = s->scale,
+                      .k_stride = s->k.step[2],
+                      .v_stride = s->v.step[2],
+                      .end = s->keys};
+    int64_t group = s->heads / s->groups, rows = group_rows(s);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t part = s->chunks > 1 ? i % s->chunks : 0,
+                block = s->chunks > 1 ? 0 : block_of(s, i % s->blocks);
+        int64_t g = i / (s->chunks > 1 ? s->chunks : s->blocks), b = g / s->groups,
+                first = block * LT_ATTEND_ROWS;
+        g %= s->groups;
+        task.k = grid_at(&s->k, b, g, 0);
+        task.v = grid_at(&s->v, b, g, 0);
+        task.rows = lt_min_i64(LT_ATTEND_ROWS, rows - first);
+        for (int64_t r = 0; r < task.rows; r++)
+            fill_row(s, b, g * group + (first + r) % group, (first + r) / group, &task.row[r]);
+        if (s->chunks > 1) {
+            task.begin = (s->chunk + part) * LT_ATTEND_CHUNK;
+            task.end = lt_min_i64(s->keys, task.begin + LT_ATTEND_CHUNK);
+            task.partial = s->parts + i * rows * (LT_ATTEND_PARTIAL + s->value_dim);
+        }
+        s->cpu->kernels.attend[s->type](&task);
+    }
+}
+
+static void merge_work(void *context, int64_t begin, int64_t end)
+{
+    const lt_sdpa *s = context;
+    int64_t rows = group_rows(s), group = s->heads / s->groups, row = LT_ATTEND_PARTIAL + s->value_dim;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t r = i % rows, g = i / rows % s->groups, b = i / rows / s->groups;
+        const float *parts = s->parts + ((b * s->groups + g) * s->chunks * rows + r) * row;
+        s->cpu->kernels.attend_merge[s->type](parts, s->chunks, rows * row, s->value_dim,
+                                              grid_at(&s->out, b, g * group + r % group, r / group));
+    }
+}
+
+/* The chunks that some row looks at. */
+static void choose_chunks(lt_sdpa *s)
+{
+    int64_t first = s->keys, last = 0;
+    if (s->mask.data)
+        for (int64_t i = 0; i < s->mask_dim[0] * s->mask_dim[1] * s->mask_dim[2]; i++) {
+            if (s->ranges[i].first == s->ranges[i].last) continue;
+            first = lt_min_i64(first, s->ranges[i].first);
+            last = lt_max_i64(last, s->ranges[i].last);
+        }
+    else first = 0, last = s->keys;
+    if (s->causal) last = lt_min_i64(last, s->length);
+    s->chunk = first / LT_ATTEND_CHUNK;
+    s->chunks = s->blocks > 1 ? 1 : (last + LT_ATTEND_CHUNK - 1) / LT_ATTEND_CHUNK - s->chunk;
+}
+
+static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
+{
+    const lt_tensor *q = &call->in[0], *k = &call->in[1], *v = &call->in[2];
+    lt_sdpa s = {.cpu = cpu,
+                 .q = grid_of(q),
+                 .k = grid_of(k),
+                 .v = grid_of(v),
+                 .out = grid_of(call->out),
+                 .batch = q->dim[0],
+                 .heads = q->dim[1],
+                 .groups = k->dim[1],
+                 .length = q->dim[2],
+                 .keys = k->dim[2],
+                 .dim = q->dim[3],
+                 .value_dim = v->dim[3],
+                 .causal = call->attrs->sdpa.causal,
+                 .scale = (float)call->attrs->sdpa.scale};
+    char *scratch = call->scratch;
+    if (lathe_tensor_count(call->out) == 0) return;
+    lt_float_type(q->dtype, &s.type);
+    if (call->n_in > 3) prepare_mask(&s, &call->in[3], &scratch);
+    s.blocks = (group_rows(&s) + LT_ATTEND_ROWS - 1) / LT_ATTEND_ROWS;
+    choose_chunks(&s);
+    s.parts = (float *)(void *)scratch;
+    int64_t tasks = s.batch * s.groups;
+    lt_pool_run(cpu->pool, tasks * (s.chunks > 1 ? s.chunks : s.blocks), 1, attend_work, &s);
+    if (s.chunks > 1) lt_pool_run(cpu->pool, tasks * group_rows(&s), 1, merge_work, &s);
+}
+
+/* Ranges, the mask as float32, and the parts of every chunk. */
+static size_t sdpa_scratch(const lt_step *step)
+{
+    const lt_tensor *q = &step->args[0].tensor, *k = &step->args[1].tensor, *v = &step->args[2].tensor;
+    size_t keys = (size_t)k->dim[2], bytes = 0;
+    if (step->n_in > 3) {
+        const lt_tensor *mask = &step->args[3].tensor;
+        int64_t dim[3];
+        mask_shape(mask, dim);
+        size_t rows = (size_t)(dim[0] * dim[1] * dim[2]);
+        bytes += lt_align64(rows * sizeof(struct lt_key_range));
+        if (!mask_is_ready(mask, k->dim[2])) bytes += lt_align64(rows * keys * sizeof(float));
+    }
+    if (k->dim[1] && q->dim[1] / k->dim[1] * q->dim[2] <= LT_ATTEND_ROWS)
+        bytes += (size_t)(q->dim[0] * q->dim[1] * q->dim[2]) * (keys / LT_ATTEND_CHUNK + 1) *
+                 (size_t)(LT_ATTEND_PARTIAL + v->dim[3]) * sizeof(float);
+    return bytes;
+}
+
+lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch)
+{
+    lt_gemm_type type;
+    for (uint32_t i = 0; i < 4; i++) { /* q, k, v and the result */
+        const lt_tensor *tensor = &step->args[i < 3 ? i : step->n_in].tensor;
+        if (!lt_float_type(tensor->dtype, &type) || !lt_last_is_dense(tensor) ||
+            tensor->dim[3] > LT_ATTEND_DIM)
+            return NULL;
+    }
+    if (step->n_in > 3 && step->args[3].tensor.rank == 0) return NULL;
+    *scratch = sdpa_scratch(step);
+    return run_sdpa;
+}

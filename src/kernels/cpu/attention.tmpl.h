@@ -1,0 +1,346 @@
+/* Attention over the vectors of a simd_*.h: keys and values are read once, block by block, with a running
+ * maximum (online softmax). The including file defines FILL, the name of its fill function.
+ *
+ * Scores are dot products of three query rows with four keys at a time; values are added to the results as
+ * outer products. With many rows, keys and values are converted to float32 once for all of them. Blocks begin
+ * at multiples of their size, so what a row gets depends on the shapes alone. */
+#include <math.h>
+
+#include "kernels/cpu/attention_range.h"
+#include "kernels/cpu/simd_math.h"
+#include "kernels/cpu/simd_types.h"
+
+enum {
+    ROWS = LT_ATTEND_ROWS,
+    BLOCK_FLOATS = 4096, /* of keys (or values) in a block: with the scores they fit the first cache level */
+    BLOCK_MAX = 128,     /* keys in a block; divides LT_ATTEND_CHUNK */
+    BLOCK_MIN = 16,      /* a multiple of LANES */
+    MANY = 7,            /* rows from which keys and values are converted before */
+    AHEAD = 16,          /* keys that are fetched ahead */
+    KEYS = 4,            /* side by side in a tile of scores */
+    Q_ROWS = 3,          /* rows in it */
+    WIDE = 2             /* vectors in a tile of results */
+};
+
+/* What one call keeps while it goes over the keys. Rows lie `q_stride` and `out_stride` apart, whole vectors,
+ * zero past their end. */
+typedef struct lt_attend_state {
+    int64_t q_stride, out_stride, room; /* room: keys in a block */
+    float q[ROWS * LT_ATTEND_DIM];      /* queries times the scale */
+    float out[ROWS * LT_ATTEND_DIM];    /* sums of values, relative to `most` */
+    float scores[ROWS * BLOCK_MAX];     /* [row][room] of this block, then their exponentials */
+    float most[ROWS], sum[ROWS];
+    float fade[ROWS]; /* what the block changed earlier sums by */
+} lt_attend_state;
+
+static int64_t block_keys(const lt_attend *t)
+{
+    int64_t dim = lt_max_i64(t->dim, t->value_dim), n = BLOCK_MAX;
+    while (n > BLOCK_MIN && n * dim > BLOCK_FLOATS) n /= 2;
+    return n;
+}
+
+/* ---- Scores ---- */
+
+LT_INLINE void score_step(const lt_attend_state *s, int type, const float *q, int rows,
+                          const void *const key[KEYS], int64_t d, int64_t left, vf acc[Q_ROWS][KEYS])
+{
+    vf x[Q_ROWS];
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++) x[i] = vf_keep(vf_load(q + i * s->q_stride + d));
+#pragma GCC unroll 4
+    for (int j = 0; j < KEYS; j++) {
+        vf y = load_left(type, key[j], d, left);
+#pragma GCC unroll 4
+        for (int i = 0; i < rows; i++) acc[i][j] = vf_fma(x[i], y, acc[i][j]);
+    }
+}
+
+LT_INLINE void score_tile(const lt_attend_state *s, int type, int64_t row, int rows,
+                          const void *const key[KEYS], int64_t dim, float *scores)
+{
+    vf acc[Q_ROWS][KEYS];
+    const float *q = s->q + row * s->q_stride;
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < KEYS; j++) acc[i][j] = vf_zero();
+    int64_t d = 0;
+    for (; d + LANES <= dim; d += LANES) score_step(s, type, q, rows, key, d, LANES, acc);
+    if (d < dim) score_step(s, type, q, rows, key, d, dim - d, acc);
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+        vf_store_sums(scores + (row + i) * s->room, acc[i][0], acc[i][1], acc[i][2], acc[i][3]);
+}
+
+/* Four keys against every row. */
+LT_INLINE void score_rows(const lt_attend_state *s, int type, int64_t rows, const void *const key[KEYS],
+                          int64_t dim, float *scores)
+{
+    int64_t row = 0;
+    for (; row + Q_ROWS <= rows; row += Q_ROWS) score_tile(s, type, row, Q_ROWS, key, dim, scores);
+    if (rows - row == 2) score_tile(s, type, row, 2, key, dim, scores);
+    else if (rows - row == 1) score_tile(s, type, row, 1, key, dim, scores);
+}
+
+/* Asks for `bytes` bytes that are read soon. */
+LT_INLINE void fetch(const void *from, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)from + i);
+}
+
+/* Keys at … at + n - 1. Past the last one, a tile repeats it. */
+LT_INLINE void score_block(const lt_attend *t, lt_attend_state *s, int type, int64_t at, int64_t n)
+{
+    float wide[KEYS * LT_ATTEND_DIM];
+    const int64_t size = type == LT_GEMM_F32 ? 4 : 2;
+    for (int64_t k = 0; k < n; k += KEYS) {
+        const void *key[KEYS];
+        for (int j = 0; j < KEYS; j++) {
+            int64_t index = at + lt_min_i64(k + j, n - 1);
+            key[j] = element_at(type, t->k, index * t->k_stride);
+            fetch(element_at(type, t->v, index * t->v_stride), t->value_dim * size);
+            fetch(element_at(type, t->k, (index + AHEAD) * t->k_stride), t->dim * size);
+        }
+        if (t->rows < MANY) {
+            score_rows(s, type, t->rows, key, t->dim, s->scores + k);
+            continue;
+        }
+        for (int j = 0; j < KEYS; j++) {
+            float *to = wide + j * LT_ATTEND_DIM;
+            for (int64_t d = 0; d < t->dim; d += LANES)
+                vf_store(to + d, load_left(type, key[j], d, t->dim - d));
+            key[j] = to;
+        }
+        score_rows(s, LT_GEMM_F32, t->rows, key, s->q_stride, s->scores + k);
+    }
+}
+
+/* ---- Softmax ---- */
+
+/* A block without a score above -infinity: nothing is added, but NaN is not lost. */
+static void soften_nothing(lt_attend_state *s, int64_t row, float *scores)
+{
+    for (int64_t i = 0; i < s->room; i++) {
+        scores[i] = isnan(scores[i]) ? scores[i] : 0;
+        s->sum[row] += scores[i];
+    }
+    s->fade[row] = 1;
+}
+
+/* Adds the mask, finds the new maximum and turns scores into exponentials. */
+static void soften(const struct lt_attend_row *r, lt_attend_state *s, int64_t row, int64_t at, int64_t n)
+{
+    float *scores = s->scores + row * s->room;
+    for (int64_t i = 0; r->mask && i < n; i += LANES)
+        vf_store(scores + i, vf_add(vf_load(scores + i), load_left(LT_GEMM_F32, r->mask, at + i, n - i)));
+    for (int64_t i = 0; i < n && at + i < r->first; i++) scores[i] = -INFINITY;
+    for (int64_t i = lt_max_i64(0, lt_min_i64(n, r->last - at)); i < s->room; i++) scores[i] = -INFINITY;
+    vf largest = vf_set(s->most[row]), total = vf_zero();
+    for (int64_t i = 0; i < s->room; i += LANES) largest = vf_max(vf_load(scores + i), largest);
+    float most = vf_largest(largest);
+    if (isinf(most) && most < 0) {
+        soften_nothing(s, row, scores);
+        return;
+    }
+    vf shift = vf_set(most);
+    for (int64_t i = 0; i < s->room; i += LANES) {
+        vf e = vf_exp(vf_sub(vf_load(scores + i), shift));
+        vf_store(scores + i, e);
+        total = vf_add(total, e);
+    }
+    float fade[LANES];
+    vf_store(fade, vf_exp(vf_sub(vf_set(s->most[row]), shift)));
+    s->fade[row] = fade[0];
+    s->sum[row] = s->sum[row] * fade[0] + vf_sum(total);
+    s->most[row] = most;
+}
+
+/* ---- Values ---- */
+
+/* Adds the block's values to `rows` rows from `row` on, `vectors` of them from column `column` on. `v`: the
+ * value of the block's first key, v[column]. */
+LT_INLINE void value_tile(lt_attend_state *s, int type, int64_t row, int rows, int vectors, int64_t column,
+                          const void *v, int64_t v_stride, int64_t n, int64_t left)
+{
+    vf acc[6][8];
+    float *out = s->out + row * s->out_stride + column;
+    const float *p = s->scores + row * s->room;
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+        vf fade = vf_set(s->fade[row + i]);
+#pragma GCC unroll 8
+        for (int j = 0; j < vectors; j++)
+            acc[i][j] = vf_mul(fade, vf_load(out + i * s->out_stride + j * LANES));
+    }
+    for (int64_t k = 0; k < n; k++) {
+        vf x[8];
+#pragma GCC unroll 8
+        for (int j = 0; j < vectors; j++)
+            x[j] = vectors == 1 ? load_left(type, v, k * v_stride, left)
+                                : load_as(type, v, k * v_stride + j * LANES);
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++) {
+            vf weight = vf_set(p[i * s->room + k]);
+#pragma GCC unroll 8
+            for (int j = 0; j < vectors; j++) acc[i][j] = vf_fma(weight, x[j], acc[i][j]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < vectors; j++) vf_store(out + i * s->out_stride + j * LANES, acc[i][j]);
+}
+
+/* All columns of a few rows. */
+LT_INLINE void value_columns(const lt_attend *t, lt_attend_state *s, int type, int64_t row, int rows,
+                             int vectors, const void *v, int64_t n)
+{
+    int64_t column = 0;
+    for (; column + vectors * LANES <= t->value_dim; column += vectors * LANES)
+        value_tile(s, type, row, rows, vectors, column, element_at(type, v, column), t->v_stride, n, LANES);
+    for (; column < t->value_dim; column += LANES)
+        value_tile(s, type, row, rows, 1, column, element_at(type, v, column), t->v_stride, n,
+                   t->value_dim - column);
+}
+
+/* One panel of WIDE vectors of every row. */
+LT_INLINE void value_panel(lt_attend_state *s, int64_t rows, int64_t column, const float *panel, int64_t n)
+{
+    enum { STRIDE = WIDE * LANES };
+    int64_t row = 0;
+    for (; row + 6 <= rows; row += 6)
+        value_tile(s, LT_GEMM_F32, row, 6, WIDE, column, panel, STRIDE, n, LANES);
+    switch (rows - row) {
+    case 5: value_tile(s, LT_GEMM_F32, row, 5, WIDE, column, panel, STRIDE, n, LANES); break;
+    case 4: value_tile(s, LT_GEMM_F32, row, 4, WIDE, column, panel, STRIDE, n, LANES); break;
+    case 3: value_tile(s, LT_GEMM_F32, row, 3, WIDE, column, panel, STRIDE, n, LANES); break;
+    case 2: value_tile(s, LT_GEMM_F32, row, 2, WIDE, column, panel, STRIDE, n, LANES); break;
+    case 1: value_tile(s, LT_GEMM_F32, row, 1, WIDE, column, panel, STRIDE, n, LANES); break;
+    default: break;
+    }
+}
+
+LT_INLINE void value_block(const lt_attend *t, lt_attend_state *s, int type, int64_t at, int64_t n)
+{
+    const void *v = element_at(type, t->v, at * t->v_stride);
+    switch (t->rows) {
+    case 1: value_columns(t, s, type, 0, 1, 8, v, n); return;
+    case 2: value_columns(t, s, type, 0, 2, 4, v, n); return;
+    case 3: value_columns(t, s, type, 0, 3, 3, v, n); return;
+    case 4: value_columns(t, s, type, 0, 4, 2, v, n); return;
+    case 5: value_columns(t, s, type, 0, 5, 2, v, n); return;
+    case 6: value_columns(t, s, type, 0, 6, 2, v, n); return;
+    default: break;
+    }
+    float panel[BLOCK_MAX * WIDE * LANES];
+    for (int64_t column = 0; column < t->value_dim; column += WIDE * LANES) {
+        for (int64_t k = 0; k < n; k++)
+            for (int j = 0; j < WIDE; j++) {
+                int64_t c = column + j * LANES, left = t->value_dim - c;
+                vf x = left > 0 ? load_left(type, v, k * t->v_stride + c, left) : vf_zero();
+                vf_store(panel + (k * WIDE + j) * LANES, x);
+            }
+        value_panel(s, t->rows, column, panel, n);
+    }
+}
+
+/* ---- Whole calls ---- */
+
+LT_INLINE void begin(const lt_attend *t, lt_attend_state *s, int type)
+{
+    enum { STEP = WIDE * LANES };
+    s->room = block_keys(t);
+    s->q_stride = (t->dim + LANES - 1) / LANES * LANES;
+    s->out_stride = (t->value_dim + STEP - 1) / STEP * STEP;
+    vf scale = vf_set(t->scale);
+    for (int64_t r = 0; r < t->rows; r++) {
+        for (int64_t d = 0; d < t->dim; d += LANES)
+            vf_store(s->q + r * s->q_stride + d, vf_mul(scale, load_left(type, t->row[r].q, d, t->dim - d)));
+        for (int64_t d = 0; d < s->out_stride; d += LANES)
+            vf_store(s->out + r * s->out_stride + d, vf_zero());
+        s->most[r] = -INFINITY;
+        s->sum[r] = 0;
+    }
+}
+
+LT_INLINE void finish(const lt_attend *t, const lt_attend_state *s, int type)
+{
+    for (int64_t r = 0; r < t->rows; r++) {
+        const float *from = s->out + r * s->out_stride;
+        float *part = t->partial ? t->partial + r * (LT_ATTEND_PARTIAL + t->value_dim) : NULL;
+        float none = s->sum[r] > 0 || isnan(s->sum[r]) ? 1 / s->sum[r] : 0;
+        vf scale = vf_set(part ? 1 : none);
+        for (int64_t d = 0; d < t->value_dim; d += LANES) {
+            vf x = vf_mul(scale, vf_load(from + d));
+            if (part) store_left(LT_GEMM_F32, part + LT_ATTEND_PARTIAL, d, t->value_dim - d, x);
+            else store_left(type, t->row[r].out, d, t->value_dim - d, x);
+        }
+        if (!part) continue;
+        part[0] = s->most[r];
+        part[1] = s->sum[r];
+    }
+}
+
+LT_INLINE void attend(const lt_attend *t, int type)
+{
+    lt_attend_state s;
+    int64_t first = t->end, last = t->begin;
+    begin(t, &s, type);
+    for (int64_t r = 0; r < t->rows; r++) {
+        if (t->row[r].first >= t->row[r].last) continue;
+        first = lt_min_i64(first, t->row[r].first);
+        last = lt_max_i64(last, t->row[r].last);
+    }
+    first = lt_max_i64(first, t->begin) / s.room * s.room;
+    last = lt_min_i64(last, t->end);
+    for (int64_t at = first; at < last; at += s.room) {
+        int64_t n = lt_min_i64(s.room, last - at);
+        score_block(t, &s, type, at, n);
+        for (int64_t r = 0; r < t->rows; r++) soften(&t->row[r], &s, r, at, n);
+        value_block(t, &s, type, at, n);
+    }
+    finish(t, &s, type);
+}
+
+LT_INLINE void merge(int type, const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out)
+{
+    float most = -INFINITY, sum = 0, weight[LANES];
+    float total[LT_ATTEND_DIM];
+    for (int64_t d = 0; d < value_dim; d += LANES) vf_store(total + d, vf_zero());
+    for (int64_t i = 0; i < n; i++) most = parts[i * stride] > most ? parts[i * stride] : most;
+    for (int64_t i = 0; i < n; i++) {
+        const float *part = parts + i * stride;
+        vf e = isinf(part[0]) && part[0] < 0 ? vf_set(1) : vf_exp(vf_set(part[0] - most));
+        vf_store(weight, e);
+        sum += weight[0] * part[1];
+        for (int64_t d = 0; d < value_dim; d += LANES)
+            vf_store(total + d, vf_fma(e, load_left(LT_GEMM_F32, part, LT_ATTEND_PARTIAL + d, value_dim - d),
+                                       vf_load(total + d)));
+    }
+    vf scale = vf_set(sum > 0 || isnan(sum) ? 1 / sum : 0);
+    for (int64_t d = 0; d < value_dim; d += LANES)
+        store_left(type, out, d, value_dim - d, vf_mul(scale, vf_load(total + d)));
+}
+
+#define DEFINE(name, type)                                                                                \
+    static void attend_##name(const lt_attend *t) { attend(t, type); }                                    \
+    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out) \
+    {                                                                                                     \
+        merge(type, parts, n, stride, value_dim, out);                                                    \
+    }
+
+DEFINE(f32, LT_GEMM_F32)
+DEFINE(bf16, LT_GEMM_BF16)
+DEFINE(f16, LT_GEMM_F16)
+
+void FILL(lt_cpu_kernels *kernels)
+{
+    kernels->attend[LT_GEMM_F32] = attend_f32;
+    kernels->attend[LT_GEMM_BF16] = attend_bf16;
+    kernels->attend[LT_GEMM_F16] = attend_f16;
+    kernels->attend_range = attend_range;
+    kernels->attend_merge[LT_GEMM_F32] = merge_f32;
+    kernels->attend_merge[LT_GEMM_BF16] = merge_bf16;
+    kernels->attend_merge[LT_GEMM_F16] = merge_f16;
+}

@@ -1,0 +1,86 @@
+/* Attention in portable C: the scores are computed twice, once for their maximum. */
+#include <math.h>
+
+#include "base/half.h"
+#include "kernels/cpu/attention_range.h"
+#include "kernels/cpu/cpu.h"
+
+typedef float (*lt_get)(const void *array, int64_t i);
+typedef void (*lt_put)(void *array, int64_t i, float value);
+
+static float get_f32(const void *array, int64_t i) { return ((const float *)array)[i]; }
+static float get_bf16(const void *array, int64_t i) { return lt_bf16_to_f32(((const uint16_t *)array)[i]); }
+static float get_f16(const void *array, int64_t i) { return lt_f16_to_f32(((const uint16_t *)array)[i]); }
+static void put_f32(void *array, int64_t i, float value) { ((float *)array)[i] = value; }
+static void put_bf16(void *array, int64_t i, float value) { ((uint16_t *)array)[i] = lt_f32_to_bf16(value); }
+static void put_f16(void *array, int64_t i, float value) { ((uint16_t *)array)[i] = lt_f32_to_f16(value); }
+
+static float score(const lt_attend *t, const struct lt_attend_row *row, int64_t key, lt_get get)
+{
+    float sum = 0;
+    for (int64_t d = 0; d < t->dim; d++) sum += get(row->q, d) * get(t->k, key * t->k_stride + d);
+    return sum * t->scale + (row->mask ? row->mask[key] : 0);
+}
+
+static void attend_row(const lt_attend *t, int64_t r, lt_get get, lt_put put)
+{
+    const struct lt_attend_row *row = &t->row[r];
+    float most = -INFINITY, sum = 0, out[LT_ATTEND_DIM] = {0};
+    int64_t first = lt_max_i64(row->first, t->begin), last = lt_min_i64(row->last, t->end);
+    for (int64_t key = first; key < last; key++) {
+        float s = score(t, row, key, get);
+        most = s > most ? s : most;
+    }
+    for (int64_t key = first; key < last; key++) {
+        float s = score(t, row, key, get), weight = isinf(s) && s < 0 ? 0 : expf(s - most);
+        sum += weight;
+        for (int64_t d = 0; d < t->value_dim; d++) out[d] += weight * get(t->v, key * t->v_stride + d);
+    }
+    float *part = t->partial ? t->partial + r * (LT_ATTEND_PARTIAL + t->value_dim) : NULL;
+    float scale = sum > 0 || isnan(sum) ? 1 / sum : 0;
+    for (int64_t d = 0; d < t->value_dim; d++)
+        if (part) part[LT_ATTEND_PARTIAL + d] = out[d];
+        else put(row->out, d, out[d] * scale);
+    if (!part) return;
+    part[0] = most;
+    part[1] = sum;
+}
+
+static void merge(const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out, lt_put put)
+{
+    float most = -INFINITY, sum = 0, total[LT_ATTEND_DIM] = {0};
+    for (int64_t i = 0; i < n; i++) most = parts[i * stride] > most ? parts[i * stride] : most;
+    for (int64_t i = 0; i < n; i++) {
+        const float *part = parts + i * stride;
+        float weight = isinf(part[0]) && part[0] < 0 ? 1 : expf(part[0] - most);
+        sum += weight * part[1];
+        for (int64_t d = 0; d < value_dim; d++) total[d] += weight * part[LT_ATTEND_PARTIAL + d];
+    }
+    float scale = sum > 0 || isnan(sum) ? 1 / sum : 0;
+    for (int64_t d = 0; d < value_dim; d++) put(out, d, total[d] * scale);
+}
+
+#define DEFINE(name)                                                                                      \
+    static void attend_##name(const lt_attend *t)                                                         \
+    {                                                                                                     \
+        for (int64_t r = 0; r < t->rows; r++) attend_row(t, r, get_##name, put_##name);                   \
+    }                                                                                                     \
+    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out) \
+    {                                                                                                     \
+        merge(parts, n, stride, value_dim, out, put_##name);                                              \
+    }
+
+DEFINE(f32)
+DEFINE(bf16)
+DEFINE(f16)
+
+void lt_cpu_fill_attention_generic(lt_cpu_kernels *kernels)
+{
+    kernels->attend[LT_GEMM_F32] = attend_f32;
+    kernels->attend[LT_GEMM_BF16] = attend_bf16;
+    kernels->attend[LT_GEMM_F16] = attend_f16;
+    kernels->attend_range = attend_range;
+    kernels->attend_merge[LT_GEMM_F32] = merge_f32;
+    kernels->attend_merge[LT_GEMM_BF16] = merge_bf16;
+    kernels->attend_merge[LT_GEMM_F16] = merge_f16;
+}

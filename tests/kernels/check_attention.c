@@ -1,0 +1,263 @@
+/* Attention: parts and their merging. */
+#include "checkasm.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const type_names[LT_GEMM_TYPES] = {"f32", "bf16", "f16"};
+
+enum { MAX_KEYS = 1300 };
+
+/* One row in float64: what it should be, and how large the terms were. */
+static void reference_row(const lt_attend *t, lt_gemm_type type, int64_t r, double *out, double *magnitude,
+                          double *spread)
+{
+    static double scores[MAX_KEYS];
+    const struct lt_attend_row *row = &t->row[r];
+    double most = -INFINITY, sum = 0;
+    int64_t first = lt_max_i64(row->first, t->begin), last = lt_min_i64(row->last, t->end);
+    *spread = 0;
+    for (int64_t k = first; k < last; k++) {
+        double s = 0, size = 0;
+        for (int64_t d = 0; d < t->dim; d++) {
+            double product =
+                check_get(type, row->q, d) * check_get(type, t->k, k * t->k_stride + d) * (double)t->scale;
+            s += product;
+            size += fabs(product);
+        }
+        if (row->mask)
+            s += (double)row->mask[k], size += isinf(row->mask[k]) ? 0 : fabs((double)row->mask[k]);
+        scores[k - first] = s;
+        if (s > most) most = s;
+        if (size > *spread) *spread = size;
+    }
+    for (int64_t d = 0; d < t->value_dim; d++) out[d] = magnitude[d] = 0;
+    for (int64_t k = first; k < last && most > -INFINITY; k++) {
+        double weight = exp(scores[k - first] - most);
+        sum += weight;
+        for (int64_t d = 0; d < t->value_dim; d++) {
+            double term = weight * check_get(type, t->v, k * t->v_stride + d);
+            out[d] += term;
+            magnitude[d] += fabs(term);
+        }
+    }
+    for (int64_t d = 0; d < t->value_dim && sum > 0; d++) out[d] /= sum, magnitude[d] /= sum;
+}
+
+/* Scores are off by their chain of additions, exponentials by that and their own rounding, sums by theirs. */
+static void compare_rows(const lt_attend *t, lt_gemm_type type)
+{
+    double out[LT_ATTEND_DIM], magnitude[LT_ATTEND_DIM], spread;
+    for (int64_t r = 0; r < t->rows; r++) {
+        reference_row(t, type, r, out, magnitude, &spread);
+        for (int64_t d = 0; d < t->value_dim; d++) {
+            double relative = 2 * ((double)t->dim + 4) * spread + (double)(t->end - t->begin) + 16;
+            double tolerance = 0x1p-24 * relative * magnitude[d] + check_rounding(type) * fabs(out[d]) +
+                               (type == LT_GEMM_F16 ? 0x1p-25 : 1e-30);
+            check_close((float)check_get(type, t->row[r].out, d), out[d], tolerance, "out", r, d);
+        }
+    }
+}
+
+/* Masks as models write them: nothing, a few keys hidden, the smallest number instead of -infinity. */
+static void make_row(lt_attend *t, lt_gemm_type type, int64_t r, int64_t keys)
+{
+    struct lt_attend_row *row = &t->row[r];
+    size_t size = check_size(type);
+    void *q = check_buffer(size * (size_t)t->dim);
+    for (int64_t d = 0; d < t->dim; d++) check_put(type, q, d, check_float() * 3);
+    row->q = q;
+    row->out = check_buffer(size * (size_t)t->value_dim);
+    row->first = check_range(0, 3) ? 0 : check_range(0, keys);
+    row->last = check_range(0, 3) ? keys : check_range(0, keys);
+    row->mask = NULL;
+    if (!check_range(0, 2)) return;
+    float *mask = check_buffer(sizeof *mask * (size_t)keys);
+    int64_t kind = check_range(0, 2);
+    for (int64_t k = 0; k < keys; k++)
+        mask[k] = kind == 0 ? check_float() : check_range(0, 2) ? 0 : kind == 1 ? -INFINITY : -3.4028235e38f;
+    row->mask = mask;
+}
+
+static void make_task(lt_attend *t, lt_gemm_type type, int64_t rows, int64_t keys, int64_t dim,
+                      int64_t value_dim)
+{
+    *t = (lt_attend){.rows = rows, .dim = dim, .value_dim = value_dim, .end = keys, .scale = 0.3f};
+    t->k_stride = dim + check_range(0, 1) * check_range(1, 9);
+    t->v_stride = value_dim + check_range(0, 1) * check_range(1, 9);
+    void *k = check_buffer(check_size(type) * (size_t)((keys - 1) * t->k_stride + dim));
+    void *v = check_buffer(check_size(type) * (size_t)((keys - 1) * t->v_stride + value_dim));
+    for (int64_t i = 0; i < keys; i++) {
+        for (int64_t d = 0; d < dim; d++) check_put(type, k, i * t->k_stride + d, check_float());
+        for (int64_t d = 0; d < value_dim; d++) check_put(type, v, i * t->v_stride + d, check_float());
+    }
+    t->k = k;
+    t->v = v;
+    for (int64_t r = 0; r < rows; r++) make_row(t, type, r, keys);
+}
+
+/* In chunks, merged: the same within the tolerance. */
+static void check_parts(const lt_cpu_kernels *kernels, lt_attend *t, lt_gemm_type type)
+{
+    int64_t keys = t->end, chunks = (keys + LT_ATTEND_CHUNK - 1) / LT_ATTEND_CHUNK;
+    int64_t row = LT_ATTEND_PARTIAL + t->value_dim, stride = t->rows * row;
+    float *parts = check_buffer(sizeof *parts * (size_t)(chunks * stride));
+    for (int64_t c = 0; c < chunks; c++) {
+        t->begin = c * LT_ATTEND_CHUNK;
+        t->end = lt_min_i64(keys, t->begin + LT_ATTEND_CHUNK);
+        t->partial = parts + c * stride;
+        kernels->attend[type](t);
+    }
+    for (int64_t r = 0; r < t->rows; r++)
+        kernels->attend_merge[type](parts + r * row, chunks, stride, t->value_dim, t->row[r].out);
+    t->begin = 0;
+    t->end = keys;
+    t->partial = NULL;
+    compare_rows(t, type);
+}
+
+static void check_one(const lt_cpu_kernels *kernels, lt_gemm_type type, int64_t rows, int64_t keys,
+                      int64_t dim, int64_t value_dim)
+{
+    static lt_attend t;
+    check_case("attention %s rows %lld keys %lld dims %lld, %lld", type_names[type], (long long)rows,
+               (long long)keys, (long long)dim, (long long)value_dim);
+    make_task(&t, type, rows, keys, dim, value_dim);
+    kernels->attend[type](&t);
+    compare_rows(&t, type);
+    check_parts(kernels, &t, type);
+}
+
+/* A NaN in a row's scores or in a value is not lost. */
+static void check_nan(const lt_cpu_kernels *kernels, lt_gemm_type type)
+{
+    static lt_attend t;
+    check_case("attention %s with NaN", type_names[type]);
+    make_task(&t, type, 3, 70, 32, 32);
+    for (int64_t r = 0; r < 3; r++) t.row[r].mask = NULL, t.row[r].first = 0, t.row[r].last = 70;
+    check_put(type, (void *)(uintptr_t)t.row[1].q, 5, NAN);
+    check_put(type, (void *)(uintptr_t)t.v, 40 * t.v_stride + 7, NAN);
+    kernels->attend[type](&t);
+    for (int64_t d = 0; d < 32; d++) {
+        if (!isnan(check_get(type, t.row[1].out, d))) check_fail("NaN of a query is lost");
+        if (isnan(check_get(type, t.row[0].out, d)) != (d == 7))
+            check_fail("NaN of a value is lost or spreads");
+    }
+}
+
+/* Masks that hide the ends, by the smallest number or by -infinity. */
+static void check_ranges(const lt_cpu_kernels *kernels)
+{
+    for (int64_t n = 0; n < 300; n++) {
+        check_case("mask of %lld keys", (long long)n);
+        float *mask = check_buffer(sizeof *mask * (size_t)n),
+              hidden = check_range(0, 1) ? -INFINITY : -3.3895314e38f;
+        int64_t first = check_range(0, n), last = check_range(first, n), from, to;
+        for (int64_t i = 0; i < n; i++) mask[i] = i < first || i >= last ? hidden : check_float() * 1e6f;
+        if (first + 1 < last && check_range(0, 3) == 0) mask[first] = NAN;
+        if (first == last) first = last = hidden > -INFINITY ? 0 : n;
+        if (first == 0 && last == 0 && hidden > -INFINITY) last = n;
+        kernels->attend_range(mask, n, &from, &to);
+        bool empty = first == last && from == to;
+        if (!empty && (from != first || to != last))
+            check_fail("shows %lld … %lld, expected %lld … %lld", (long long)from, (long long)to,
+                       (long long)first, (long long)last);
+    }
+}
+
+static void check(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below)
+{
+    if (kernels->attend_range != below->attend_range) check_ranges(kernels);
+    for (int i = 0; i < LT_GEMM_TYPES; i++) {
+        lt_gemm_type type = (lt_gemm_type)i;
+        if (kernels->attend[i] == below->attend[i] && kernels->attend_merge[i] == below->attend_merge[i])
+            continue;
+        for (int64_t dim = 1; dim <= 67; dim++)
+            check_one(kernels, type, check_range(1, 12), check_range(1, 100), dim, check_range(1, 67));
+        for (int64_t keys = 1; keys <= 67; keys++)
+            check_one(kernels, type, check_range(1, 12), keys, check_range(1, 67), check_range(1, 67));
+        for (int64_t rows = 1; rows <= LT_ATTEND_ROWS; rows++)
+            check_one(kernels, type, rows, check_range(1, 100), check_range(1, 40), check_range(1, 40));
+        check_one(kernels, type, 3, 1, 64, 64);
+        check_one(kernels, type, 3, MAX_KEYS, 64, 64);
+        check_one(kernels, type, 7, MAX_KEYS - 1, 128, 128);
+        check_one(kernels, type, 2, 600, 256, 256);
+        check_nan(kernels, type);
+    }
+}
+
+/* ---- Speed ---- */
+
+typedef struct bench_job {
+    lt_attend *tasks;
+    void (*run)(const lt_attend *task);
+} bench_job;
+
+static void work(void *context, int64_t begin, int64_t end)
+{
+    const bench_job *job = context;
+    for (int64_t i = begin; i < end; i++) job->run(&job->tasks[i]);
+}
+
+/* `heads` tasks, each with keys and values of its own. */
+static void bench_one(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below, lt_gemm_type type,
+                      int64_t heads, int64_t rows, int64_t keys, int64_t dim)
+{
+    size_t size = check_size(type), bytes = (size_t)(heads * keys * dim) * size;
+    char *k = check_memory(bytes), *v = check_memory(bytes);
+    char *q = check_memory((size_t)(heads * rows * dim) * size),
+         *out = check_memory((size_t)(heads * rows * dim) * size);
+    bench_job job = {.tasks = calloc((size_t)heads, sizeof *job.tasks)};
+    for (int64_t h = 0; h < heads; h++) {
+        lt_attend *t = &job.tasks[h];
+        int64_t at = h * keys * dim * (int64_t)size;
+        *t = (lt_attend){.rows = rows,
+                         .dim = dim,
+                         .value_dim = dim,
+                         .end = keys,
+                         .scale = 0.1f,
+                         .k = k + at,
+                         .v = v + at,
+                         .k_stride = dim,
+                         .v_stride = dim};
+        for (int64_t r = 0; r < rows; r++)
+            t->row[r] = (struct lt_attend_row){.q = q + (h * rows + r) * dim * (int64_t)size,
+                                               .out = out + (h * rows + r) * dim * (int64_t)size,
+                                               .last = keys};
+    }
+    double before = 0;
+    if (below->attend[type] && below->level == LT_CPU_GENERIC && keys * heads * rows < 1 << 17) {
+        job.run = below->attend[type];
+        before = check_time(work, &job, heads, 1);
+    }
+    job.run = kernels->attend[type];
+    double seconds = check_time(work, &job, heads, 1);
+    char name[80];
+    snprintf(name, sizeof name, "attention %s rows %lld keys %lld dim %lld x %lld", type_names[type],
+             (long long)rows, (long long)keys, (long long)dim, (long long)heads);
+    check_report(name, seconds, rows > 8 ? 0 : 2.0 * (double)bytes, 4.0 * (double)(heads * rows * keys * dim),
+                 before);
+    check_memory_free(k, bytes);
+    check_memory_free(v, bytes);
+    check_memory_free(q, (size_t)(heads * rows * dim) * size);
+    check_memory_free(out, (size_t)(heads * rows * dim) * size);
+    free(job.tasks);
+}
+
+static void bench(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below)
+{
+    for (int i = 0; i < LT_GEMM_TYPES; i++) {
+        lt_gemm_type type = (lt_gemm_type)i;
+        if (kernels->attend[i] == below->attend[i] || kernels->level == LT_CPU_GENERIC) continue;
+        bench_one(kernels, below, type, 2, 6, 512, 128);
+        bench_one(kernels, below, type, 2, 1, 65536, 128);
+        bench_one(kernels, below, type, 2, 3, 65536, 64);
+        bench_one(kernels, below, type, 2, 6, 65536, 128);
+        bench_one(kernels, below, type, 16, LT_ATTEND_ROWS, 1024, 64);
+        bench_one(kernels, below, type, 16, LT_ATTEND_ROWS, 1024, 128);
+    }
+}
+
+const check_suite check_attention = {"attention", check, bench};
