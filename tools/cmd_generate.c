@@ -276,21 +276,12 @@ static int use_folder(generate_options *o)
     return EXIT_DONE;
 }
 
-static bool is_gguf(const char *path)
-{
-    char magic[4] = {0};
-    FILE *file = fopen(path, "rb");
-    if (!file) return false;
-    size_t got = fread(magic, 1, 4, file);
-    fclose(file);
-    return got == 4 && memcmp(magic, "GGUF", 4) == 0;
-}
-
 /* Where the tokenizer is, unless it was given. */
 static int choose_tokenizer(generate_options *o)
 {
     for (int i = 0; i < o->n_weights && !o->tokenizer; i++)
-        if (is_gguf(o->weights[i])) o->tokenizer = o->weights[i];
+        if (tool_is_gguf(o->weights[i])) o->tokenizer = o->weights[i];
+    if (!o->tokenizer && tool_is_lathe(o->model[0])) o->tokenizer = o->model[0];
     if (o->tokenizer) return EXIT_DONE;
     const char *slash = strrchr(o->model[0], '/');
     const char *beside = join(o, o->model[0], slash ? (size_t)(slash - o->model[0]) : 0, "tokenizer.json");

@@ -2,6 +2,8 @@
 #ifndef LATHE_TOOL_H
 #define LATHE_TOOL_H
 
+#include <stdbool.h>
+
 #include <lathe/lathe.h>
 
 /* Exit codes of every command. */
@@ -13,6 +15,7 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
 #define LATHE_COMMANDS(X) \
     X(inspect, "describe a model or weights file") \
     X(ops, "list the supported operators") \
+    X(compile, "write a model, its weights and its tokenizer as one file") \
     X(run, "run a model on given inputs") \
     X(generate, "let a language model write") \
     X(tokenize, "turn text into token ids, or back") \
@@ -27,6 +30,10 @@ LATHE_COMMANDS(X)
 /* Prints "lathe: " and the error's message to standard error. Returns the exit code that belongs to it: 2 for
  * what the user or the file did wrong, 1 for everything else. */
 int tool_fail(const lathe_error *err);
+
+/* Whether the file begins as one of these formats does. */
+bool tool_is_gguf(const char *path);
+bool tool_is_lathe(const char *path);
 
 /* Prints a message about wrong usage; returns EXIT_USAGE. */
 int tool_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -77,7 +77,8 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     LT_TRY(lathe_model_unsupported(model, &report, err));
     if (*report) LT_FAIL(err, UNSUPPORTED, "%s", report);
     session->model = model;
-    session->optimize = options && options->optimize ? options->optimize - 1 : LT_OPTIMIZE_MAX;
+    int optimize = options && options->optimize ? options->optimize : model->settings.optimize;
+    session->optimize = optimize ? optimize - 1 : LT_OPTIMIZE_MAX;
     bool reference = options && options->device && strcmp(options->device, "ref") == 0;
     if (options && options->device && !reference && strcmp(options->device, "cpu") != 0)
         LT_FAIL(err, INVALID_ARGUMENT, "device '%s', expected cpu or ref", options->device);

@@ -26,7 +26,7 @@ says() { # FILE TEXT
     grep -q -- "$2" "$1" || fail "'$2' is not in what was printed: $(cat "$1")"
 }
 
-for command in inspect ops run generate tokenize bench verify; do
+for command in inspect ops compile run generate tokenize bench verify; do
     expect 0 "$lathe" $command --help
     says out "Usage: lathe $command"
     [ ! -s err ] || fail "$command --help writes to standard error"
@@ -75,6 +75,29 @@ says err "tokens/s"
 cp out first
 expect 0 "$lathe" generate "$source/share/tiny.pt2" --tokenizer "$tokenizer" --raw --temperature 0 -n 8 -p Hello
 cmp -s out first || fail "greedy text is not the same twice"
+
+expect 0 "$lathe" compile "$source/share/tiny.pt2" -o tiny.lathe --tokenizer "$tokenizer" --dim c=64
+expect 0 "$lathe" generate tiny.lathe --raw --temperature 0 -n 8 -p Hello
+cmp -s out first || fail "the compiled model writes '$(cat out)'"
+expect 0 "$lathe" tokenize tiny.lathe --ids Hello
+cp out first
+expect 0 "$lathe" tokenize "$tokenizer" --ids Hello
+cmp -s out first || fail "the tokenizer of the compiled model gives '$(cat first)'"
+expect 0 "$lathe" inspect tiny.lathe
+says out "float32\[1,2,64,8\]"
+expect 0 "$lathe" inspect --check tiny.lathe
+head -c 1000 tiny.lathe >short.lathe
+expect 2 "$lathe" run short.lathe
+says err "short.lathe: cut off"
+expect 0 "$lathe" compile "$golden/ops/linear.pt2" -O0 --emit graph
+says out "= linear("
+expect 0 "$lathe" compile "$golden/ops/linear.pt2" --emit passes
+says out "# after fuse"
+expect 0 "$lathe" compile "$golden/ops/linear.pt2" --emit program
+says out "= output0: float32"
+expect 2 "$lathe" compile "$source/share/tiny.pt2" --emit program
+says err "is open"
+expect 2 "$lathe" compile "$source/share/tiny.pt2"
 
 expect 0 "$lathe" bench "$source/share/tiny.pt2" -p 8 -n 2 -d 0,16 -r 1 -o json
 says out '"test": "decode"'
