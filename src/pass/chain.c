@@ -1,8 +1,10 @@
 /* Makes chains of elementwise formulas: from each formula backwards, whatever only it and its chain read, of
- * the same shape, becomes part of the chain. A value that is an output or a state as well ends one. */
+ * the same shape, becomes part of the chain. A value that is an output or a state as well ends one, and so
+ * does one that is computed once for all runs. */
 #include <string.h>
 
 #include "ops/elementwise.h"
+#include "pass/hoist.h"
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
@@ -15,6 +17,7 @@ typedef struct lt_group {
 typedef struct lt_chains {
     const lt_graph *graph;
     const uint32_t *uses;
+    const bool *fixed;  /* the same in every run: hoisted */
     uint32_t *group_of; /* [n_nodes]: LT_NONE: none */
     lt_group *groups;
     uint32_t n;
@@ -64,10 +67,10 @@ static bool absorb(lt_chains *c, lt_group *group, lt_id value)
 {
     const lt_node *node = lt_graph_producer(c->graph, value);
     if (!node || !is_formula(node) || group->n == LT_CHAIN_STEPS) return false;
-    const lt_type *type = &c->graph->values[value].type,
-                  *shape = &c->graph->values[c->graph->nodes[group->node[group->n - 1]].out].type;
+    lt_id result = c->graph->nodes[group->node[group->n - 1]].out;
+    const lt_type *type = &c->graph->values[value].type, *shape = &c->graph->values[result].type;
     uint32_t index = (uint32_t)(node - c->graph->nodes);
-    if (c->group_of[index] != LT_NONE || type->rank != shape->rank ||
+    if (c->group_of[index] != LT_NONE || c->fixed[value] != c->fixed[result] || type->rank != shape->rank ||
         memcmp(type->dim, shape->dim, sizeof type->dim) != 0 ||
         reads(group, c->graph, value) != c->uses[value])
         return false;
@@ -144,8 +147,11 @@ lathe_status lt_pass_chain(const lt_graph *from, lt_graph **out, lathe_error *er
 {
     lt_chains chains = {.graph = from};
     uint32_t *uses;
+    bool *fixed;
     LT_TRY(lt_rewrite_uses(from, &uses, err));
+    LT_TRY(lt_hoist_fixed(from, &fixed, err));
     chains.uses = uses;
+    chains.fixed = fixed;
     LT_TRY(find_chains(&chains, err));
     return lt_rewrite_graph_with(from, build_chain, &chains, out, err);
 }
