@@ -7,9 +7,9 @@
 #include "tool.h"
 
 static const char help[] =
-    "Compiles a model ahead: writes graph, weights, settings and tokenizer as one .lathe file, which run, "
-    "generate,\n"
-    "verify, bench and inspect take in place of MODEL. The file runs on every CPU.\n"
+    "Compiles a model ahead: writes graph, weights, settings and tokenizer as one .lathe\n"
+    "file, which run, generate, verify, bench, eval and inspect take in place of MODEL. The\n"
+    "file runs on every CPU.\n"
     "\n"
     "Usage: lathe compile MODEL -o OUT.lathe [OPTIONS]\n"
     "       lathe compile MODEL --emit graph|passes|program [OPTIONS]\n"
@@ -17,30 +17,30 @@ static const char help[] =
     "  -o, --output F       the file to write\n"
     "  --weights F          weights file; may be repeated\n"
     "  --random-weights     random weights for those that MODEL has no bytes for\n"
-    "  --tokenizer F        tokenizer.json, a folder with one, or a GGUF file (default: the GGUF file among "
-    "the "
-    "weights)\n"
-    "  --dim NAME=SIZE      fixes a symbolic size of 'lathe inspect'; may be repeated. For language models c "
-    "stands for\n"
-    "                       the positions of the caches, s for the tokens of a run\n"
-    "  -O0, -O1, -O2        how much is optimised: nothing, simplification, all (default: -O2)\n"
+    "  --tokenizer F        tokenizer.json, a folder with one, or a GGUF file (default: the\n"
+    "                       GGUF file among the weights, else a tokenizer.json beside MODEL,\n"
+    "                       else none)\n"
+    "  --dim NAME=SIZE      fixes a symbolic size of 'lathe inspect'; may be repeated. Of\n"
+    "                       language models, c is the positions of the caches and s the\n"
+    "                       tokens of a run\n"
+    "  -O0, -O1, -O2        what is optimised: nothing, simplification, all (default: -O2)\n"
     "  --emit graph         prints the optimised graph and writes nothing\n"
     "  --emit passes        prints the graph as imported and after each pass\n"
-    "  --emit program       prints the steps, and where in memory what they read and write lies\n"
+    "  --emit program       prints the steps, and where what they read and write lies\n"
     "\n"
-    "All symbolic sizes must be fixed for --emit.\n"
+    "For --emit all symbolic sizes must be fixed.\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage or a broken file.\n";
 
-enum { MAX_WEIGHTS = 16, MAX_DIMS = 16 };
+enum { MAX_DIMS = 16 };
 enum { OPT_WEIGHTS = 256, OPT_RANDOM, OPT_TOKENIZER, OPT_DIM, OPT_EMIT };
 
 typedef struct compile_options {
-    const char *model, *output, *tokenizer, *weights[MAX_WEIGHTS];
+    const char *model, *output, *tokenizer;
+    tool_weights weights;
     lathe_dim dims[MAX_DIMS];
     lathe_compile_options how;
     lathe_dump emit;
-    int n_weights;
-    bool random, emits;
+    bool emits;
 } compile_options;
 
 /* "NAME=SIZE", of which the name stays in `text`. */
@@ -68,14 +68,11 @@ static bool take_option(compile_options *o, int option, char *value)
 {
     switch (option) {
     case 'o': o->output = value; return true;
-    case OPT_RANDOM: o->random = true; return true;
+    case OPT_RANDOM: o->weights.random = true; return true;
     case OPT_TOKENIZER: o->tokenizer = value; return true;
     case OPT_EMIT: return parse_emit(o, value);
     case OPT_DIM: return o->how.n_dims < MAX_DIMS && parse_dim(value, &o->dims[o->how.n_dims++]);
-    case OPT_WEIGHTS:
-        if (o->n_weights == MAX_WEIGHTS) return false;
-        o->weights[o->n_weights++] = value;
-        return true;
+    case OPT_WEIGHTS: return tool_add_weights(&o->weights, value);
     default: /* -O */
         if (strlen(value) != 1 || *value < '0' || *value > '2') return false;
         o->how.optimize = *value - '0' + 1;
@@ -146,25 +143,16 @@ static lathe_status emit(lathe_model *model, const compile_options *o, lathe_err
     return LATHE_OK;
 }
 
-static const char *choose_tokenizer(const compile_options *o)
-{
-    for (int i = 0; i < o->n_weights && !o->tokenizer; i++)
-        if (tool_is_gguf(o->weights[i])) return o->weights[i];
-    return o->tokenizer;
-}
-
 static lathe_status compile(lathe_model *model, compile_options *o, lathe_error *err)
 {
     const char *notes;
-    lathe_status status = LATHE_OK;
-    for (int i = 0; i < o->n_weights && status == LATHE_OK; i++)
-        status = lathe_model_add_weights(model, o->weights[i], err);
-    if (status == LATHE_OK && o->random) status = lathe_model_randomize_weights(model, 1, err);
+    char tokenizer[TOOL_PATH_BYTES];
     for (size_t i = 0; i < o->how.n_dims; i++) o->dims[i].name = own_name(model, o->dims[i].name);
-    if (status == LATHE_OK) status = lathe_model_compile(model, &o->how, err);
+    lathe_status status = lathe_model_compile(model, &o->how, err);
     if (status != LATHE_OK) return status;
     if (o->emits) return emit(model, o, err);
-    status = lathe_model_save(model, o->output, choose_tokenizer(o), err);
+    bool found = tool_find_tokenizer(o->tokenizer, o->model, &o->weights, tokenizer);
+    status = lathe_model_save(model, o->output, found ? tokenizer : NULL, err);
     if (status == LATHE_OK) status = lathe_model_notes(model, &notes, err);
     if (status == LATHE_OK) fputs(notes, stderr);
     return status;
@@ -178,7 +166,7 @@ int cmd_compile(int argc, char **argv)
     lathe_model *model;
     int code = parse(&o, argc, argv, &done);
     if (code != EXIT_DONE || done) return code;
-    if (lathe_model_open(o.model, &model, &err) != LATHE_OK) return tool_fail(&err);
+    if (tool_open_model(o.model, &o.weights, &model, &err) != LATHE_OK) return tool_fail(&err);
     lathe_status status = compile(model, &o, &err);
     lathe_model_close(model);
     if (status != LATHE_OK) return tool_fail(&err);

@@ -38,19 +38,6 @@ int tool_usage(const char *command, const char *fmt, ...)
     return EXIT_USAGE;
 }
 
-static bool begins_with(const char *path, const char *magic, size_t size)
-{
-    char head[8] = {0};
-    FILE *file = fopen(path, "rb");
-    if (!file) return false;
-    size_t got = fread(head, 1, size, file);
-    fclose(file);
-    return got == size && memcmp(head, magic, size) == 0;
-}
-
-bool tool_is_gguf(const char *path) { return begins_with(path, "GGUF", 4); }
-bool tool_is_lathe(const char *path) { return begins_with(path, "\x93LATHE", 6); }
-
 static int print_help(FILE *to)
 {
     fprintf(to, "Runs models exported from PyTorch, without Python or libtorch.\n\nUsage: lathe COMMAND "

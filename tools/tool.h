@@ -31,11 +31,28 @@ LATHE_COMMANDS(X)
  * what the user or the file did wrong, 1 for everything else. */
 int tool_fail(const lathe_error *err);
 
-/* Whether the file begins as one of these formats does. */
-bool tool_is_gguf(const char *path);
-bool tool_is_lathe(const char *path);
-
 /* Prints a message about wrong usage; returns EXIT_USAGE. */
 int tool_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- Models (tool_model.c) ---- */
+
+enum { TOOL_MAX_WEIGHTS = 32, TOOL_PATH_BYTES = 4096 };
+
+/* Where the weights of a model come from. */
+typedef struct tool_weights {
+    const char *path[TOOL_MAX_WEIGHTS];
+    int n;
+    bool random; /* those that no file has are made up */
+} tool_weights;
+
+bool tool_add_weights(tool_weights *weights, const char *path); /* false: too many */
+
+lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
+                             lathe_error *err) LATHE_MUST_USE;
+
+/* The file that has a model's tokenizer: the one given, a GGUF file among the weights, the model itself when
+ * it is a .lathe file, or a tokenizer.json beside it. False when there is none. */
+bool tool_find_tokenizer(const char *given, const char *model, const tool_weights *weights,
+                         char out[TOOL_PATH_BYTES]);
 
 #endif

@@ -232,12 +232,25 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_reset(lathe_session *session
 
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_run(lathe_session *session, lathe_error *err);
 
+/* What it takes to get ready for a run of sizes that were not met before: compiling, and bringing weights
+ * into the form that kernels read. Seconds; 0 when everything was ready. */
+typedef struct lathe_preparation {
+    double compile_seconds, pack_seconds;
+} lathe_preparation;
+
+/* Gets ready for a run on the inputs that are set; a run does it itself otherwise. `out` may be NULL. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_prepare(lathe_session *session, lathe_preparation *out,
+                                                            lathe_error *err);
+
 /* What the last run's program costs, counted from its steps. */
 typedef struct lathe_cost {
     double weight_bytes;    /* of matrices, convolutions and norms: each read once */
     double state_bytes;     /* of all kept state */
     double flops;           /* of matrix products, convolutions and attention over the whole state */
     double attention_flops; /* those of attention among them */
+    /* Names of the types that most bytes of the weights and of the state have, and of what the matrix products
+     * multiply the weights with; "none" where there are none. Constant strings. */
+    const char *weight_type, *state_type, *activations;
 } lathe_cost;
 
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out,

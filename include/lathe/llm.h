@@ -218,10 +218,17 @@ typedef struct lathe_generator_cost {
     double seconds;
     double bytes; /* weights, and the cache up to the last position */
     double flops; /* of matrix products, and of attention up to the last position */
+    const char *weight_type, *kv_type, *activations; /* as in lathe_cost */
 } lathe_generator_cost;
 
 LATHE_API LATHE_MUST_USE lathe_status lathe_generator_measure(lathe_generator *generator, size_t first,
                                                               size_t count, lathe_generator_cost *out,
+                                                              lathe_error *err);
+
+/* Gets ready for a prompt of `count` tokens behind `first` positions, so that running it is all that is left
+ * to do. What the generator held is lost. `out` may be NULL. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_generator_prepare(lathe_generator *generator, size_t first,
+                                                              size_t count, lathe_preparation *out,
                                                               lathe_error *err);
 
 /* Prompt and answer of the last run, with the end token if one came: a view, valid until the next run. */

@@ -400,20 +400,17 @@ static lathe_status take_logits(lt_causal *causal, lt_causal_part *part, size_t 
     return LATHE_OK;
 }
 
-static lathe_status run_part(lt_causal *causal, int which, const int64_t *ids, size_t first, size_t count,
-                             bool last, lathe_error *err)
+/* Sets the inputs and the caches that are carried. */
+static lathe_status set_part(lt_causal *causal, lt_causal_part *part, const int64_t *ids, size_t first,
+                             size_t count, lathe_error *err)
 {
-    lt_causal_part *part = &causal->part[which];
     size_t length = part->length > 0 ? (size_t)part->length : count;
     lt_arena *scratch;
     LT_TRY(lt_arena_create(&scratch, err));
     lathe_status status = set_inputs(scratch, part, ids, first, count, length, err);
     lt_arena_destroy(scratch);
-    LT_TRY(status);
-    if (!part->kept) LT_TRY(carry_caches(causal, part, err));
-    LT_TRY(lathe_session_run(part->session, err));
-    causal->newest = which;
-    return last ? take_logits(causal, part, count - 1, err) : LATHE_OK;
+    if (status == LATHE_OK && !part->kept) status = carry_caches(causal, part, err);
+    return status;
 }
 
 /* How many of `left` tokens a part can run at once from position `first` on; 0: none. */
@@ -425,34 +422,74 @@ static size_t fitting(const lt_causal *causal, const lt_causal_part *part, size_
     return left < most ? left : most;
 }
 
+/* The part that runs the next tokens, and how many of `left`. */
+static lathe_status choose_part(const lt_causal *causal, size_t first, size_t left, int *which, size_t *take,
+                                lathe_error *err)
+{
+    *which = 0;
+    *take = fitting(causal, &causal->part[0], first, left);
+    if (causal->n_parts == 2 && (*take == 0 || left == 1)) {
+        size_t single = fitting(causal, &causal->part[1], first, left);
+        if (single) *take = single, *which = 1;
+    }
+    if (*take) return LATHE_OK;
+    LT_FAIL(err, LIMIT, "position %zu: no model can run from here within %lld positions", first,
+            (long long)causal->context);
+}
+
+lathe_status lt_causal_reset(lt_causal *causal, lathe_error *err)
+{
+    causal->newest = -1;
+    if (causal->empty) return LATHE_OK;
+    if (causal->part[0].kept) LT_TRY(lathe_session_reset(causal->part[0].session, err));
+    causal->empty = true;
+    return LATHE_OK;
+}
+
 lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count,
                            lathe_error *err)
 {
-    if (!first) {
-        causal->newest = -1;
-        if (causal->part[0].kept) LT_TRY(lathe_session_reset(causal->part[0].session, err));
-    }
+    if (!first) LT_TRY(lt_causal_reset(causal, err));
+    causal->empty = false;
     while (first < count) {
-        size_t left = count - first, take = fitting(causal, &causal->part[0], first, left);
-        int which = 0;
-        if (causal->n_parts == 2 && (take == 0 || left == 1)) {
-            size_t single = fitting(causal, &causal->part[1], first, left);
-            if (single) take = single, which = 1;
-        }
-        if (!take)
-            LT_FAIL(err, LIMIT, "position %zu: no model can run from here within %lld positions", first,
-                    (long long)causal->context);
-        LT_TRY(run_part(causal, which, ids + first, first, take, first + take == count, err));
+        int which;
+        size_t take;
+        LT_TRY(choose_part(causal, first, count - first, &which, &take, err));
+        lt_causal_part *part = &causal->part[which];
+        LT_TRY(set_part(causal, part, ids + first, first, take, err));
+        LT_TRY(lathe_session_run(part->session, err));
+        causal->newest = which;
         first += take;
+        if (first == count) LT_TRY(take_logits(causal, part, take - 1, err));
     }
     return LATHE_OK;
+}
+
+lathe_status lt_causal_prepare(lt_causal *causal, size_t first, size_t count, lathe_preparation *out,
+                               lathe_error *err)
+{
+    *out = (lathe_preparation){0};
+    int64_t *ids = lt_heap_alloc(count, sizeof *ids);
+    if (!ids) return lt_out_of_memory(err, count, sizeof *ids);
+    lathe_status status = LATHE_OK;
+    for (size_t at = first, end = first + count, take; status == LATHE_OK && at < end; at += take) {
+        int which;
+        lathe_preparation spent = {0};
+        status = choose_part(causal, at, end - at, &which, &take, err);
+        if (status == LATHE_OK) status = set_part(causal, &causal->part[which], ids, at, take, err);
+        if (status == LATHE_OK) status = lathe_session_prepare(causal->part[which].session, &spent, err);
+        out->compile_seconds += spent.compile_seconds;
+        out->pack_seconds += spent.pack_seconds;
+    }
+    lt_heap_free(ids);
+    return status;
 }
 
 /* ---- Cost ---- */
 
 /* Attention's share of the flops is proportional to the positions seen; the session counts all that the cache
  * has. */
-lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count, double *bytes, double *flops,
+lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count, lathe_generator_cost *out,
                             lathe_error *err)
 {
     const lt_causal_part *part = &causal->part[causal->newest < 0 ? 0 : causal->newest];
@@ -462,7 +499,10 @@ lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count,
     double runs = (double)count > chunk ? (double)count / chunk : 1,
            cache = (double)lt_max_i64(part->cache, 1);
     double seen = ((double)first + (double)count / 2) / cache;
-    *bytes = runs * (cost.weight_bytes + cost.state_bytes * seen);
-    *flops = runs * (cost.flops - cost.attention_flops + cost.attention_flops * seen);
+    out->bytes = runs * (cost.weight_bytes + cost.state_bytes * seen);
+    out->flops = runs * (cost.flops - cost.attention_flops + cost.attention_flops * seen);
+    out->weight_type = cost.weight_type;
+    out->kv_type = cost.state_type;
+    out->activations = cost.activations;
     return LATHE_OK;
 }

@@ -48,22 +48,39 @@ const int64_t *lathe_generator_tokens(const lathe_generator *generator, size_t *
     return generator->tokens;
 }
 
+static lathe_status check_range(const lathe_generator *generator, size_t first, size_t count,
+                                lathe_error *err)
+{
+    size_t context = (size_t)generator->causal->context;
+    if (!count || first > context || count > context - first)
+        LT_FAIL(err, LIMIT, "%zu tokens behind %zu positions, the context is %zu", count, first, context);
+    return LATHE_OK;
+}
+
+lathe_status lathe_generator_prepare(lathe_generator *generator, size_t first, size_t count,
+                                     lathe_preparation *out, lathe_error *err)
+{
+    lathe_preparation spent;
+    generator->count = generator->cached = 0;
+    LT_TRY(check_range(generator, first, count, err));
+    return lt_causal_prepare(generator->causal, first, count, out ? out : &spent, err);
+}
+
 lathe_status lathe_generator_measure(lathe_generator *generator, size_t first, size_t count,
                                      lathe_generator_cost *out, lathe_error *err)
 {
     lt_causal *causal = generator->causal;
     generator->count = generator->cached = 0;
-    if (!count || first + count > (size_t)causal->context)
-        LT_FAIL(err, LIMIT, "%zu tokens behind %zu positions, the context is %lld", count, first,
-                (long long)causal->context);
+    LT_TRY(check_range(generator, first, count, err));
     int64_t *ids = lt_heap_alloc(first + count, sizeof *ids);
     if (!ids) return lt_out_of_memory(err, first + count, sizeof *ids);
+    lathe_status status = first ? LATHE_OK : lt_causal_reset(causal, err);
     double start = lt_os_seconds();
-    lathe_status status = lt_causal_run(causal, ids, first, first + count, err);
+    if (status == LATHE_OK) status = lt_causal_run(causal, ids, first, first + count, err);
     out->seconds = lt_os_seconds() - start;
     lt_heap_free(ids);
     LT_TRY(status);
-    return lt_causal_cost(causal, first, count, &out->bytes, &out->flops, err);
+    return lt_causal_cost(causal, first, count, out, err);
 }
 
 void lathe_generation_init(lathe_generation *generation)

@@ -101,10 +101,17 @@ expect 2 "$lathe" compile "$source/share/tiny.pt2"
 
 expect 0 "$lathe" bench "$source/share/tiny.pt2" -p 8 -n 2 -d 0,16 -r 1 -o json
 says out '"test": "decode"'
-says out '"share_of_bandwidth"'
+for key in test tokens depth ms samples_ms tokens_per_s bytes flops bandwidth_gb_s peak_gflop_s share_of_bandwidth \
+    share_of_peak threads isa device weight_type kv_type activations rss_mb version first_token_ms; do
+    says out "\"$key\": "
+done
 expect 0 "$lathe" bench "$golden/ops/linear.pt2" -r 1 -o csv
 says out latency
-expect 2 "$lathe" bench "$source/share/tiny.pt2" -p x
+expect 0 "$lathe" bench tiny.lathe -p 2-8*2 -n 1,2 -d 0-8+4,16 -t 1,2 -r 1 -o csv
+[ "$(grep -c prefill out) $(grep -c decode out) $(grep -c startup out)" = "6 16 2" ] || fail "ranges give $(cat out)"
+for list in x 8-4 1-8*1 0-8*2 4- 1,; do
+    expect 2 "$lathe" bench "$source/share/tiny.pt2" -p $list
+done
 
 expect 0 "$lathe" ops
 cmp -s out "$source/docs/ops.md" || fail "docs/ops.md is stale: write it with 'lathe ops > docs/ops.md'"
