@@ -20,6 +20,7 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
     X(generate, "let a language model write") \
     X(tokenize, "turn text into token ids, or back") \
     X(bench, "measure how fast a model runs") \
+    X(eval, "judge a language model by a text, or compare two") \
     X(verify, "compare a model's outputs with recorded ones")
 /* clang-format on */
 
@@ -54,5 +55,15 @@ lathe_status tool_open_model(const char *path, const tool_weights *weights, lath
  * it is a .lathe file, or a tokenizer.json beside it. False when there is none. */
 bool tool_find_tokenizer(const char *given, const char *model, const tool_weights *weights,
                          char out[TOOL_PATH_BYTES]);
+
+/* ---- Texts (tool_text.c) ---- */
+
+typedef struct tool_text {
+    char *data;  /* malloc, terminated */
+    size_t size; /* without the terminator */
+} tool_text;
+
+/* Reads a file, or standard input ("-"), to its last byte. Says what went wrong; returns the exit code. */
+int tool_read_text(const char *command, const char *path, tool_text *out);
 
 #endif

@@ -212,6 +212,15 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_generator_run(lathe_generator *gener
                                                           size_t count, const lathe_generation *generation,
                                                           lathe_generation_result *result, lathe_error *err);
 
+/* How many logits the model gives for a token; -1: it does not say. */
+LATHE_API int64_t lathe_generator_vocabulary(const lathe_generator *generator);
+
+/* Runs `count` tokens behind the `first` that earlier calls ran (0: a new text), and writes the logits of each,
+ * [count, vocabulary]: for judging a text. What the generator held is lost. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_generator_logits(lathe_generator *generator, const int64_t *ids,
+                                                             size_t first, size_t count, float *logits,
+                                                             lathe_error *err);
+
 /* Runs `count` tokens behind `first` positions, which the caches are taken to hold whatever they hold, and
  * tells how long that took and what it read: for measurements. What the generator held is lost. */
 typedef struct lathe_generator_cost {

@@ -380,23 +380,52 @@ static lathe_status set_inputs(lt_arena *scratch, lt_causal_part *part, const in
     return part->mask < 0 ? LATHE_OK : set_mask(scratch, part, first, length, err);
 }
 
-/* Takes row `row` of the logits [1,s,vocab]. */
-static lathe_status take_logits(lt_causal *causal, lt_causal_part *part, size_t row, lathe_error *err)
+/* Row `row` of [1,s,vocab], as float32. */
+static void copy_row(const lathe_tensor *logits, int64_t row, float *out)
+{
+    int64_t n = logits->dim[2];
+    bool dense = logits->stride[2] == 1;
+    const char *at =
+        (const char *)logits->data + row * logits->stride[1] * (int64_t)lathe_dtype_size(logits->dtype);
+    const uint16_t *half = (const void *)at;
+    if (dense && logits->dtype == LATHE_F32) memcpy(out, at, (size_t)n * sizeof *out);
+    else if (dense && logits->dtype == LATHE_BF16)
+        for (int64_t i = 0; i < n; i++) out[i] = lt_bf16_to_f32(half[i]);
+    else
+        for (int64_t i = 0; i < n; i++) out[i] = (float)lathe_tensor_value(logits, row * n + i);
+}
+
+/* The logits of the run of `count` tokens, as [1,s,vocab] with s of at least that. */
+static lathe_status get_logits(const lt_causal_part *part, size_t count, lathe_tensor *out, lathe_error *err)
+{
+    LT_TRY(lathe_session_output(part->session, 0, out, err));
+    if (out->rank != 3 || out->dim[0] != 1 || (int64_t)count > out->dim[1] || !is_float(out->dtype))
+        LT_FAIL(err, UNSUPPORTED, "output 0 is of rank %d, expected logits [1,s,vocabulary]", out->rank);
+    return LATHE_OK;
+}
+
+/* Takes those of the last token. */
+static lathe_status take_logits(lt_causal *causal, const lt_causal_part *part, size_t count, lathe_error *err)
 {
     lathe_tensor logits;
-    LT_TRY(lathe_session_output(part->session, 0, &logits, err));
-    if (logits.rank != 3 || logits.dim[0] != 1 || (int64_t)row >= logits.dim[1] || !is_float(logits.dtype))
-        LT_FAIL(err, UNSUPPORTED, "output 0 is of rank %d, expected logits [1,s,vocabulary]", logits.rank);
-    size_t count = (size_t)logits.dim[2];
-    if (count != causal->n_logits) LT_ALLOC(causal->arena, causal->logits, count, err);
-    causal->n_logits = count;
-    logits.data =
-        (char *)logits.data + (int64_t)row * logits.stride[1] * (int64_t)lathe_dtype_size(logits.dtype);
-    logits.dim[1] = 1;
-    if (logits.dtype == LATHE_F32 && logits.stride[2] == 1)
-        memcpy(causal->logits, logits.data, count * sizeof *causal->logits);
-    else
-        for (size_t i = 0; i < count; i++) causal->logits[i] = (float)lathe_tensor_value(&logits, (int64_t)i);
+    LT_TRY(get_logits(part, count, &logits, err));
+    size_t n = (size_t)logits.dim[2];
+    if (n != causal->n_logits) LT_ALLOC(causal->arena, causal->logits, n, err);
+    causal->n_logits = n;
+    copy_row(&logits, (int64_t)count - 1, causal->logits);
+    return LATHE_OK;
+}
+
+/* Takes those of all. */
+static lathe_status take_rows(const lt_causal *causal, const lt_causal_part *part, size_t count, float *rows,
+                              lathe_error *err)
+{
+    lathe_tensor logits;
+    LT_TRY(get_logits(part, count, &logits, err));
+    if (logits.dim[2] != causal->vocabulary)
+        LT_FAIL(err, UNSUPPORTED, "%lld logits, expected %lld", (long long)logits.dim[2],
+                (long long)causal->vocabulary);
+    for (size_t i = 0; i < count; i++) copy_row(&logits, (int64_t)i, rows + i * (size_t)causal->vocabulary);
     return LATHE_OK;
 }
 
@@ -446,21 +475,20 @@ lathe_status lt_causal_reset(lt_causal *causal, lathe_error *err)
     return LATHE_OK;
 }
 
-lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count,
+lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count, float *rows,
                            lathe_error *err)
 {
     if (!first) LT_TRY(lt_causal_reset(causal, err));
     causal->empty = false;
-    while (first < count) {
+    for (size_t done = 0, take; done < count; done += take) {
         int which;
-        size_t take;
-        LT_TRY(choose_part(causal, first, count - first, &which, &take, err));
+        LT_TRY(choose_part(causal, first + done, count - done, &which, &take, err));
         lt_causal_part *part = &causal->part[which];
-        LT_TRY(set_part(causal, part, ids + first, first, take, err));
+        LT_TRY(set_part(causal, part, ids + done, first + done, take, err));
         LT_TRY(lathe_session_run(part->session, err));
         causal->newest = which;
-        first += take;
-        if (first == count) LT_TRY(take_logits(causal, part, take - 1, err));
+        if (rows) LT_TRY(take_rows(causal, part, take, rows + done * (size_t)causal->vocabulary, err));
+        if (done + take == count) LT_TRY(take_logits(causal, part, take, err));
     }
     return LATHE_OK;
 }

@@ -35,9 +35,10 @@ lathe_status lt_causal_create(lathe_model *model, lathe_model *decode, const lat
                               lt_causal **out, lathe_error *err) LT_MUST_USE;
 void lt_causal_destroy(lt_causal *causal); /* NULL is allowed */
 
-/* Runs ids[first, count), count > first, at the positions of their indices, behind `first` positions that are
- * in the caches already (0: the caches start empty), and leaves the logits of the last one. */
-lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count,
+/* Runs `count` tokens, 1 or more, behind `first` positions that are in the caches already (0: the caches
+ * start empty), and leaves the logits of the last one. `rows` (may be NULL) gets those of all, [count,
+ * vocabulary]. */
+lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count, float *rows,
                            lathe_error *err) LT_MUST_USE;
 
 /* Gets ready for such a run. */

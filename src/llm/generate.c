@@ -66,17 +66,38 @@ lathe_status lathe_generator_prepare(lathe_generator *generator, size_t first, s
     return lt_causal_prepare(generator->causal, first, count, out ? out : &spent, err);
 }
 
+static lathe_status check_ids(const lathe_generator *g, const int64_t *ids, size_t count, lathe_error *err)
+{
+    for (size_t i = 0; i < count && g->causal->vocabulary >= 0; i++)
+        if (ids[i] < 0 || ids[i] >= g->causal->vocabulary)
+            LT_FAIL(err, INVALID_ARGUMENT,
+                    "token %lld is none of the model's %lld: is this the model's tokenizer?",
+                    (long long)ids[i], (long long)g->causal->vocabulary);
+    return LATHE_OK;
+}
+
+int64_t lathe_generator_vocabulary(const lathe_generator *generator) { return generator->causal->vocabulary; }
+
+lathe_status lathe_generator_logits(lathe_generator *generator, const int64_t *ids, size_t first,
+                                    size_t count, float *logits, lathe_error *err)
+{
+    generator->count = generator->cached = 0;
+    LT_TRY(check_range(generator, first, count, err));
+    LT_TRY(check_ids(generator, ids, count, err));
+    return lt_causal_run(generator->causal, ids, first, count, logits, err);
+}
+
 lathe_status lathe_generator_measure(lathe_generator *generator, size_t first, size_t count,
                                      lathe_generator_cost *out, lathe_error *err)
 {
     lt_causal *causal = generator->causal;
     generator->count = generator->cached = 0;
     LT_TRY(check_range(generator, first, count, err));
-    int64_t *ids = lt_heap_alloc(first + count, sizeof *ids);
-    if (!ids) return lt_out_of_memory(err, first + count, sizeof *ids);
+    int64_t *ids = lt_heap_alloc(count, sizeof *ids);
+    if (!ids) return lt_out_of_memory(err, count, sizeof *ids);
     lathe_status status = first ? LATHE_OK : lt_causal_reset(causal, err);
     double start = lt_os_seconds();
-    if (status == LATHE_OK) status = lt_causal_run(causal, ids, first, first + count, err);
+    if (status == LATHE_OK) status = lt_causal_run(causal, ids, first, count, NULL, err);
     out->seconds = lt_os_seconds() - start;
     lt_heap_free(ids);
     LT_TRY(status);
@@ -124,7 +145,7 @@ static lathe_status run_pending(lathe_generator *g, lathe_error *err)
 {
     size_t first = g->cached;
     g->cached = 0;
-    LT_TRY(lt_causal_run(g->causal, g->tokens, first, g->count, err));
+    LT_TRY(lt_causal_run(g->causal, g->tokens + first, first, g->count - first, NULL, err));
     g->cached = g->count;
     return LATHE_OK;
 }
@@ -138,11 +159,7 @@ static lathe_status take_prompt(lathe_generator *g, const int64_t *prompt, size_
                 "the prompt has %zu tokens and the context holds %lld: shorten it, or ask for a "
                 "larger context",
                 count, (long long)g->causal->context);
-    for (size_t i = 0; i < count && g->causal->vocabulary >= 0; i++)
-        if (prompt[i] < 0 || prompt[i] >= g->causal->vocabulary)
-            LT_FAIL(err, INVALID_ARGUMENT,
-                    "token %lld of the prompt is none of the model's %lld: is this the model's tokenizer?",
-                    (long long)prompt[i], (long long)g->causal->vocabulary);
+    LT_TRY(check_ids(g, prompt, count, err));
     size_t same = 0;
     while (same < g->cached && same + 1 < count && g->tokens[same] == prompt[same]) same++;
     g->cached = *reused = lt_causal_reusable(g->causal, same);

@@ -26,7 +26,7 @@ says() { # FILE TEXT
     grep -q -- "$2" "$1" || fail "'$2' is not in what was printed: $(cat "$1")"
 }
 
-for command in inspect ops compile run generate tokenize bench verify; do
+for command in inspect ops compile run generate tokenize bench eval verify; do
     expect 0 "$lathe" $command --help
     says out "Usage: lathe $command"
     [ ! -s err ] || fail "$command --help writes to standard error"
@@ -112,6 +112,17 @@ expect 0 "$lathe" bench tiny.lathe -p 2-8*2 -n 1,2 -d 0-8+4,16 -t 1,2 -r 1 -o cs
 for list in x 8-4 1-8*1 0-8*2 4- 1,; do
     expect 2 "$lathe" bench "$source/share/tiny.pt2" -p $list
 done
+
+expect 0 "$lathe" eval "$source/share/tiny.pt2" "$source/README.md" --tokenizer "$tokenizer" -n 300 --context 128 --stride 64
+says out "tokens  *299"
+says err "perplexity"
+expect 0 sh -c "'$lathe' eval tiny.lathe - --context 64 --against '$source/share/tiny.pt2' -o json <'$source/README.md'"
+says out '"kl_divergence": 0,'
+says out '"top1_agreement": 1,'
+expect 2 "$lathe" eval tiny.lathe "$source/README.md" --context 4096
+says err "context of 64"
+expect 2 "$lathe" eval tiny.lathe missing.txt
+says err "missing.txt"
 
 expect 0 "$lathe" ops
 cmp -s out "$source/docs/ops.md" || fail "docs/ops.md is stale: write it with 'lathe ops > docs/ops.md'"
