@@ -366,6 +366,13 @@ lathe_status lathe_session_output(lathe_session *session, size_t index, lathe_te
     return LATHE_OK;
 }
 
+lathe_status lathe_session_plain_steps(const lathe_session *session, const char **text, lathe_error *err)
+{
+    *text = "";
+    if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
+    return lt_exec_plain_steps(&session->current->exec, session->current->arena, text, err);
+}
+
 /* ---- Cost ---- */
 
 static double step_flops(const lt_step *step)
