@@ -14,7 +14,7 @@ import torch
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from lathe_export.golden import write_case
+from lathe_export.make_golden import write_case
 
 DTYPES = "float32,bfloat16,int64,bool,float16,float64,uint8,int32"
 UNDEFINED = """empty empty_like new_empty empty_strided new_empty_strided empty_permuted resize_ resize_as_ randn randn_like

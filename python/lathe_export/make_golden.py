@@ -1,12 +1,19 @@
 """Writes golden cases: an exported archive, its inputs, and PyTorch's own outputs.
 
-A case NAME is NAME.pt2 (the exported module), NAME.safetensors (input.K, output.K and, with `exact`, exact.K: the
-outputs of the same module in float64, rounded to float32) and, with `core`, NAME.core.pt2 (the graph after
-run_decompositions, where PyTorch itself computes the same with it). `lathe verify NAME.pt2` compares.
+    python -m lathe_export.make_golden MODEL.py -o FOLDER [--name NAME]
+
+MODEL.py has a function case() that gives a module (or a function of tensors) and the tuple of its arguments, and
+optionally a dict of keyword arguments for write_case. A case NAME is NAME.pt2 (the exported module), NAME.safetensors
+(input.K, output.K and, with `exact`, exact.K: the outputs of the same module in float64, rounded to float32) and, with
+`core`, NAME.core.pt2 (the graph after run_decompositions, where PyTorch itself computes the same with it).
+`lathe verify NAME.pt2` compares.
 """
 
+import argparse
 import copy
 import os
+import runpy
+import sys
 
 import torch
 from safetensors.torch import save_file
@@ -85,3 +92,24 @@ def write_case(folder, name, module, args, kwargs=None, core=True, exact=False, 
             exact_tensors = _tensors("exact", answer)
             tensors.update({k: t.float() if t.is_floating_point() else t for k, t in exact_tensors.items()})
     save_file(tensors, os.path.join(folder, name + ".safetensors"))
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m lathe_export.make_golden", description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="Python file with a function case(): module, arguments[, options of write_case]")
+    parser.add_argument("-o", "--output", required=True, help="folder to write to")
+    parser.add_argument("--name", help="of the case (default: that of the file)")
+    parser.add_argument("--no-core", action="store_true", help="without the graph after run_decompositions()")
+    parser.add_argument("--no-exact", action="store_true", help="without the outputs in float64")
+    args = parser.parse_args()
+    name = args.name or os.path.splitext(os.path.basename(args.model))[0]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(args.model)))
+    module, inputs, *options = runpy.run_path(args.model)["case"]()
+    settings = {"core": not args.no_core, "exact": not args.no_exact, **(options[0] if options else {})}
+    write_case(args.output, name, module, inputs, **settings)
+    print(os.path.join(args.output, name + ".pt2"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
