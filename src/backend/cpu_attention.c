@@ -5,6 +5,7 @@
 
 #include "backend/bind.h"
 #include "ops/convert.h"
+#include "ops/sdpa.h"
 
 /* A tensor of four dims (missing leading ones repeat) as an address and steps in elements. */
 typedef struct lt_grid {
@@ -14,8 +15,9 @@ typedef struct lt_grid {
 
 typedef struct lt_sdpa {
     const lt_cpu *cpu;
-    lt_gemm_type type;
+    lt_gemm_type q_type, kv_type; /* of queries and results; of keys and values */
     lt_grid q, k, v, out;
+    lt_grid last_key, first_key; /* int64 as [B,1,L,1]; data NULL: there is none */
     int64_t batch, heads, groups, length, keys, dim, value_dim;
     bool causal;
     float scale;
@@ -104,18 +106,46 @@ static void prepare_mask(lt_sdpa *s, const lt_tensor *mask, char **scratch)
     lt_pool_run(s->cpu->pool, rows, 1, mask_work, s);
 }
 
+/* Bounds [B,L] as [B,1,L,1]. */
+static lt_grid bound_of(const lt_tensor *bound)
+{
+    lt_grid grid = grid_of(bound);
+    grid.step[0] = grid.step[2];
+    grid.step[2] = grid.step[3];
+    grid.step[1] = grid.step[3] = 0;
+    return grid;
+}
+
+static int64_t bound_at(const lt_grid *bound, int64_t b, int64_t l)
+{
+    return *(const int64_t *)(const void *)grid_at(bound, b, 0, l);
+}
+
 /* ---- Tasks ---- */
+
+/* The keys that a row looks at. */
+static struct lt_key_range row_keys(const lt_sdpa *s, int64_t b, int64_t h, int64_t l)
+{
+    int64_t most = s->keys - 1, last = s->causal ? lt_min_i64(l, most) : most, first = 0;
+    if (s->last_key.data) last = lt_min_i64(last, bound_at(&s->last_key, b, l));
+    if (s->first_key.data) first = lt_max_i64(first, bound_at(&s->first_key, b, l));
+    struct lt_key_range range = {first, lt_max_i64(last, -1) + 1};
+    if (s->mask.data) {
+        struct lt_key_range shown = s->ranges[mask_row(s, b, h, l)];
+        range.first = lt_max_i64(range.first, shown.first);
+        range.last = lt_min_i64(range.last, shown.last);
+    }
+    return range.first < range.last ? range : (struct lt_key_range){0, 0};
+}
 
 static void fill_row(const lt_sdpa *s, int64_t b, int64_t h, int64_t l, struct lt_attend_row *row)
 {
+    struct lt_key_range keys = row_keys(s, b, h, l);
     *row = (struct lt_attend_row){.q = grid_at(&s->q, b, h, l),
                                   .out = grid_at(&s->out, b, h, l),
-                                  .last = s->causal ? lt_min_i64(s->keys, l + 1) : s->keys};
-    if (!s->mask.data) return;
-    struct lt_key_range range = s->ranges[mask_row(s, b, h, l)];
-    row->mask = (const float *)(const void *)grid_at(&s->mask, b, h, l);
-    row->first = range.first;
-    row->last = lt_min_i64(row->last, range.last);
+                                  .first = keys.first,
+                                  .last = keys.last};
+    if (s->mask.data) row->mask = (const float *)(const void *)grid_at(&s->mask, b, h, l);
 }
 
 /* Rows of a group, heads innermost: neighbours see nearly the same keys. */
@@ -128,7 +158,8 @@ static int64_t block_of(const lt_sdpa *s, int64_t i) { return i % 2 ? s->blocks 
 static void attend_work(void *context, int64_t begin, int64_t end)
 {
     const lt_sdpa *s = context;
-    lt_attend task = {.dim = s->dim,
+    lt_attend task = {.q_type = s->q_type,
+                      .dim = s->dim,
                       .value_dim = s->value_dim,
                       .scale = s->scale,
                       .k_stride = s->k.step[2],
@@ -151,7 +182,7 @@ static void attend_work(void *context, int64_t begin, int64_t end)
             task.end = lt_min_i64(s->keys, task.begin + LT_ATTEND_CHUNK);
             task.partial = s->parts + i * rows * (LT_ATTEND_PARTIAL + s->value_dim);
         }
-        s->cpu->kernels.attend[s->type](&task);
+        s->cpu->kernels.attend[s->kv_type](&task);
     }
 }
 
@@ -162,29 +193,32 @@ static void merge_work(void *context, int64_t begin, int64_t end)
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i % rows, g = i / rows % s->groups, b = i / rows / s->groups;
         const float *parts = s->parts + ((b * s->groups + g) * s->chunks * rows + r) * row;
-        s->cpu->kernels.attend_merge[s->type](parts, s->chunks, rows * row, s->value_dim,
-                                              grid_at(&s->out, b, g * group + r % group, r / group));
+        s->cpu->kernels.attend_merge[s->q_type](parts, s->chunks, rows * row, s->value_dim,
+                                                grid_at(&s->out, b, g * group + r % group, r / group));
     }
 }
 
-/* The chunks that some row looks at. */
+/* The chunks that some row looks at; blocks of rows are split instead where there are several. */
 static void choose_chunks(lt_sdpa *s)
 {
     int64_t first = s->keys, last = 0;
-    if (s->mask.data)
-        for (int64_t i = 0; i < s->mask_dim[0] * s->mask_dim[1] * s->mask_dim[2]; i++) {
-            if (s->ranges[i].first == s->ranges[i].last) continue;
-            first = lt_min_i64(first, s->ranges[i].first);
-            last = lt_max_i64(last, s->ranges[i].last);
-        }
-    else first = 0, last = s->keys;
-    if (s->causal) last = lt_min_i64(last, s->length);
-    s->chunk = first / LT_ATTEND_CHUNK;
-    s->chunks = s->blocks > 1 ? 1 : (last + LT_ATTEND_CHUNK - 1) / LT_ATTEND_CHUNK - s->chunk;
+    s->chunks = 1;
+    if (s->blocks > 1) return;
+    for (int64_t b = 0; b < s->batch; b++)
+        for (int64_t h = 0; h < (s->mask.data ? s->heads : 1); h++)
+            for (int64_t l = 0; l < s->length; l++) {
+                struct lt_key_range keys = row_keys(s, b, h, l);
+                if (keys.first == keys.last) continue;
+                first = lt_min_i64(first, keys.first);
+                last = lt_max_i64(last, keys.last);
+            }
+    s->chunk = lt_min_i64(first, last) / LT_ATTEND_CHUNK;
+    s->chunks = (last + LT_ATTEND_CHUNK - 1) / LT_ATTEND_CHUNK - s->chunk;
 }
 
 static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
 {
+    lt_sdpa_inputs at = lt_sdpa_find_inputs(&call->attrs->sdpa);
     const lt_tensor *q = &call->in[0], *k = &call->in[1], *v = &call->in[2];
     lt_sdpa s = {.cpu = cpu,
                  .q = grid_of(q),
@@ -202,8 +236,11 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
                  .scale = (float)call->attrs->sdpa.scale};
     char *scratch = call->scratch;
     if (lathe_tensor_count(call->out) == 0) return;
-    lt_float_type(q->dtype, &s.type);
-    if (call->n_in > 3) prepare_mask(&s, &call->in[3], &scratch);
+    lt_float_type(q->dtype, &s.q_type);
+    lt_float_type(k->dtype, &s.kv_type);
+    if (at.mask >= 0) prepare_mask(&s, &call->in[at.mask], &scratch);
+    if (at.last >= 0) s.last_key = bound_of(&call->in[at.last]);
+    if (at.first >= 0) s.first_key = bound_of(&call->in[at.first]);
     s.blocks = (group_rows(&s) + LT_ATTEND_ROWS - 1) / LT_ATTEND_ROWS;
     choose_chunks(&s);
     s.parts = (float *)(void *)scratch;
@@ -217,8 +254,9 @@ static size_t sdpa_scratch(const lt_step *step)
 {
     const lt_tensor *q = &step->args[0].tensor, *k = &step->args[1].tensor, *v = &step->args[2].tensor;
     size_t keys = (size_t)k->dim[2], bytes = 0;
-    if (step->n_in > 3) {
-        const lt_tensor *mask = &step->args[3].tensor;
+    int at = lt_sdpa_find_inputs(&step->attrs.sdpa).mask;
+    if (at >= 0) {
+        const lt_tensor *mask = &step->args[at].tensor;
         int64_t dim[3];
         mask_shape(mask, dim);
         size_t rows = (size_t)(dim[0] * dim[1] * dim[2]);
@@ -240,7 +278,8 @@ lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch)
             tensor->dim[3] > LT_ATTEND_DIM)
             return NULL;
     }
-    if (step->n_in > 3 && step->args[3].tensor.rank == 0) return NULL;
+    int mask = lt_sdpa_find_inputs(&step->attrs.sdpa).mask;
+    if (mask >= 0 && step->args[mask].tensor.rank == 0) return NULL;
     *scratch = sdpa_scratch(step);
     return run_sdpa;
 }

@@ -106,8 +106,12 @@ typedef struct lt_attrs_norm {
     int n_dims;
     double eps;
 } lt_attrs_norm; /* over the last n_dims */
+/* The optional inputs follow query, key and value in the order in which they are named here. */
 typedef struct lt_attrs_sdpa {
-    bool causal;
+    bool causal;    /* row l looks at keys 0 … l */
+    bool has_mask;  /* added to the scores, or bool */
+    bool has_last;  /* per row, the last key that it looks at */
+    bool has_first; /* and the first */
     double scale;
 } lt_attrs_sdpa;
 /* Output o of a convolution reads input o * stride + k * dilation - padding; of a transposed one, input i

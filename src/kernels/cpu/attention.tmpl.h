@@ -247,7 +247,13 @@ LT_INLINE void value_block(const lt_attend *t, lt_attend_state *s, int type, int
 
 /* ---- Whole calls ---- */
 
-LT_INLINE void begin(const lt_attend *t, lt_attend_state *s, int type)
+/* A row of queries, times the scale. */
+LT_INLINE void take_query(int type, const void *q, int64_t dim, vf scale, float *to)
+{
+    for (int64_t d = 0; d < dim; d += LANES) vf_store(to + d, vf_mul(scale, load_left(type, q, d, dim - d)));
+}
+
+static void begin(const lt_attend *t, lt_attend_state *s)
 {
     enum { STEP = WIDE * LANES };
     s->room = block_keys(t);
@@ -255,8 +261,12 @@ LT_INLINE void begin(const lt_attend *t, lt_attend_state *s, int type)
     s->out_stride = (t->value_dim + STEP - 1) / STEP * STEP;
     vf scale = vf_set(t->scale);
     for (int64_t r = 0; r < t->rows; r++) {
-        for (int64_t d = 0; d < t->dim; d += LANES)
-            vf_store(s->q + r * s->q_stride + d, vf_mul(scale, load_left(type, t->row[r].q, d, t->dim - d)));
+        float *to = s->q + r * s->q_stride;
+        switch (t->q_type) {
+        case LT_GEMM_F32: take_query(LT_GEMM_F32, t->row[r].q, t->dim, scale, to); break;
+        case LT_GEMM_BF16: take_query(LT_GEMM_BF16, t->row[r].q, t->dim, scale, to); break;
+        default: take_query(LT_GEMM_F16, t->row[r].q, t->dim, scale, to); break;
+        }
         for (int64_t d = 0; d < s->out_stride; d += LANES)
             vf_store(s->out + r * s->out_stride + d, vf_zero());
         s->most[r] = -INFINITY;
@@ -264,21 +274,29 @@ LT_INLINE void begin(const lt_attend *t, lt_attend_state *s, int type)
     }
 }
 
-LT_INLINE void finish(const lt_attend *t, const lt_attend_state *s, int type)
+/* `n` sums, times the scale, as a result. */
+LT_INLINE void give_result(int type, const float *from, int64_t n, vf scale, void *to)
+{
+    for (int64_t d = 0; d < n; d += LANES) store_left(type, to, d, n - d, vf_mul(scale, vf_load(from + d)));
+}
+
+static void finish(const lt_attend *t, const lt_attend_state *s)
 {
     for (int64_t r = 0; r < t->rows; r++) {
         const float *from = s->out + r * s->out_stride;
         float *part = t->partial ? t->partial + r * (LT_ATTEND_PARTIAL + t->value_dim) : NULL;
-        float none = s->sum[r] > 0 || isnan(s->sum[r]) ? 1 / s->sum[r] : 0;
-        vf scale = vf_set(part ? 1 : none);
-        for (int64_t d = 0; d < t->value_dim; d += LANES) {
-            vf x = vf_mul(scale, vf_load(from + d));
-            if (part) store_left(LT_GEMM_F32, part + LT_ATTEND_PARTIAL, d, t->value_dim - d, x);
-            else store_left(type, t->row[r].out, d, t->value_dim - d, x);
+        if (part) {
+            part[0] = s->most[r];
+            part[1] = s->sum[r];
+            give_result(LT_GEMM_F32, from, t->value_dim, vf_set(1), part + LT_ATTEND_PARTIAL);
+            continue;
         }
-        if (!part) continue;
-        part[0] = s->most[r];
-        part[1] = s->sum[r];
+        vf scale = vf_set(s->sum[r] > 0 || isnan(s->sum[r]) ? 1 / s->sum[r] : 0);
+        switch (t->q_type) {
+        case LT_GEMM_F32: give_result(LT_GEMM_F32, from, t->value_dim, scale, t->row[r].out); break;
+        case LT_GEMM_BF16: give_result(LT_GEMM_BF16, from, t->value_dim, scale, t->row[r].out); break;
+        default: give_result(LT_GEMM_F16, from, t->value_dim, scale, t->row[r].out); break;
+        }
     }
 }
 
@@ -286,7 +304,7 @@ LT_INLINE void attend(const lt_attend *t, int type)
 {
     lt_attend_state s;
     int64_t first = t->end, last = t->begin;
-    begin(t, &s, type);
+    begin(t, &s);
     for (int64_t r = 0; r < t->rows; r++) {
         if (t->row[r].first >= t->row[r].last) continue;
         first = lt_min_i64(first, t->row[r].first);
@@ -300,7 +318,7 @@ LT_INLINE void attend(const lt_attend *t, int type)
         for (int64_t r = 0; r < t->rows; r++) soften(&t->row[r], &s, r, at, n);
         value_block(t, &s, type, at, n);
     }
-    finish(t, &s, type);
+    finish(t, &s);
 }
 
 LT_INLINE void merge(int type, const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out)

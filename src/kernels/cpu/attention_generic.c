@@ -15,14 +15,20 @@ static void put_f32(void *array, int64_t i, float value) { ((float *)array)[i] =
 static void put_bf16(void *array, int64_t i, float value) { ((uint16_t *)array)[i] = lt_f32_to_bf16(value); }
 static void put_f16(void *array, int64_t i, float value) { ((uint16_t *)array)[i] = lt_f32_to_f16(value); }
 
+static const lt_get get_as[LT_GEMM_TYPES] = {
+    [LT_GEMM_F32] = get_f32, [LT_GEMM_BF16] = get_bf16, [LT_GEMM_F16] = get_f16};
+static const lt_put put_as[LT_GEMM_TYPES] = {
+    [LT_GEMM_F32] = put_f32, [LT_GEMM_BF16] = put_bf16, [LT_GEMM_F16] = put_f16};
+
 static float score(const lt_attend *t, const struct lt_attend_row *row, int64_t key, lt_get get)
 {
     float sum = 0;
-    for (int64_t d = 0; d < t->dim; d++) sum += get(row->q, d) * get(t->k, key * t->k_stride + d);
+    lt_get get_q = get_as[t->q_type];
+    for (int64_t d = 0; d < t->dim; d++) sum += get_q(row->q, d) * get(t->k, key * t->k_stride + d);
     return sum * t->scale + (row->mask ? row->mask[key] : 0);
 }
 
-static void attend_row(const lt_attend *t, int64_t r, lt_get get, lt_put put)
+static void attend_row(const lt_attend *t, int64_t r, lt_get get)
 {
     const struct lt_attend_row *row = &t->row[r];
     float most = -INFINITY, sum = 0, out[LT_ATTEND_DIM] = {0};
@@ -40,7 +46,7 @@ static void attend_row(const lt_attend *t, int64_t r, lt_get get, lt_put put)
     float scale = sum > 0 || isnan(sum) ? 1 / sum : 0;
     for (int64_t d = 0; d < t->value_dim; d++)
         if (part) part[LT_ATTEND_PARTIAL + d] = out[d];
-        else put(row->out, d, out[d] * scale);
+        else put_as[t->q_type](row->out, d, out[d] * scale);
     if (!part) return;
     part[0] = most;
     part[1] = sum;
@@ -63,7 +69,7 @@ static void merge(const float *parts, int64_t n, int64_t stride, int64_t value_d
 #define DEFINE(name)                                                                                      \
     static void attend_##name(const lt_attend *t)                                                         \
     {                                                                                                     \
-        for (int64_t r = 0; r < t->rows; r++) attend_row(t, r, get_##name, put_##name);                   \
+        for (int64_t r = 0; r < t->rows; r++) attend_row(t, r, get_##name);                               \
     }                                                                                                     \
     static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out) \
     {                                                                                                     \

@@ -40,9 +40,11 @@ typedef struct lt_gemm {
 } lt_gemm;
 
 /* Attention of some query rows over one head's keys and values: softmax(scale * q k' + mask) v, in float32.
- * Rows and keys are contiguous elements of the slot's type. A row that looks at no key gives zeros. */
+ * Keys and values are contiguous elements of the slot's type, queries and results of their own. A row that
+ * looks at no key gives zeros. */
 enum { LT_ATTEND_ROWS = 48, LT_ATTEND_DIM = 256 };
 typedef struct lt_attend {
+    lt_gemm_type q_type;    /* of queries and results */
     int64_t rows;           /* at most LT_ATTEND_ROWS */
     int64_t dim, value_dim; /* at most LT_ATTEND_DIM: of queries and keys; of values and results */
     int64_t begin, end;     /* keys that this call looks at; begin is a multiple of LT_ATTEND_CHUNK */
