@@ -20,7 +20,7 @@ typedef struct lt_sdpa {
     lt_grid last_key, first_key; /* int64 as [B,1,L,1]; data NULL: there is none */
     int64_t batch, heads, groups, length, keys, dim, value_dim;
     bool causal;
-    float scale;
+    float scale, empty; /* see lt_attend */
 
     /* The mask as float32; step[3] is 1. Rows that are different in memory have one range each. */
     lt_grid mask, mask_in; /* mask.data NULL: none; mask_in: as it came */
@@ -162,6 +162,7 @@ static void attend_work(void *context, int64_t begin, int64_t end)
                       .dim = s->dim,
                       .value_dim = s->value_dim,
                       .scale = s->scale,
+                      .empty = s->empty,
                       .k_stride = s->k.step[2],
                       .v_stride = s->v.step[2],
                       .end = s->keys};
@@ -193,7 +194,7 @@ static void merge_work(void *context, int64_t begin, int64_t end)
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i % rows, g = i / rows % s->groups, b = i / rows / s->groups;
         const float *parts = s->parts + ((b * s->groups + g) * s->chunks * rows + r) * row;
-        s->cpu->kernels.attend_merge[s->q_type](parts, s->chunks, rows * row, s->value_dim,
+        s->cpu->kernels.attend_merge[s->q_type](parts, s->chunks, rows * row, s->value_dim, s->empty,
                                                 grid_at(&s->out, b, g * group + r % group, r / group));
     }
 }
@@ -233,7 +234,8 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
                  .dim = q->dim[3],
                  .value_dim = v->dim[3],
                  .causal = call->attrs->sdpa.causal,
-                 .scale = (float)call->attrs->sdpa.scale};
+                 .scale = (float)call->attrs->sdpa.scale,
+                 .empty = call->attrs->sdpa.empty_nan ? NAN : 0};
     char *scratch = call->scratch;
     if (lathe_tensor_count(call->out) == 0) return;
     lt_float_type(q->dtype, &s.q_type);

@@ -112,6 +112,7 @@ typedef struct lt_attrs_sdpa {
     bool has_mask;  /* added to the scores, or bool */
     bool has_last;  /* per row, the last key that it looks at */
     bool has_first; /* and the first */
+    bool empty_nan; /* a row that sees no key gives NaN, as a softmax of its own does, not zeros */
     double scale;
 } lt_attrs_sdpa;
 /* Output o of a convolution reads input o * stride + k * dilation - padding; of a transposed one, input i

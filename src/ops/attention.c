@@ -2,7 +2,8 @@
  * head h reads key head h / (H / G)). Optional inputs, as the attributes say: a mask that broadcasts to
  * [B,H,L,S], bool (true: look) or added; the last and the first key that a row looks at, int64 that broadcast
  * to [B,L]. Keys and values may be stored in another type than the query, which gives the type of the result.
- * Softmax in float32 (float64 for float64). A row that may look at nothing gives zeros, as PyTorch's. */
+ * Softmax in float32 (float64 for float64). A row that may look at nothing gives zeros, as PyTorch's, or NaN
+ * where the attributes say so. */
 #include <math.h>
 
 #include "ops/convert.h"
@@ -20,6 +21,7 @@ typedef struct lt_attention {
     const char *mask;               /* NULL: none */
     int64_t mask_step[2];           /* bytes: row, key */
     lt_dtype mask_dtype;
+    bool empty_nan;
     double scale;
 } lt_attention;
 
@@ -170,6 +172,7 @@ static lt_attention describe(const lt_op_call *call, const lt_attention_grids *g
         .keys = k->dim[2],
         .mask_dtype = mask < 0 ? LATHE_DTYPE_COUNT : call->in[mask].dtype,
         .mask_step = {0, g->mask.step[3]},
+        .empty_nan = call->attrs->sdpa.empty_nan,
         .scale = call->attrs->sdpa.scale,
         .scores = {.k = q->dim[3],
                    .a_dtype = q->dtype,

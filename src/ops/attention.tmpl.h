@@ -33,6 +33,7 @@ static void FN(find_range)(const lt_attention *block, int64_t *from, int64_t *to
     }
     *from = lt_min_i64(low, high);
     *to = high;
+    if (*from == *to && block->empty_nan) *to = *from + 1; /* so that there is a score to be NaN */
 }
 
 /* Scales, masks and normalises a row of scores of keys `from` … `to` - 1. */
@@ -57,7 +58,7 @@ static void FN(soften)(const lt_attention *block, int64_t row, int64_t from, int
         x[i] = looks ? M(exp)(x[i] - largest) : 0;
         sum += x[i];
     }
-    T inverse = looks ? (T)(1 / sum) : 0;
+    T inverse = looks ? (T)(1 / sum) : block->empty_nan ? (T)NAN : 0;
     for (int64_t i = 0; i < n; i++) x[i] *= inverse;
 }
 

@@ -252,6 +252,7 @@ static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, lt_dtype stored, int
                                              .has_mask = mask,
                                              .has_last = kind == MASK_LAST || kind == MASK_WINDOW,
                                              .has_first = kind == MASK_WINDOW,
+                                             .empty_nan = kind == MASK_WINDOW,
                                              .scale = 0.2}}}};
     snprintf(name, sizeof name, "sdpa %s over %s mask %d, %lld heads of %lld, %lld rows, %lld keys",
              lathe_dtype_name(dtype), lathe_dtype_name(stored), kind, (long long)s->heads,

@@ -291,7 +291,7 @@ static void finish(const lt_attend *t, const lt_attend_state *s)
             give_result(LT_GEMM_F32, from, t->value_dim, vf_set(1), part + LT_ATTEND_PARTIAL);
             continue;
         }
-        vf scale = vf_set(s->sum[r] > 0 || isnan(s->sum[r]) ? 1 / s->sum[r] : 0);
+        vf scale = vf_set(s->sum[r] > 0 || isnan(s->sum[r]) ? 1 / s->sum[r] : t->empty);
         switch (t->q_type) {
         case LT_GEMM_F32: give_result(LT_GEMM_F32, from, t->value_dim, scale, t->row[r].out); break;
         case LT_GEMM_BF16: give_result(LT_GEMM_BF16, from, t->value_dim, scale, t->row[r].out); break;
@@ -321,7 +321,8 @@ LT_INLINE void attend(const lt_attend *t, int type)
     finish(t, &s);
 }
 
-LT_INLINE void merge(int type, const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out)
+LT_INLINE void merge(int type, const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty,
+                     void *out)
 {
     float most = -INFINITY, sum = 0, weight[LANES];
     float total[LT_ATTEND_DIM];
@@ -336,16 +337,17 @@ LT_INLINE void merge(int type, const float *parts, int64_t n, int64_t stride, in
             vf_store(total + d, vf_fma(e, load_left(LT_GEMM_F32, part, LT_ATTEND_PARTIAL + d, value_dim - d),
                                        vf_load(total + d)));
     }
-    vf scale = vf_set(sum > 0 || isnan(sum) ? 1 / sum : 0);
+    vf scale = vf_set(sum > 0 || isnan(sum) ? 1 / sum : empty);
     for (int64_t d = 0; d < value_dim; d += LANES)
         store_left(type, out, d, value_dim - d, vf_mul(scale, vf_load(total + d)));
 }
 
-#define DEFINE(name, type)                                                                                \
-    static void attend_##name(const lt_attend *t) { attend(t, type); }                                    \
-    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out) \
-    {                                                                                                     \
-        merge(type, parts, n, stride, value_dim, out);                                                    \
+#define DEFINE(name, type)                                                                                  \
+    static void attend_##name(const lt_attend *t) { attend(t, type); }                                      \
+    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty, \
+                             void *out)                                                                     \
+    {                                                                                                       \
+        merge(type, parts, n, stride, value_dim, empty, out);                                               \
     }
 
 DEFINE(f32, LT_GEMM_F32)

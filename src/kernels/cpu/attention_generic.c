@@ -43,7 +43,7 @@ static void attend_row(const lt_attend *t, int64_t r, lt_get get)
         for (int64_t d = 0; d < t->value_dim; d++) out[d] += weight * get(t->v, key * t->v_stride + d);
     }
     float *part = t->partial ? t->partial + r * (LT_ATTEND_PARTIAL + t->value_dim) : NULL;
-    float scale = sum > 0 || isnan(sum) ? 1 / sum : 0;
+    float scale = sum > 0 || isnan(sum) ? 1 / sum : t->empty;
     for (int64_t d = 0; d < t->value_dim; d++)
         if (part) part[LT_ATTEND_PARTIAL + d] = out[d];
         else put_as[t->q_type](row->out, d, out[d] * scale);
@@ -52,7 +52,8 @@ static void attend_row(const lt_attend *t, int64_t r, lt_get get)
     part[1] = sum;
 }
 
-static void merge(const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out, lt_put put)
+static void merge(const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty, void *out,
+                  lt_put put)
 {
     float most = -INFINITY, sum = 0, total[LT_ATTEND_DIM] = {0};
     for (int64_t i = 0; i < n; i++) most = parts[i * stride] > most ? parts[i * stride] : most;
@@ -62,18 +63,19 @@ static void merge(const float *parts, int64_t n, int64_t stride, int64_t value_d
         sum += weight * part[1];
         for (int64_t d = 0; d < value_dim; d++) total[d] += weight * part[LT_ATTEND_PARTIAL + d];
     }
-    float scale = sum > 0 || isnan(sum) ? 1 / sum : 0;
+    float scale = sum > 0 || isnan(sum) ? 1 / sum : empty;
     for (int64_t d = 0; d < value_dim; d++) put(out, d, total[d] * scale);
 }
 
-#define DEFINE(name)                                                                                      \
-    static void attend_##name(const lt_attend *t)                                                         \
-    {                                                                                                     \
-        for (int64_t r = 0; r < t->rows; r++) attend_row(t, r, get_##name);                               \
-    }                                                                                                     \
-    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out) \
-    {                                                                                                     \
-        merge(parts, n, stride, value_dim, out, put_##name);                                              \
+#define DEFINE(name)                                                                                        \
+    static void attend_##name(const lt_attend *t)                                                           \
+    {                                                                                                       \
+        for (int64_t r = 0; r < t->rows; r++) attend_row(t, r, get_##name);                                 \
+    }                                                                                                       \
+    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty, \
+                             void *out)                                                                     \
+    {                                                                                                       \
+        merge(parts, n, stride, value_dim, empty, out, put_##name);                                         \
     }
 
 DEFINE(f32)

@@ -40,8 +40,7 @@ typedef struct lt_gemm {
 } lt_gemm;
 
 /* Attention of some query rows over one head's keys and values: softmax(scale * q k' + mask) v, in float32.
- * Keys and values are contiguous elements of the slot's type, queries and results of their own. A row that
- * looks at no key gives zeros. */
+ * Keys and values are contiguous elements of the slot's type, queries and results of their own. */
 enum { LT_ATTEND_ROWS = 48, LT_ATTEND_DIM = 256 };
 typedef struct lt_attend {
     lt_gemm_type q_type;    /* of queries and results */
@@ -49,6 +48,7 @@ typedef struct lt_attend {
     int64_t dim, value_dim; /* at most LT_ATTEND_DIM: of queries and keys; of values and results */
     int64_t begin, end;     /* keys that this call looks at; begin is a multiple of LT_ATTEND_CHUNK */
     float scale;
+    float empty;                /* what the results of a row that looks at no key are: 0 or NaN */
     const void *k, *v;          /* key 0, [dim]; value 0, [value_dim] */
     int64_t k_stride, v_stride; /* elements from key to key */
     struct lt_attend_row {
@@ -91,9 +91,10 @@ typedef struct lt_cpu_kernels {
     void (*attend[LT_GEMM_TYPES])(const lt_attend *task);
     /* The first key that a mask row lets through, and one past the last; equal when there is none. */
     void (*attend_range)(const float *mask, int64_t keys, int64_t *first, int64_t *last);
-    /* One row from the parts of its chunks, which lie `stride` floats apart, in their order. */
+    /* One row from the parts of its chunks, which lie `stride` floats apart, in their order; `empty`: see
+     * lt_attend. */
     void (*attend_merge[LT_GEMM_TYPES])(const float *parts, int64_t n, int64_t stride, int64_t value_dim,
-                                        void *out);
+                                        float empty, void *out);
 
     /* out[i] = f(x[i], y[i]); y is NULL for functions of one operand. out may be x or y. */
     void (*row[LT_ROW_OPS])(const float *x, const float *y, float *out, int64_t n);
