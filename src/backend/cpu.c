@@ -47,13 +47,20 @@ bool lt_last_is_dense(const lt_tensor *tensor)
     return last < 0 || tensor->stride[last] == 1 || tensor->dim[last] <= 1;
 }
 
+/* The operators that have fast forms, and who knows for which types and layouts. */
+static const struct {
+    lt_op op;
+    lt_cpu_run (*bind)(const lt_step *step, size_t *scratch);
+} bindings[] = {
+    {LT_OP_LINEAR, lt_bind_linear},
+    {LT_OP_SDPA, lt_bind_sdpa},
+};
+
 lt_cpu_run lt_cpu_bind(const lt_cpu *cpu, const lt_step *step, size_t *scratch)
 {
     (void)cpu;
     *scratch = 0;
-    switch (step->op) {
-    case LT_OP_LINEAR: return lt_bind_linear(step, scratch);
-    case LT_OP_SDPA: return lt_bind_sdpa(step, scratch);
-    default: return NULL;
-    }
+    for (size_t i = 0; i < LT_COUNT(bindings); i++)
+        if (bindings[i].op == step->op) return bindings[i].bind(step, scratch);
+    return NULL;
 }

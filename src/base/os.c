@@ -1,5 +1,5 @@
 /* POSIX side of os.h. */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #include "base/os.h"
 
 #include <errno.h>
@@ -87,6 +87,13 @@ void *lt_os_alloc(size_t bytes)
 }
 
 void lt_os_free(void *memory) { free(memory); }
+
+void lt_os_discard(const void *data, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)data + page - 1) / page * page,
+              end = ((uintptr_t)data + bytes) / page * page;
+    if (begin < end) madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
 
 double lt_os_seconds(void)
 {

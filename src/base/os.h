@@ -20,6 +20,9 @@ lathe_status lt_file_write(const char *path, const void *data, size_t size, lath
 void *lt_os_alloc(size_t bytes);
 void lt_os_free(void *memory);
 
+/* Gives back the memory of whole pages of a mapped file: they are read again when they are touched. */
+void lt_os_discard(const void *data, size_t bytes);
+
 double lt_os_seconds(void); /* monotonic */
 
 #endif

@@ -64,7 +64,7 @@ const lt_node *lt_graph_producer(const lt_graph *graph, lt_id value)
 
 static void print_value(const lt_graph *graph, lt_id id, lt_text *text)
 {
-    static const char kinds[] = "iwsc%";
+    static const char kinds[] = "iwsc%h";
     const lt_value *value = &graph->values[id];
     if (value->kind == LT_VALUE_TEMP) lt_text_printf(text, "%%%u", id);
     else if (value->kind == LT_VALUE_CONST) lt_text_printf(text, "c%u", id);

@@ -13,7 +13,8 @@ typedef enum lt_value_kind {
     LT_VALUE_WEIGHT, /* index: which weight of the model */
     LT_VALUE_STATE,  /* index: which state of the graph */
     LT_VALUE_CONST,  /* data: its contiguous bytes */
-    LT_VALUE_TEMP    /* index: the node that makes it */
+    LT_VALUE_TEMP,   /* index: the node that makes it */
+    LT_VALUE_HOISTED /* index: which value that was computed beforehand (pass/hoist.h) */
 } lt_value_kind;
 
 typedef struct lt_value {

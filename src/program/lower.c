@@ -94,6 +94,7 @@ static lathe_status place_leaf(lt_lowering *lo, lt_id id)
     switch (value->kind) {
     case LT_VALUE_INPUT: place->operand.kind = LT_BUFFER_INPUT; break;
     case LT_VALUE_STATE: place->operand.kind = LT_BUFFER_STATE; break;
+    case LT_VALUE_HOISTED: place->operand.kind = LT_BUFFER_HOISTED; break;
     case LT_VALUE_WEIGHT:
         place->operand.kind = LT_BUFFER_WEIGHT;
         return lo->weights->strides(lo->weights->context, value->index, place->operand.tensor.stride,

@@ -11,7 +11,8 @@ typedef enum lt_buffer_kind {
     LT_BUFFER_OUTPUT, /* index: which output */
     LT_BUFFER_WEIGHT, /* index: which weight of the model */
     LT_BUFFER_STATE,  /* index: which state */
-    LT_BUFFER_CONST   /* index: which constant */
+    LT_BUFFER_CONST,  /* index: which constant */
+    LT_BUFFER_HOISTED /* index: which value that was computed beforehand */
 } lt_buffer_kind;
 
 /* Where a tensor lies. */

@@ -29,15 +29,22 @@ struct lathe_model {
     lt_weights *given;                       /* the weights files; NULL when there are none */
     const char *paths[LT_MAX_WEIGHTS_FILES]; /* of these, in the arena */
     uint32_t n_paths, n_user_inputs, n_user_outputs;
-    lt_text unsupported; /* the report; filled on first need */
-    lt_text notes;       /* what was done with weights that the user should know */
-    bool looked;         /* whether it was */
+    struct lt_hoisted *hoisted; /* values computed from weights alone, shared by all sessions (hoisted.h) */
+    lt_text unsupported;        /* the report; filled on first need */
+    lt_text notes;              /* what was done with weights that the user should know */
+    bool looked;                /* whether it was */
 };
 
 /* Finds the bytes of a weight: in the weights files, in the archive, or as the tie of
  * a weight that is not used itself. An error names the weight when there are none, or when they do not fit.
  */
 lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_error *err) LT_MUST_USE;
+
+/* How the weights lie, for lowering; finds those that are asked for. */
+lt_weight_layout lt_model_layout(lathe_model *model);
+
+/* Gives back the memory of a weight that lies in a file's mapping; it is read again when it is needed. */
+void lt_model_discard_weight(lathe_model *model, uint32_t index);
 
 /* The user input or output of that number among exported->inputs / outputs. */
 const lt_xinput *lt_model_user_input(const lathe_model *model, size_t index);

@@ -138,6 +138,23 @@ lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_erro
     return found ? take(model, found, index, err) : missing(model, index, err);
 }
 
+static lathe_status weight_strides(void *context, uint32_t weight, int64_t *stride, lathe_error *err)
+{
+    lathe_model *model = context;
+    LT_TRY(lt_model_need_weight(model, weight, err));
+    memcpy(stride, model->weights[weight].stride, sizeof model->weights[weight].stride);
+    return LATHE_OK;
+}
+
+lt_weight_layout lt_model_layout(lathe_model *model) { return (lt_weight_layout){model, weight_strides}; }
+
+void lt_model_discard_weight(lathe_model *model, uint32_t index)
+{
+    const lt_model_weight *weight = &model->weights[index];
+    if (weight->data && !weight->owned)
+        lt_os_discard(weight->data, lt_type_bytes(&model->exported->weights[index].type));
+}
+
 /* ---- Weights for measurements ---- */
 
 static uint64_t next_random(uint64_t *state)

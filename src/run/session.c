@@ -2,35 +2,23 @@
  * buffers; weights belong to the model and state to the session, so entries share them. */
 #include <string.h>
 
-#include "backend/cpu.h"
 #include "ops/convert.h"
 #include "pass/pass.h"
-#include "run/model.h"
-
-/* An operand of a step whose address is only known when a run starts: an input or a state. */
-typedef struct lt_patch {
-    lt_tensor *tensor;
-    void *const *base; /* where the session keeps the address of the buffer */
-    int64_t offset;    /* bytes */
-} lt_patch;
+#include "run/exec.h"
+#include "run/hoisted.h"
 
 typedef struct lt_entry {
     struct lt_entry *next;
     lt_arena *arena;
     int64_t *bindings; /* [n_symbols] */
     lt_program *program;
-    lt_op_call *calls; /* [n_steps], ready to run */
-    lt_cpu_run *runs;  /* [n_steps]: the fast form; NULL: the operator\'s reference */
-    lt_patch *patches; /* [n_patches] */
-    void *memory, *scratch;
-    void **outputs; /* [n_outputs]; NULL where there is no tensor */
-    uint32_t n_patches;
+    lt_exec exec;
+    lt_hoisted_set hoisted;
 } lt_entry;
 
 typedef struct lt_session_input {
     lt_type type;    /* rank -1: not set yet */
-    void *data;      /* our copy, contiguous */
-    size_t capacity; /* bytes at data */
+    size_t capacity; /* bytes of its copy */
     bool kept;       /* it is state: only its sizes count */
 } lt_session_input;
 
@@ -39,6 +27,7 @@ struct lathe_session {
     lt_cpu *cpu;              /* NULL: everything runs on references */
     int optimize;             /* 0 … LT_OPTIMIZE_MAX */
     lt_session_input *inputs; /* [n_inputs] */
+    void **input_data;        /* [n_inputs]: our copies, contiguous */
     int64_t *bindings;        /* [n_symbols]: values of the symbols in the inputs that are set */
     struct lt_state_pair *pairs;
     lt_entry *entries, *current;
@@ -49,9 +38,8 @@ struct lathe_session {
 
 static void entry_destroy(lt_entry *entry)
 {
-    for (uint32_t i = 0; entry->outputs && i < entry->program->n_outputs; i++) lt_os_free(entry->outputs[i]);
-    lt_os_free(entry->memory);
-    lt_os_free(entry->scratch);
+    lt_exec_destroy(&entry->exec);
+    lt_hoisted_release(&entry->hoisted);
     lt_arena_destroy(entry->arena);
     lt_heap_free(entry);
 }
@@ -63,10 +51,12 @@ void lathe_session_close(lathe_session *session)
         next = entry->next;
         entry_destroy(entry);
     }
-    for (uint32_t i = 0; session->inputs && i < session->n_inputs; i++) lt_os_free(session->inputs[i].data);
+    for (uint32_t i = 0; session->input_data && i < session->n_inputs; i++)
+        lt_os_free(session->input_data[i]);
     for (uint32_t i = 0; session->states && i < session->n_states; i++) lt_os_free(session->states[i]);
     lt_cpu_destroy(session->cpu);
     lt_heap_free(session->inputs);
+    lt_heap_free(session->input_data);
     lt_heap_free(session->bindings);
     lt_heap_free(session->states);
     lt_heap_free(session->state_types);
@@ -94,7 +84,9 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     if (!reference) LT_TRY(lt_cpu_create(options ? options->threads : 0, &session->cpu, err));
     session->n_inputs = (uint32_t)lathe_model_input_count(model);
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
-    if (!session->inputs) return lt_out_of_memory(err, session->n_inputs, sizeof *session->inputs);
+    session->input_data = lt_heap_alloc(session->n_inputs, sizeof *session->input_data);
+    if (!session->inputs || !session->input_data)
+        return lt_out_of_memory(err, session->n_inputs, sizeof *session->inputs);
     for (uint32_t i = 0; i < session->n_inputs; i++) session->inputs[i].type.rank = -1;
     session->bindings = lt_heap_alloc(model->exported->n_symbols, sizeof *session->bindings);
     if (!session->bindings)
@@ -160,15 +152,16 @@ lathe_status lathe_session_set_input(lathe_session *session, size_t index, const
     lt_type type = lt_tensor_type(tensor);
     LT_TRY(lt_type_check(&type, label, err));
     size_t bytes = lt_type_bytes(&type);
-    if (!input->data || bytes > input->capacity) {
+    void **copy_of = &session->input_data[index];
+    if (!*copy_of || bytes > input->capacity) {
         void *data;
         LT_TRY(allocate(bytes, &data, err));
-        lt_os_free(input->data);
-        input->data = data;
+        lt_os_free(*copy_of);
+        *copy_of = data;
         input->capacity = bytes;
     }
     input->type = type;
-    lt_tensor copy = lt_tensor_of(&type, input->data);
+    lt_tensor copy = lt_tensor_of(&type, *copy_of);
     lt_tensor_copy(tensor, &copy);
     return LATHE_OK;
 }
@@ -255,95 +248,38 @@ lathe_status lathe_session_reset(lathe_session *session, lathe_error *err)
 
 /* ---- Entries ---- */
 
-static lathe_status weight_strides(void *context, uint32_t weight, int64_t *stride, lathe_error *err)
-{
-    lathe_model *model = context;
-    LT_TRY(lt_model_need_weight(model, weight, err));
-    memcpy(stride, model->weights[weight].stride, sizeof model->weights[weight].stride);
-    return LATHE_OK;
-}
-
-static lathe_status compile_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
+static lathe_status import(lathe_session *session, lt_entry *entry, lt_graph **graph, lathe_error *err)
 {
     lathe_model *model = session->model;
     lt_import_options options = {.bindings = entry->bindings,
                                  .table = model->table,
                                  .pairs = session->pairs,
                                  .n_pairs = session->n_pairs};
-    lt_graph *graph;
     lt_text report = {0};
-    lathe_status status = lt_import(model->exported, &options, entry->arena, &graph, &report, err);
+    lathe_status status = lt_import(model->exported, &options, entry->arena, graph, &report, err);
     if (status != LATHE_OK && report.data && err && report.length > strlen(err->message) + 1)
         lt_error_set(err, status, "%s", report.data);
     lt_text_free(&report);
-    LT_TRY(status);
-    LT_TRY(lt_passes_run(&graph, session->optimize, NULL, err));
-    return lt_program_build(graph, &(lt_weight_layout){model, weight_strides}, &entry->program, err);
-}
-
-static void resolve_operand(lathe_session *session, lt_entry *entry, const lt_operand *operand,
-                            lt_tensor *out)
-{
-    char *base = NULL;
-    *out = operand->tensor;
-    switch (operand->kind) {
-    case LT_BUFFER_ARENA: base = entry->memory; break;
-    case LT_BUFFER_OUTPUT: base = entry->outputs[operand->index]; break;
-    case LT_BUFFER_CONST: base = (char *)(uintptr_t)entry->program->consts[operand->index]->data; break;
-    case LT_BUFFER_WEIGHT: base = (char *)(uintptr_t)session->model->weights[operand->index].data; break;
-    case LT_BUFFER_STATE:
-    case LT_BUFFER_INPUT: {
-        bool state = operand->kind == LT_BUFFER_STATE;
-        void *const *where = state ? &session->states[operand->index] : &session->inputs[operand->index].data;
-        entry->patches[entry->n_patches++] =
-            (lt_patch){.tensor = out, .base = where, .offset = operand->offset};
-        return;
-    }
-    }
-    out->data = base + operand->offset;
-}
-
-static lathe_status prepare_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
-{
-    const lt_program *p = entry->program;
-    size_t n_args = 0;
-    for (uint32_t i = 0; i < p->n_steps; i++) n_args += p->steps[i].n_in + p->steps[i].n_out;
-    lt_tensor *tensors;
-    LT_ALLOC(entry->arena, tensors, n_args, err);
-    LT_ALLOC(entry->arena, entry->patches, n_args, err);
-    LT_ALLOC(entry->arena, entry->calls, p->n_steps, err);
-    for (uint32_t i = 0; i < p->n_steps; i++) {
-        const lt_step *step = &p->steps[i];
-        for (uint32_t k = 0; k < step->n_in + step->n_out; k++)
-            resolve_operand(session, entry, &step->args[k], &tensors[k]);
-        entry->calls[i] = (lt_op_call){.op = step->op,
-                                       .attrs = &step->attrs,
-                                       .in = tensors,
-                                       .out = tensors + step->n_in,
-                                       .n_in = (int)step->n_in,
-                                       .scratch = entry->scratch};
-        tensors += step->n_in + step->n_out;
-    }
-    return LATHE_OK;
+    return status;
 }
 
 static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
 {
-    LT_TRY(compile_entry(session, entry, err));
-    const lt_program *p = entry->program;
-    LT_TRY(allocate(p->arena_bytes, &entry->memory, err));
-    size_t scratch_bytes = p->scratch_bytes, wanted;
-    LT_ALLOC(entry->arena, entry->runs, p->n_steps, err);
-    for (uint32_t i = 0; i < p->n_steps; i++) {
-        entry->runs[i] = session->cpu ? lt_cpu_bind(session->cpu, &p->steps[i], &wanted) : NULL;
-        if (entry->runs[i] && wanted > scratch_bytes) scratch_bytes = wanted;
-    }
-    LT_TRY(allocate(scratch_bytes, &entry->scratch, err));
-    LT_ALLOC(entry->arena, entry->outputs, p->n_outputs, err);
-    for (uint32_t i = 0; i < p->n_outputs; i++)
-        if (p->outputs[i].rank >= 0) LT_TRY(allocate(lt_type_bytes(&p->outputs[i]), &entry->outputs[i], err));
-    LT_TRY(need_states(session, p, err));
-    return prepare_entry(session, entry, err);
+    lathe_model *model = session->model;
+    lt_graph *graph;
+    LT_TRY(import(session, entry, &graph, err));
+    LT_TRY(lt_passes_run(&graph, session->optimize, NULL, err));
+    if (session->optimize) LT_TRY(lt_hoisted_split(&entry->hoisted, model, session->cpu, &graph, err));
+    lt_weight_layout layout = lt_model_layout(model);
+    LT_TRY(lt_program_build(graph, &layout, &entry->program, err));
+    LT_TRY(need_states(session, entry->program, err));
+    lt_exec_buffers buffers = {.inputs = session->input_data,
+                               .states = session->states,
+                               .weights = model->weights,
+                               .hoisted = entry->hoisted.data};
+    LT_TRY(lt_exec_create(&entry->exec, entry->program, session->cpu, &buffers, entry->arena, err));
+    lt_hoisted_finish(&entry->hoisted, entry->program);
+    return LATHE_OK;
 }
 
 /* Entries kept at once: enough for the chunk sizes of a conversation, few enough for their buffers. */
@@ -412,19 +348,9 @@ static lathe_status note_step(const lathe_session *session, uint32_t i, lathe_st
 lathe_status lathe_session_run(lathe_session *session, lathe_error *err)
 {
     LT_TRY(choose_entry(session, err));
-    lt_entry *entry = session->current;
-    for (uint32_t i = 0; i < entry->n_patches; i++) {
-        const lt_patch *patch = &entry->patches[i];
-        patch->tensor->data = (char *)*patch->base + patch->offset;
-    }
-    for (uint32_t i = 0; i < entry->program->n_steps; i++) {
-        const lt_op_call *call = &entry->calls[i];
-        lathe_status status = LATHE_OK;
-        if (entry->runs[i]) entry->runs[i](session->cpu, call);
-        else status = lt_op_get(call->op)->ref(call, err);
-        if (status != LATHE_OK) return note_step(session, i, status, err);
-    }
-    return LATHE_OK;
+    uint32_t failed = 0;
+    lathe_status status = lt_exec_run(&session->current->exec, session->cpu, &failed, err);
+    return status == LATHE_OK ? status : note_step(session, failed, status, err);
 }
 
 lathe_status lathe_session_output(lathe_session *session, size_t index, lathe_tensor *out, lathe_error *err)
@@ -436,7 +362,7 @@ lathe_status lathe_session_output(lathe_session *session, size_t index, lathe_te
                 entry->program->n_outputs);
     *out = (lathe_tensor){.rank = -1};
     if (entry->program->outputs[index].rank >= 0)
-        *out = lt_tensor_of(&entry->program->outputs[index], entry->outputs[index]);
+        *out = lt_tensor_of(&entry->program->outputs[index], entry->exec.outputs[index]);
     return LATHE_OK;
 }
 

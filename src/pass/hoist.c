@@ -1,0 +1,225 @@
+/* Splits a graph at the values that are the same in every run. */
+#include "pass/hoist.h"
+
+#include <string.h>
+
+/* Results up to this size are kept even when little was needed to make them; larger ones only when they are
+ * at most GROWTH times as large as what they are made from. */
+enum { SMALL_BYTES = 1 << 24, GROWTH = 2, KEY_BYTES = 1 << 16 };
+
+typedef struct lt_splitter {
+    const lt_graph *from;
+    bool *fixed;    /* [n_values]: the same in every run */
+    lt_id *hoisted; /* [n_values]: its number among the hoisted values; LT_NONE */
+    lt_id *map;     /* [n_values]: the value of the new graph; LT_NONE: none yet */
+    lt_graph *to;
+    lathe_error *err;
+} lt_splitter;
+
+static bool is_view(const lt_node *node) { return lt_op_get(node->op)->flags & LT_OP_VIEW; }
+
+/* A view that can be expressed by strides whatever it shows: reshapes only of what lies row by row. */
+static bool is_free_view(const lt_graph *graph, const lt_node *node)
+{
+    if (!is_view(node)) return false;
+    if (node->op != LT_OP_RESHAPE) return true;
+    const lt_node *inner = lt_graph_producer(graph, node->in[0]);
+    return !inner || !is_view(inner) || (inner->op == LT_OP_RESHAPE && is_free_view(graph, inner));
+}
+
+static bool is_worth_keeping(const lt_splitter *s, const lt_node *node)
+{
+    double in = 0, out = 0;
+    for (uint32_t k = 0; k < node->n_in; k++) in += (double)lt_type_bytes(&s->from->values[node->in[k]].type);
+    for (int k = 0; k < lt_op_get(node->op)->n_out; k++)
+        out += (double)lt_type_bytes(&s->from->values[node->out + (lt_id)k].type);
+    return out <= SMALL_BYTES || out <= GROWTH * in;
+}
+
+static void find_fixed(lt_splitter *s)
+{
+    const lt_graph *g = s->from;
+    for (uint32_t i = 0; i < g->n_values; i++)
+        s->fixed[i] = g->values[i].kind == LT_VALUE_WEIGHT || g->values[i].kind == LT_VALUE_CONST;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const lt_node *node = &g->nodes[i];
+        bool fixed = is_free_view(g, node) || is_worth_keeping(s, node);
+        for (uint32_t k = 0; k < node->n_in; k++) fixed = fixed && s->fixed[node->in[k]];
+        for (int k = 0; k < lt_op_get(node->op)->n_out; k++) s->fixed[node->out + (lt_id)k] = fixed;
+    }
+}
+
+/* What the rest reads: the value itself, or what a free view of it shows. */
+static void need(lt_splitter *s, lt_hoist *out, lt_id id)
+{
+    if (!s->fixed[id]) return;
+    const lt_node *node = lt_graph_producer(s->from, id);
+    while (node && is_free_view(s->from, node)) {
+        id = node->in[0];
+        node = lt_graph_producer(s->from, id);
+    }
+    if (!node || s->hoisted[id] != LT_NONE) return;
+    s->hoisted[id] = out->n;
+    out->values[out->n++] = id;
+}
+
+static void find_needed(lt_splitter *s, lt_hoist *out)
+{
+    const lt_graph *g = s->from;
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        for (uint32_t k = 0; k < g->nodes[i].n_in && !s->fixed[g->nodes[i].out]; k++)
+            need(s, out, g->nodes[i].in[k]);
+    for (uint32_t i = 0; i < g->n_outputs; i++)
+        if (g->outputs[i] != LT_NONE) need(s, out, g->outputs[i]);
+    for (uint32_t i = 0; i < g->n_states; i++) need(s, out, g->states[i].after);
+}
+
+/* ---- Copying parts of a graph ---- */
+
+static lathe_status copy_value(lt_splitter *s, lt_id id, lt_value value)
+{
+    return lt_graph_add_value(s->to, &value, &s->map[id], s->err);
+}
+
+static lathe_status copy_node(lt_splitter *s, const lt_node *node)
+{
+    lt_id *in, out;
+    LT_ALLOC(s->to->arena, in, node->n_in, s->err);
+    for (uint32_t k = 0; k < node->n_in; k++) in[k] = s->map[node->in[k]];
+    LT_TRY(lt_graph_add_node(s->to, node->op, &node->attrs, in, node->n_in, node->source, &out, s->err));
+    for (int k = 0; k < lt_op_get(node->op)->n_out; k++) {
+        s->map[node->out + (lt_id)k] = out + (lt_id)k;
+        s->to->values[out + (lt_id)k].name = s->from->values[node->out + (lt_id)k].name;
+    }
+    return LATHE_OK;
+}
+
+static lathe_status copy_rest_values(lt_splitter *s)
+{
+    for (uint32_t i = 0; i < s->from->n_values; i++) {
+        lt_value value = s->from->values[i];
+        s->map[i] = LT_NONE;
+        if (s->hoisted[i] != LT_NONE) {
+            value.kind = LT_VALUE_HOISTED;
+            value.index = s->hoisted[i];
+        } else if (value.kind == LT_VALUE_TEMP) {
+            continue;
+        }
+        LT_TRY(copy_value(s, i, value));
+    }
+    return LATHE_OK;
+}
+
+static lathe_status copy_ends(lt_splitter *s)
+{
+    const lt_graph *g = s->from;
+    lt_graph *to = s->to;
+    to->n_inputs = g->n_inputs;
+    to->n_outputs = g->n_outputs;
+    LT_ALLOC(to->arena, to->inputs, g->n_inputs, s->err);
+    LT_ALLOC(to->arena, to->outputs, g->n_outputs, s->err);
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        to->inputs[i] = g->inputs[i] == LT_NONE ? LT_NONE : s->map[g->inputs[i]];
+    for (uint32_t i = 0; i < g->n_outputs; i++)
+        to->outputs[i] = g->outputs[i] == LT_NONE ? LT_NONE : s->map[g->outputs[i]];
+    for (uint32_t i = 0; i < g->n_states; i++) {
+        lt_state state = g->states[i];
+        uint32_t index;
+        state.before = s->map[state.before];
+        state.after = s->map[state.after];
+        LT_TRY(lt_graph_add_state(to, &state, &index, s->err));
+    }
+    return LATHE_OK;
+}
+
+/* Nodes of the rest: those that change from run to run, and views of what does not. */
+static lathe_status copy_rest(lt_splitter *s)
+{
+    const lt_graph *g = s->from;
+    LT_TRY(copy_rest_values(s));
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const lt_node *node = &g->nodes[i];
+        bool there = true;
+        for (uint32_t k = 0; k < node->n_in; k++) there = there && s->map[node->in[k]] != LT_NONE;
+        if (s->fixed[node->out] ? there && is_free_view(g, node) : true) LT_TRY(copy_node(s, node));
+    }
+    return copy_ends(s);
+}
+
+static lathe_status start(lt_splitter *s, lathe_error *err)
+{
+    s->err = err;
+    LT_ALLOC(s->from->arena, s->map, s->from->n_values, err);
+    return lt_graph_create(s->from->arena, &s->to, err);
+}
+
+lathe_status lt_hoist_split(const lt_graph *from, lt_hoist *out, lathe_error *err)
+{
+    lt_splitter s = {.from = from};
+    *out = (lt_hoist){0};
+    LT_TRY(start(&s, err));
+    LT_ALLOC(from->arena, s.fixed, from->n_values, err);
+    LT_ALLOC(from->arena, s.hoisted, from->n_values, err);
+    LT_ALLOC(from->arena, out->values, from->n_values, err);
+    for (uint32_t i = 0; i < from->n_values; i++) s.hoisted[i] = LT_NONE;
+    find_fixed(&s);
+    find_needed(&s, out);
+    out->rest = s.to;
+    return copy_rest(&s);
+}
+
+lathe_status lt_hoist_graph(const lt_graph *from, const lt_id *values, uint32_t n, lt_graph **out,
+                            lathe_error *err)
+{
+    lt_splitter s = {.from = from};
+    bool *wanted;
+    LT_TRY(start(&s, err));
+    LT_ALLOC(from->arena, wanted, from->n_values, err);
+    for (uint32_t i = 0; i < n; i++) wanted[values[i]] = true;
+    for (uint32_t i = from->n_nodes; i-- > 0;) {
+        const lt_node *node = &from->nodes[i];
+        bool reads = false;
+        for (int k = 0; k < lt_op_get(node->op)->n_out; k++) reads = reads || wanted[node->out + (lt_id)k];
+        wanted[node->out] = reads; /* stands for the node from here on */
+        for (uint32_t k = 0; k < node->n_in && reads; k++) wanted[node->in[k]] = true;
+    }
+    for (uint32_t i = 0; i < from->n_values; i++)
+        if (wanted[i] && from->values[i].kind != LT_VALUE_TEMP) LT_TRY(copy_value(&s, i, from->values[i]));
+    for (uint32_t i = 0; i < from->n_nodes; i++)
+        if (wanted[from->nodes[i].out]) LT_TRY(copy_node(&s, &from->nodes[i]));
+    s.to->n_outputs = n;
+    LT_ALLOC(from->arena, s.to->outputs, n, err);
+    for (uint32_t i = 0; i < n; i++) s.to->outputs[i] = s.map[values[i]];
+    *out = s.to;
+    return LATHE_OK;
+}
+
+/* ---- Keys ---- */
+
+static void append(lt_text *key, const void *bytes, size_t size) { lt_text_append(key, bytes, size); }
+
+bool lt_hoist_key(const lt_graph *from, lt_id id, lt_text *key)
+{
+    const lt_value *value = &from->values[id];
+    if (key->length > KEY_BYTES) return false;
+    append(key, &value->kind, sizeof value->kind);
+    append(key, &value->type, sizeof value->type);
+    if (value->kind == LT_VALUE_WEIGHT) {
+        append(key, &value->index, sizeof value->index);
+        return true;
+    }
+    if (value->kind == LT_VALUE_CONST) {
+        size_t bytes = lt_type_bytes(&value->type);
+        if (bytes <= KEY_BYTES) append(key, value->data, bytes);
+        return bytes <= KEY_BYTES;
+    }
+    const lt_node *node = lt_graph_producer(from, id);
+    uint32_t which = id - node->out;
+    append(key, &node->op, sizeof node->op);
+    append(key, &which, sizeof which);
+    append(key, &node->attrs, sizeof node->attrs);
+    append(key, &node->n_in, sizeof node->n_in);
+    for (uint32_t k = 0; k < node->n_in; k++)
+        if (!lt_hoist_key(from, node->in[k], key)) return false;
+    return true;
+}

@@ -1,0 +1,36 @@
+/* A program in its buffers, ready to run: addresses resolved, the fast form of each step chosen. Running it
+ * allocates nothing. */
+#ifndef LT_EXEC_H
+#define LT_EXEC_H
+
+#include "backend/cpu.h"
+#include "run/model.h"
+
+/* Whose buffers a program reads besides its own. The arrays outlive the program; addresses in `inputs` and
+ * `states` are read anew when a run starts. */
+typedef struct lt_exec_buffers {
+    void *const *inputs, *const *states; /* contiguous */
+    const lt_model_weight *weights;
+    const void *const *hoisted; /* [n_hoisted], contiguous */
+} lt_exec_buffers;
+
+typedef struct lt_exec {
+    const lt_program *program;
+    lt_op_call *calls;        /* [n_steps] */
+    lt_cpu_run *runs;         /* [n_steps]: the fast form; NULL: the operator's reference */
+    struct lt_patch *patches; /* [n_patches] */
+    void *memory, *scratch;
+    void **outputs; /* [n_outputs], owned; NULL where there is no tensor */
+    uint32_t n_patches;
+} lt_exec;
+
+/* Everything but the buffers is allocated in `arena`. `cpu` NULL: all steps run on references. After an error
+ * *exec holds what was made so far: lt_exec_destroy frees it. */
+lathe_status lt_exec_create(lt_exec *exec, const lt_program *program, const lt_cpu *cpu,
+                            const lt_exec_buffers *buffers, lt_arena *arena, lathe_error *err) LT_MUST_USE;
+void lt_exec_destroy(lt_exec *exec);
+
+/* Runs all steps; *failed is the step that an error comes from. */
+lathe_status lt_exec_run(lt_exec *exec, const lt_cpu *cpu, uint32_t *failed, lathe_error *err) LT_MUST_USE;
+
+#endif

@@ -1,0 +1,139 @@
+/* Computes and keeps hoisted values. */
+#include "run/hoisted.h"
+
+#include <string.h>
+
+#include "pass/hoist.h"
+#include "run/exec.h"
+
+struct lt_hoisted {
+    struct lt_hoisted *next;
+    lt_text key;    /* how it is made; empty: shared by nobody */
+    bool reference; /* by the references */
+    void *data;
+    uint32_t users; /* sets that hold it */
+};
+
+static struct lt_hoisted *find(const lathe_model *model, const lt_text *key, bool reference)
+{
+    for (struct lt_hoisted *h = model->hoisted; h; h = h->next)
+        if (h->reference == reference && h->key.length && h->key.length == key->length &&
+            memcmp(h->key.data, key->data, key->length) == 0)
+            return h;
+    return NULL;
+}
+
+/* Takes value `i` of the set from the model, or adds it without its data. */
+static lathe_status take(lt_hoisted_set *set, const lt_graph *from, lt_id value, uint32_t i, bool reference,
+                         lathe_error *err)
+{
+    lt_text key = {0};
+    bool shared = lt_hoist_key(from, value, &key);
+    lathe_status status = lt_text_status(&key, err);
+    if (status != LATHE_OK) {
+        lt_text_free(&key);
+        return status;
+    }
+    struct lt_hoisted *h = shared ? find(set->model, &key, reference) : NULL;
+    if (h) {
+        lt_text_free(&key);
+    } else {
+        h = lt_heap_alloc(1, sizeof *h);
+        if (!shared || !h) lt_text_free(&key);
+        if (!h) return lt_out_of_memory(err, 1, sizeof *h);
+        *h = (struct lt_hoisted){.next = set->model->hoisted, .key = key, .reference = reference};
+        set->model->hoisted = h;
+    }
+    h->users++;
+    set->values[i] = h;
+    return LATHE_OK;
+}
+
+static lathe_status compute(lt_hoisted_set *set, const lt_cpu *cpu, const lt_graph *from,
+                            const lt_hoist *hoist, lathe_error *err)
+{
+    lt_id *missing;
+    uint32_t *place; /* of each missing value in the set */
+    lt_graph *graph;
+    lt_program *program;
+    lt_exec exec;
+    uint32_t n = 0, failed;
+    LT_ALLOC(from->arena, missing, hoist->n, err);
+    LT_ALLOC(from->arena, place, hoist->n, err);
+    for (uint32_t i = 0; i < hoist->n; i++)
+        if (!set->values[i]->data) {
+            place[n] = i;
+            missing[n++] = hoist->values[i];
+        }
+    if (n == 0) return LATHE_OK;
+    lt_weight_layout layout = lt_model_layout(set->model);
+    LT_TRY(lt_hoist_graph(from, missing, n, &graph, err));
+    LT_TRY(lt_program_build(graph, &layout, &program, err));
+    lt_exec_buffers buffers = {.weights = set->model->weights};
+    lathe_status status = lt_exec_create(&exec, program, cpu, &buffers, from->arena, err);
+    if (status == LATHE_OK) status = lt_exec_run(&exec, cpu, &failed, err);
+    for (uint32_t i = 0; i < n && status == LATHE_OK; i++) {
+        struct lt_hoisted *h = set->values[place[i]];
+        if (h->data) continue; /* the same value, met twice */
+        h->data = exec.outputs[i];
+        exec.outputs[i] = NULL;
+    }
+    lt_exec_destroy(&exec);
+    set->made = program;
+    return status;
+}
+
+lathe_status lt_hoisted_split(lt_hoisted_set *set, lathe_model *model, const lt_cpu *cpu, lt_graph **graph,
+                              lathe_error *err)
+{
+    const lt_graph *from = *graph;
+    lt_hoist hoist;
+    *set = (lt_hoisted_set){.model = model};
+    LT_TRY(lt_hoist_split(from, &hoist, err));
+    LT_ALLOC(from->arena, set->values, hoist.n, err);
+    LT_ALLOC(from->arena, set->data, hoist.n, err);
+    for (uint32_t i = 0; i < hoist.n; i++, set->n++)
+        LT_TRY(take(set, from, hoist.values[i], i, cpu == NULL, err));
+    LT_TRY(compute(set, cpu, from, &hoist, err));
+    for (uint32_t i = 0; i < hoist.n; i++) set->data[i] = set->values[i]->data;
+    *graph = hoist.rest;
+    return LATHE_OK;
+}
+
+static bool reads_weight(const lt_program *program, uint32_t index)
+{
+    for (uint32_t i = 0; i < program->n_steps; i++)
+        for (uint32_t k = 0; k < program->steps[i].n_in; k++) {
+            const lt_operand *operand = &program->steps[i].args[k];
+            if (operand->kind == LT_BUFFER_WEIGHT && operand->index == index) return true;
+        }
+    return false;
+}
+
+void lt_hoisted_finish(lt_hoisted_set *set, const lt_program *program)
+{
+    for (uint32_t i = 0; set->made && i < set->made->n_steps; i++)
+        for (uint32_t k = 0; k < set->made->steps[i].n_in; k++) {
+            const lt_operand *operand = &set->made->steps[i].args[k];
+            if (operand->kind == LT_BUFFER_WEIGHT && !reads_weight(program, operand->index))
+                lt_model_discard_weight(set->model, operand->index);
+        }
+    set->made = NULL;
+}
+
+static void drop(lathe_model *model, struct lt_hoisted *hoisted)
+{
+    struct lt_hoisted **link = &model->hoisted;
+    while (*link != hoisted) link = &(*link)->next;
+    *link = hoisted->next;
+    lt_os_free(hoisted->data);
+    lt_text_free(&hoisted->key);
+    lt_heap_free(hoisted);
+}
+
+void lt_hoisted_release(lt_hoisted_set *set)
+{
+    for (uint32_t i = 0; i < set->n; i++)
+        if (--set->values[i]->users == 0) drop(set->model, set->values[i]);
+    *set = (lt_hoisted_set){0};
+}
