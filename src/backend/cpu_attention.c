@@ -13,6 +13,12 @@ typedef struct lt_grid {
     int64_t size, step[4]; /* size: bytes of an element */
 } lt_grid;
 
+_Static_assert((int)LT_ROUND_PRODUCT == (int)LT_ATTEND_ROUND_PRODUCT &&
+                   (int)LT_ROUND_SCALED == (int)LT_ATTEND_ROUND_SCALED &&
+                   (int)LT_ROUND_MASKED == (int)LT_ATTEND_ROUND_MASKED &&
+                   (int)LT_ROUND_WEIGHTS == (int)LT_ATTEND_ROUND_WEIGHTS,
+               "the operator's roundings are the kernel's");
+
 typedef struct lt_sdpa {
     const lt_cpu *cpu;
     lt_gemm_type q_type, kv_type; /* of queries and results; of keys and values */
@@ -33,6 +39,10 @@ typedef struct lt_sdpa {
     int64_t blocks;        /* of query rows, for each group */
     int64_t chunk, chunks; /* keys are split into `chunks` from chunk `chunk` on; 1: not split */
     float *parts;          /* [batch][groups][chunks][rows][LT_ATTEND_PARTIAL + value_dim] */
+
+    lt_gemm_type rounded;
+    unsigned rounds; /* LT_ATTEND_ROUND_... */
+    float *stats;    /* [batch][groups][rows][2], see lt_attend; NULL until the parts are measured */
 } lt_sdpa;
 
 static lt_grid grid_of(const lt_tensor *tensor)
@@ -165,7 +175,9 @@ static void attend_work(void *context, int64_t begin, int64_t end)
                       .empty = s->empty,
                       .k_stride = s->k.step[2],
                       .v_stride = s->v.step[2],
-                      .end = s->keys};
+                      .end = s->keys,
+                      .rounded = s->rounded,
+                      .rounds = s->rounds};
     int64_t group = s->heads / s->groups, rows = group_rows(s);
     for (int64_t i = begin; i < end; i++) {
         int64_t part = s->chunks > 1 ? i % s->chunks : 0,
@@ -182,9 +194,40 @@ static void attend_work(void *context, int64_t begin, int64_t end)
             task.begin = (s->chunk + part) * LT_ATTEND_CHUNK;
             task.end = lt_min_i64(s->keys, task.begin + LT_ATTEND_CHUNK);
             task.partial = s->parts + i * rows * (LT_ATTEND_PARTIAL + s->value_dim);
+            if (s->stats) task.stats = s->stats + i / s->chunks * rows * 2;
         }
         s->cpu->kernels.attend[s->kv_type](&task);
     }
+}
+
+/* One row's maximum and sum over all chunks. */
+static void stats_work(void *context, int64_t begin, int64_t end)
+{
+    const lt_sdpa *s = context;
+    int64_t rows = group_rows(s), step = LT_ATTEND_PARTIAL + s->value_dim;
+    for (int64_t i = begin; i < end; i++) {
+        float *parts = s->parts + (i / rows * s->chunks * rows + i % rows) * step, most = -INFINITY, sum = 0;
+        for (int64_t c = 0; c < s->chunks; c++) most = fmaxf(most, parts[c * rows * step]);
+        for (int64_t c = 0; c < s->chunks; c++) {
+            const float *part = parts + c * rows * step;
+            if (!(part[1] <= 0)) sum += part[1] * expf(part[0] - most);
+        }
+        s->stats[2 * i] = most;
+        s->stats[2 * i + 1] = sum;
+    }
+}
+
+/* Parts that add up to the result become parts as merging wants them. */
+static void settle_work(void *context, int64_t begin, int64_t end)
+{
+    const lt_sdpa *s = context;
+    int64_t rows = group_rows(s), step = LT_ATTEND_PARTIAL + s->value_dim;
+    for (int64_t i = begin; i < end; i++)
+        for (int64_t c = 0; c < s->chunks; c++) {
+            float *part = s->parts + ((i / rows * s->chunks + c) * rows + i % rows) * step;
+            part[0] = 0;
+            part[1] = c == 0 && !(s->stats[2 * i + 1] <= 0);
+        }
 }
 
 static void merge_work(void *context, int64_t begin, int64_t end)
@@ -217,6 +260,14 @@ static void choose_chunks(lt_sdpa *s)
     s->chunks = (last + LT_ATTEND_CHUNK - 1) / LT_ATTEND_CHUNK - s->chunk;
 }
 
+/* Of every chunk, where chunks there may be. */
+static size_t parts_bytes(const lt_tensor *q, const lt_tensor *k, const lt_tensor *v)
+{
+    if (!k->dim[1] || q->dim[1] / k->dim[1] * q->dim[2] > LT_ATTEND_ROWS) return 0;
+    return (size_t)(q->dim[0] * q->dim[1] * q->dim[2]) * ((size_t)k->dim[2] / LT_ATTEND_CHUNK + 1) *
+           (size_t)(LT_ATTEND_PARTIAL + v->dim[3]) * sizeof(float);
+}
+
 static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
 {
     lt_sdpa_inputs at = lt_sdpa_find_inputs(&call->attrs->sdpa);
@@ -235,20 +286,30 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
                  .value_dim = v->dim[3],
                  .causal = call->attrs->sdpa.causal,
                  .scale = (float)call->attrs->sdpa.scale,
-                 .empty = call->attrs->sdpa.empty_nan ? NAN : 0};
+                 .empty = call->attrs->sdpa.empty_nan ? NAN : 0,
+                 .rounds = call->attrs->sdpa.rounds};
     char *scratch = call->scratch;
     if (lathe_tensor_count(call->out) == 0) return;
     lt_float_type(q->dtype, &s.q_type);
+    if (s.rounds) lt_float_type(call->attrs->sdpa.rounded, &s.rounded);
     lt_float_type(k->dtype, &s.kv_type);
     if (at.mask >= 0) prepare_mask(&s, &call->in[at.mask], &scratch);
     if (at.last >= 0) s.last_key = bound_of(&call->in[at.last]);
     if (at.first >= 0) s.first_key = bound_of(&call->in[at.first]);
     s.blocks = (group_rows(&s) + LT_ATTEND_ROWS - 1) / LT_ATTEND_ROWS;
     choose_chunks(&s);
-    s.parts = (float *)(void *)scratch;
+    s.parts = lt_take(&scratch, parts_bytes(q, k, v));
     int64_t tasks = s.batch * s.groups;
     lt_pool_run(cpu->pool, tasks * (s.chunks > 1 ? s.chunks : s.blocks), 1, attend_work, &s);
-    if (s.chunks > 1) lt_pool_run(cpu->pool, tasks * group_rows(&s), 1, merge_work, &s);
+    if (s.chunks <= 1) return;
+    int64_t all_rows = tasks * group_rows(&s);
+    if (s.rounds & LT_ATTEND_ROUND_WEIGHTS) {
+        s.stats = lt_take(&scratch, (size_t)all_rows * 2 * sizeof *s.stats);
+        lt_pool_run(cpu->pool, all_rows, 1, stats_work, &s);
+        lt_pool_run(cpu->pool, tasks * s.chunks, 1, attend_work, &s);
+        lt_pool_run(cpu->pool, all_rows, 1, settle_work, &s);
+    }
+    lt_pool_run(cpu->pool, all_rows, 1, merge_work, &s);
 }
 
 /* Ranges, the mask as float32, and the parts of every chunk. */
@@ -265,9 +326,8 @@ static size_t sdpa_scratch(const lt_step *step)
         bytes += lt_align64(rows * sizeof(struct lt_key_range));
         if (!mask_is_ready(mask, k->dim[2])) bytes += lt_align64(rows * keys * sizeof(float));
     }
-    if (k->dim[1] && q->dim[1] / k->dim[1] * q->dim[2] <= LT_ATTEND_ROWS)
-        bytes += (size_t)(q->dim[0] * q->dim[1] * q->dim[2]) * (keys / LT_ATTEND_CHUNK + 1) *
-                 (size_t)(LT_ATTEND_PARTIAL + v->dim[3]) * sizeof(float);
+    bytes += lt_align64(parts_bytes(q, k, v));
+    if (step->attrs.sdpa.rounds) bytes += (size_t)(q->dim[0] * q->dim[1] * q->dim[2]) * 2 * sizeof(float);
     return bytes;
 }
 

@@ -22,6 +22,8 @@ typedef struct lt_attention {
     int64_t mask_step[2];           /* bytes: row, key */
     lt_dtype mask_dtype;
     bool empty_nan;
+    lt_dtype rounded;
+    unsigned rounds;
     double scale;
 } lt_attention;
 
@@ -173,6 +175,8 @@ static lt_attention describe(const lt_op_call *call, const lt_attention_grids *g
         .mask_dtype = mask < 0 ? LATHE_DTYPE_COUNT : call->in[mask].dtype,
         .mask_step = {0, g->mask.step[3]},
         .empty_nan = call->attrs->sdpa.empty_nan,
+        .rounded = call->attrs->sdpa.rounded,
+        .rounds = call->attrs->sdpa.rounds,
         .scale = call->attrs->sdpa.scale,
         .scores = {.k = q->dim[3],
                    .a_dtype = q->dtype,

@@ -36,18 +36,32 @@ static void FN(find_range)(const lt_attention *block, int64_t *from, int64_t *to
     if (*from == *to && block->empty_nan) *to = *from + 1; /* so that there is a score to be NaN */
 }
 
+/* Rounds numbers as the graph does at this point, if it does. */
+static void FN(round_row)(const lt_attention *block, unsigned where, int64_t n, T *x)
+{
+    uint16_t half[CHUNK];
+    for (int64_t at = 0; (block->rounds & where) && at < n; at += CHUNK) {
+        int64_t part = lt_min_i64(CHUNK, n - at);
+        FN(lt_store)(block->rounded, half, sizeof *half, part, x + at);
+        FN(lt_load)(block->rounded, half, sizeof *half, part, x + at);
+    }
+}
+
 /* Scales, masks and normalises a row of scores of keys `from` … `to` - 1. */
 static void FN(soften)(const lt_attention *block, int64_t row, int64_t from, int64_t to, T *x)
 {
     T chunk[CHUNK], largest = -(T)INFINITY, scale = (T)block->scale;
     int64_t n = to - from, begin = lt_max_i64(0, block->begin[row] - from),
             end = lt_min_i64(n, block->end[row] - from);
+    FN(round_row)(block, LT_ROUND_PRODUCT, n, x);
     for (int64_t i = 0; i < n; i++) x[i] = i >= begin && i < end ? x[i] * scale : -(T)INFINITY;
+    FN(round_row)(block, LT_ROUND_SCALED, n, x);
     for (int64_t at = begin; block->mask && at < end; at += CHUNK) {
         int64_t part = lt_min_i64(CHUNK, end - at);
         FN(load_mask)(block, row, from + at, part, chunk);
         for (int64_t i = 0; i < part; i++) x[at + i] += chunk[i];
     }
+    FN(round_row)(block, LT_ROUND_MASKED, n, x);
     bool looks = false;
     for (int64_t i = 0; i < n; i++) {
         largest = x[i] > largest ? x[i] : largest;
@@ -60,6 +74,7 @@ static void FN(soften)(const lt_attention *block, int64_t row, int64_t from, int
     }
     T inverse = looks ? (T)(1 / sum) : block->empty_nan ? (T)NAN : 0;
     for (int64_t i = 0; i < n; i++) x[i] *= inverse;
+    FN(round_row)(block, LT_ROUND_WEIGHTS, n, x);
 }
 
 /* `rows`: room for rows x keys scores. */

@@ -4,8 +4,8 @@
  * attention that is one operator already, reads keys and values without repeated heads, and bounds instead of
  * masks where it can (attention_heads.c, attention_mask.c).
  *
- * Written out in half precision, scores and probabilities are rounded on their way. As one operator they are
- * not: this is the one place where a pass keeps more precision than the graph asks for. */
+ * Written out in half precision, scores and probabilities are rounded on their way: the one operator does the
+ * same where the graph does. */
 #include <math.h>
 
 #include "pass/attention.h"
@@ -17,8 +17,22 @@ typedef struct lt_written_attention {
     const lt_type *shape; /* of the scores, as they have the most dims */
     lt_mask_term terms[LT_MAX_MASK_TERMS];
     int n_terms;
-    bool guarded; /* rows that see nothing give zeros */
+    bool guarded;     /* rows that see nothing give zeros */
+    lt_dtype rounded; /* what the steps are rounded to */
+    unsigned rounds;  /* LT_ROUND_... */
 } lt_written_attention;
+
+static bool is_half(lt_dtype dtype) { return dtype == LATHE_BF16 || dtype == LATHE_F16; }
+
+/* Notes that a step gives this type; false when others were rounded to another one. */
+static bool note_rounding(lt_written_attention *a, lt_dtype dtype, unsigned where)
+{
+    if (!is_half(dtype)) return true;
+    if (a->rounds && a->rounded != dtype) return false;
+    a->rounded = dtype;
+    a->rounds |= where;
+    return true;
+}
 
 /* ---- From the probabilities to the softmax ---- */
 
@@ -43,17 +57,17 @@ static bool is_zeros(const lt_rewrite *rw, lt_id value)
 }
 
 /* The softmax over keys that the probabilities come from, when nothing else reads them. */
-static const lt_node *find_softmax(const lt_rewrite *rw, lt_id value, bool *guarded)
+static const lt_node *find_softmax(const lt_rewrite *rw, lt_id value, lt_written_attention *a)
 {
     lt_id guard = LT_NONE;
     for (;;) {
         const lt_node *node = lt_graph_producer(rw->from, value);
-        if (!node || rw->uses[value] != 1) return NULL;
         const lt_type *type = lt_rewrite_type(rw, value);
+        if (!node || rw->uses[value] != 1 || !note_rounding(a, type->dtype, LT_ROUND_WEIGHTS)) return NULL;
         if (node->op == LT_OP_SOFTMAX) {
-            *guarded = guard != LT_NONE;
+            a->guarded = guard != LT_NONE;
             if (node->attrs.softmax.log || node->attrs.softmax.dim != type->rank - 1) return NULL;
-            return !*guarded || sees_nothing(rw, guard, node->in[0]) ? node : NULL;
+            return !a->guarded || sees_nothing(rw, guard, node->in[0]) ? node : NULL;
         }
         int next = 0;
         if (node->op == LT_OP_WHERE && guard == LT_NONE && is_zeros(rw, node->in[1])) {
@@ -73,8 +87,9 @@ static bool find_scores(const lt_rewrite *rw, lt_id value, lt_written_attention 
 
 static bool add_term(lt_written_attention *a, lt_mask_term term)
 {
-    /* A factor of the scores behind the mask would be one of the mask as well. */
+    /* A factor of the scores behind the mask would be one of the mask as well; and two sums round twice. */
     if (a->n_terms == LT_MAX_MASK_TERMS || a->scale > 1 || a->scale < 1) return false;
+    if (a->n_terms && (a->rounds & LT_ROUND_MASKED)) return false;
     a->terms[a->n_terms++] = term;
     return true;
 }
@@ -87,7 +102,7 @@ static bool find_added(const lt_rewrite *rw, const lt_node *add, lt_written_atte
         lt_written_attention attempt = *a;
         lt_mask_term term = {.value = add->in[1 - k], .shape = *type};
         if (!lt_dtype_is_float(lt_rewrite_type(rw, term.value)->dtype) || !add_term(&attempt, term) ||
-            !find_scores(rw, add->in[k], &attempt))
+            !note_rounding(&attempt, type->dtype, LT_ROUND_MASKED) || !find_scores(rw, add->in[k], &attempt))
             continue;
         *a = attempt;
         return true;
@@ -121,18 +136,20 @@ static bool find_scores(const lt_rewrite *rw, lt_id value, lt_written_attention 
     case LT_OP_MATMUL:
         a->q = node->in[0];
         a->k = node->in[1];
-        return true;
-    case LT_OP_CAST: return find_scores(rw, node->in[0], a);
+        return note_rounding(a, type->dtype, LT_ROUND_PRODUCT);
+    case LT_OP_CAST: return !is_half(type->dtype) && find_scores(rw, node->in[0], a);
     case LT_OP_RESHAPE:
         return lt_keeps_matrices(lt_rewrite_type(rw, node->in[0]), type) && find_scores(rw, node->in[0], a);
     case LT_OP_ADD: return find_added(rw, node, a);
     case LT_OP_WHERE: return find_filled(rw, node, a);
     case LT_OP_MUL:
     case LT_OP_DIV: {
-        lt_peeled p = lt_attention_peel(rw, value, 1, LT_PEEL_FACTOR);
-        if (p.value == value || p.swapped) return false;
-        a->scale *= p.factor;
-        return find_scores(rw, p.value, a);
+        lt_id scores;
+        double factor;
+        bool again = is_half(type->dtype) && (a->rounds & LT_ROUND_SCALED);
+        if (again || !lt_split_factor(rw, node, &scores, &factor)) return false;
+        a->scale *= factor;
+        return note_rounding(a, type->dtype, LT_ROUND_SCALED) && find_scores(rw, scores, a);
     }
     default: return false;
     }
@@ -205,7 +222,7 @@ static bool fuse_written(lt_rewrite *rw, const lt_node *node, lt_id *out)
     lt_builder *b = &rw->b;
     lt_written_attention a = {.scale = 1};
     if (node->op != LT_OP_MATMUL) return false;
-    const lt_node *softmax = find_softmax(rw, node->in[0], &a.guarded);
+    const lt_node *softmax = find_softmax(rw, node->in[0], &a);
     if (!softmax) return false;
     a.v = node->in[1];
     a.shape = lt_rewrite_type(rw, softmax->in[0]);
@@ -219,7 +236,10 @@ static bool fuse_written(lt_rewrite *rw, const lt_node *node, lt_id *out)
     lt_dtype dtype = lt_rewrite_type(rw, node->out)->dtype;
     lt_id new_q =
         lt_build_reshape(b, rw->map[q.value], 4, (int64_t[]){shape.batch, shape.heads, shape.rows, -1});
-    lt_attrs_sdpa sdpa = {.scale = a.scale * q.factor * key.factor, .empty_nan = !a.guarded};
+    lt_attrs_sdpa sdpa = {.scale = a.scale * q.factor * key.factor,
+                          .empty_nan = !a.guarded,
+                          .rounded = a.rounded,
+                          .rounds = a.rounds};
     *out = build_sdpa(rw, lt_build_cast(b, new_q, dtype), build_stored(rw, &key, true, &shape),
                       build_stored(rw, &value, false, &shape), &masks, sdpa);
     const lt_type *type = lt_rewrite_type(rw, node->out);

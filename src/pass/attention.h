@@ -31,6 +31,9 @@ enum lt_peel {
 /* `heads`: those of the attention; heads are taken apart only within a batch entry. */
 lt_peeled lt_attention_peel(const lt_rewrite *rw, lt_id value, int64_t heads, unsigned what);
 
+/* x * number or x / number: x, and what x is multiplied by. */
+bool lt_split_factor(const lt_rewrite *rw, const lt_node *node, lt_id *x, double *factor);
+
 /* Whether a reshape from one type to the other leaves the last two dims alone. */
 bool lt_keeps_matrices(const lt_type *from, const lt_type *to);
 

@@ -55,8 +55,7 @@ static bool swaps_last(const lt_node *permute, int rank)
            permute->attrs.permute.dim[rank - 2] == rank - 1;
 }
 
-/* x * number or x / number: x, and what x is multiplied by. */
-static bool split_factor(const lt_rewrite *rw, const lt_node *node, lt_id *x, double *factor)
+bool lt_split_factor(const lt_rewrite *rw, const lt_node *node, lt_id *x, double *factor)
 {
     double number;
     if (node->op != LT_OP_MUL && node->op != LT_OP_DIV) return false;
@@ -98,7 +97,8 @@ static bool peel_node(const lt_rewrite *rw, const lt_node *node, int64_t heads, 
         break;
     case LT_OP_MUL:
     case LT_OP_DIV:
-        if (!(what & LT_PEEL_FACTOR) || !split_factor(rw, node, &in, &factor)) return false;
+        if (!(what & LT_PEEL_FACTOR) || !lt_split_factor(rw, node, &in, &factor)) return false;
+        if (to->dtype == LATHE_BF16 || to->dtype == LATHE_F16) return false; /* it rounds */
         p->factor *= factor;
         break;
     default: return false;

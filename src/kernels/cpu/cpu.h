@@ -60,7 +60,20 @@ typedef struct lt_attend {
     /* When the keys are split into chunks: instead of `out`, row by row, [rows][LT_ATTEND_PARTIAL +
      * value_dim] the largest score, the sum of exponentials and the unscaled result. NULL: write `out`. */
     float *partial;
+
+    /* Attention that rounds on its way: to which type, and where. Weights can only be rounded once the sum is
+     * known: chunks give the first two numbers of `partial` alone, and are run again with their totals as
+     * `stats`, [rows][2] the largest score and the sum; then what `partial` gets adds up to the result. */
+    lt_gemm_type rounded;
+    unsigned rounds; /* LT_ATTEND_ROUND_... */
+    const float *stats;
 } lt_attend;
+enum {
+    LT_ATTEND_ROUND_PRODUCT = 1, /* products of queries and keys */
+    LT_ATTEND_ROUND_SCALED = 2,  /* these times the scale */
+    LT_ATTEND_ROUND_MASKED = 4,  /* and with the mask added */
+    LT_ATTEND_ROUND_WEIGHTS = 8  /* the softmax */
+};
 enum { LT_ATTEND_CHUNK = 512, LT_ATTEND_PARTIAL = 2 };
 
 /* Elementwise functions of float32 rows. */
