@@ -107,7 +107,10 @@ static lathe_status parse_escape(lt_parser *p)
 }
 
 /* What is copied as it is: ASCII without quotes, backslashes and control characters. */
-static bool is_plain(char c) { return c >= 0x20 && c != '"' && c != '\\'; }
+static bool is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+}
 
 /* The string behind an opening quote. What is written is never longer than what is read. */
 static lathe_status parse_string(lt_parser *p, const char **out, uint32_t *length)

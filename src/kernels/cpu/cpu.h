@@ -147,5 +147,6 @@ LT_CPU_FILLS(avx2)
 LT_CPU_FILLS(avx512)
 LT_CPU_FILLS(avx512bf16)
 LT_CPU_FILLS(neon)
+LT_CPU_FILLS(i8mm)
 
 #endif
