@@ -8,6 +8,10 @@
 
 lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_block(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_unblock(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_blocked_conv(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_blocked_pool(const lt_step *step, size_t *scratch);
 
 /* The storage type of a kernel slot; false: no kernel takes that dtype. */
 bool lt_float_type(lt_dtype dtype, lt_gemm_type *out);

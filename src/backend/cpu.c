@@ -54,6 +54,11 @@ static const struct {
 } bindings[] = {
     {LT_OP_LINEAR, lt_bind_linear},
     {LT_OP_SDPA, lt_bind_sdpa},
+    {LT_OP_BLOCK, lt_bind_block},
+    {LT_OP_UNBLOCK, lt_bind_unblock},
+    {LT_OP_BLOCKED_CONV, lt_bind_blocked_conv},
+    {LT_OP_BLOCKED_MAX_POOL, lt_bind_blocked_pool},
+    {LT_OP_BLOCKED_AVG_POOL, lt_bind_blocked_pool},
 };
 
 lt_cpu_run lt_cpu_bind(const lt_cpu *cpu, const lt_step *step, size_t *scratch)
