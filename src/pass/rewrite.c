@@ -5,14 +5,35 @@
 
 #include "ops/convert.h"
 
+static bool is_read(const lt_rewrite *rw, const lt_node *node)
+{
+    for (int k = 0; k < lt_op_get(node->op)->n_out; k++)
+        if (rw->uses[node->out + (lt_id)k]) return true;
+    return false;
+}
+
 static void count_uses(lt_rewrite *rw)
 {
     const lt_graph *g = rw->from;
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        for (uint32_t k = 0; k < g->nodes[i].n_in; k++) rw->uses[g->nodes[i].in[k]]++;
     for (uint32_t i = 0; i < g->n_outputs; i++)
         if (g->outputs[i] != LT_NONE) rw->uses[g->outputs[i]]++;
     for (uint32_t i = 0; i < g->n_states; i++) rw->uses[g->states[i].after]++;
+    for (uint32_t i = g->n_nodes; i-- > 0;)
+        for (uint32_t k = 0; k < g->nodes[i].n_in && is_read(rw, &g->nodes[i]); k++)
+            rw->uses[g->nodes[i].in[k]]++;
+}
+
+static void find_fixed(lt_rewrite *rw)
+{
+    const lt_graph *g = rw->from;
+    for (uint32_t i = 0; i < g->n_values; i++)
+        rw->fixed[i] = g->values[i].kind == LT_VALUE_WEIGHT || g->values[i].kind == LT_VALUE_CONST;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const lt_node *node = &g->nodes[i];
+        bool fixed = true;
+        for (uint32_t k = 0; k < node->n_in; k++) fixed = fixed && rw->fixed[node->in[k]];
+        for (int k = 0; k < lt_op_get(node->op)->n_out; k++) rw->fixed[node->out + (lt_id)k] = fixed;
+    }
 }
 
 /* Leaves keep their kind and number. */
@@ -79,9 +100,12 @@ lathe_status lt_rewrite_graph(const lt_graph *from, lt_rewrite_node rule, lt_gra
     LT_TRY(lt_graph_create(from->arena, &rw.b.graph, err));
     LT_ALLOC(from->arena, rw.map, from->n_values, err);
     LT_ALLOC(from->arena, rw.uses, from->n_values, err);
+    LT_ALLOC(from->arena, rw.fixed, from->n_values, err);
     count_uses(&rw);
+    find_fixed(&rw);
     LT_TRY(copy_leaves(&rw, err));
-    for (uint32_t i = 0; i < from->n_nodes; i++) LT_TRY(rewrite_node(&rw, &from->nodes[i], rule));
+    for (uint32_t i = 0; i < from->n_nodes; i++)
+        if (is_read(&rw, &from->nodes[i])) LT_TRY(rewrite_node(&rw, &from->nodes[i], rule));
     LT_TRY(copy_ends(&rw, err));
     *out = rw.b.graph;
     return LATHE_OK;
@@ -106,6 +130,12 @@ bool lt_rewrite_scalar(const lt_rewrite *rw, lt_id value, double *out)
     if (v->kind != LT_VALUE_CONST || lt_type_count(&v->type) != 1) return false;
     *out = lt_load_one(v->type.dtype, v->data);
     return true;
+}
+
+const lt_node *lt_rewrite_new(const lt_rewrite *rw, lt_id value, lt_op op)
+{
+    const lt_node *node = lt_graph_producer(rw->b.graph, value);
+    return node && node->op == op ? node : NULL;
 }
 
 lt_id lt_rewrite_uncast(const lt_rewrite *rw, lt_id value)

@@ -1,6 +1,6 @@
 /* Rewriting: a pass reads one graph and builds another, node by node in order. What it does not replace is
- * copied; nodes that nothing reads any more are not lowered, so a pass never has to remove what it made
- * superfluous. */
+ * copied; nodes that nothing reads are left out by the next pass and not lowered, so a pass never has to
+ * remove what it made superfluous. */
 #ifndef LT_REWRITE_H
 #define LT_REWRITE_H
 
@@ -10,7 +10,9 @@ typedef struct lt_rewrite {
     const lt_graph *from;
     lt_builder b;   /* builds the new graph */
     lt_id *map;     /* [from->n_values]: the new value of each old one; LT_NONE: not built yet */
-    uint32_t *uses; /* [from->n_values]: how many nodes, outputs and states read it */
+    uint32_t *uses; /* [from->n_values]: how many nodes, outputs and states read it; nodes that nothing reads
+                       do not count */
+    bool *fixed;    /* [from->n_values]: made from weights and constants alone */
 } lt_rewrite;
 
 /* Builds the replacement of a node and returns true with *out set to the new first output; false: copy the
@@ -31,5 +33,10 @@ const lt_type *lt_rewrite_type(const lt_rewrite *rw, lt_id value);
 bool lt_rewrite_scalar(const lt_rewrite *rw, lt_id value, double *out);
 /* Sees through casts: the value before them. */
 lt_id lt_rewrite_uncast(const lt_rewrite *rw, lt_id value);
+
+/* ---- Looking at the new graph ---- */
+
+/* The node of that operator which makes the new value; NULL: another, or none. */
+const lt_node *lt_rewrite_new(const lt_rewrite *rw, lt_id value, lt_op op);
 
 #endif
