@@ -1,6 +1,7 @@
 /* Brings convolutions, and what lies between them, into the layout with channels in blocks. Every value keeps
  * its plain form: a node in blocks is followed by an UNBLOCK, and whoever wants blocks looks through it, so
  * that the UNBLOCKs inside a region are read by nobody. Float32 only. */
+#include "pass/hoist.h"
 #include "pass/layout.h"
 #include "base/block.h"
 #include "pass/pass.h"
@@ -221,5 +222,7 @@ static bool to_blocks(lt_rewrite *rw, const lt_node *node, lt_id *out)
 
 lathe_status lt_pass_layout(const lt_graph *from, lt_graph **out, lathe_error *err)
 {
-    return lt_rewrite_graph(from, to_blocks, out, err);
+    bool *fixed;
+    LT_TRY(lt_hoist_fixed(from, &fixed, err));
+    return lt_rewrite_graph_with(from, to_blocks, fixed, out, err);
 }

@@ -1,4 +1,4 @@
-/* What the parts of the layout pass share. */
+/* What the parts of the layout pass share. Its context: which values are fixed (pass/hoist.h). */
 #ifndef LT_LAYOUT_H
 #define LT_LAYOUT_H
 

@@ -7,6 +7,7 @@ const lt_pass lt_passes[] = {
     {"conv_norm", "factors and terms of channels into the convolution before them", 2, lt_pass_conv_norm},
     {"layout", "channels in blocks for convolutions and what lies between them", 2, lt_pass_layout},
     {"conv_epilogue", "sums and activations into the convolution before them", 2, lt_pass_conv_epilogue},
+    {"chain", "elementwise formulas that follow one another", 2, lt_pass_chain},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,6 +1,6 @@
 /* Rewriting: a pass reads one graph and builds another, node by node in order. What it does not replace is
- * copied; nodes that nothing reads are left out by the next pass and not lowered, so a pass never has to
- * remove what it made superfluous. */
+ * copied; nodes that nothing reads any more are not lowered, so a pass never has to remove what it made
+ * superfluous. */
 #ifndef LT_REWRITE_H
 #define LT_REWRITE_H
 
@@ -10,17 +10,21 @@ typedef struct lt_rewrite {
     const lt_graph *from;
     lt_builder b;   /* builds the new graph */
     lt_id *map;     /* [from->n_values]: the new value of each old one; LT_NONE: not built yet */
-    uint32_t *uses; /* [from->n_values]: how many nodes, outputs and states read it; nodes that nothing reads
-                       do not count */
-    bool *fixed;    /* [from->n_values]: made from weights and constants alone */
+    uint32_t *uses; /* [from->n_values]: how many live nodes, outputs and states read it */
+    void *context;  /* the pass's own */
 } lt_rewrite;
 
-/* Builds the replacement of a node and returns true with *out set to the new first output; false: copy the
- * node. */
+/* Builds the replacement of a node and returns true with *out set to the new first output (LT_NONE: nothing
+ * will read it any more); false: copy the node. Dead nodes are not asked about and not copied. */
 typedef bool (*lt_rewrite_node)(lt_rewrite *rw, const lt_node *node, lt_id *out);
 
 lathe_status lt_rewrite_graph(const lt_graph *from, lt_rewrite_node rule, lt_graph **out,
                               lathe_error *err) LT_MUST_USE;
+lathe_status lt_rewrite_graph_with(const lt_graph *from, lt_rewrite_node rule, void *context, lt_graph **out,
+                                   lathe_error *err) LT_MUST_USE;
+
+/* How many readers each value has that lead to an output or a state. */
+lathe_status lt_rewrite_uses(const lt_graph *graph, uint32_t **uses, lathe_error *err) LT_MUST_USE;
 
 /* ---- Looking at the old graph ---- */
 
