@@ -7,7 +7,7 @@
  * output is summed in the same order wherever it falls in a tile. */
 #include "kernels/cpu/simd_types.h"
 
-enum { PARTS = LT_BLOCK / LANES, VECTORS = TILE_B * PARTS };
+enum { PARTS = LT_BLOCK / LANES, VECTORS = TILE_B * PARTS, CHUNK = 512 };
 
 /* The taps that meet rows of the input. */
 LT_INLINE void rows_inside(const lt_conv *c, int64_t first, int64_t *begin, int64_t *end)
@@ -17,41 +17,47 @@ LT_INLINE void rows_inside(const lt_conv *c, int64_t first, int64_t *begin, int6
     *end = left <= 0 ? 0 : lt_min_i64(c->kernel[0], (left - 1) / c->dilation + 1);
 }
 
-LT_INLINE void finish(const lt_conv *c, int64_t block, int64_t y, int64_t x, int pixels, int blocks,
-                      vf acc[TILE_P][VECTORS])
+/* Adds a chunk to the result: the first one sets it, the last one ends it. */
+LT_INLINE void add_chunk(const lt_conv *c, int64_t block, int64_t y, int64_t x, int pixels, int blocks,
+                         bool first, bool last, vf acc[TILE_P][VECTORS])
 {
     vf low = vf_set(c->low), high = vf_set(c->high);
     int64_t at = block * c->out_block + (y * c->out_width + x) * LT_BLOCK;
 #pragma GCC unroll 8
     for (int v = 0; v < blocks * PARTS; v++) {
         int64_t from = at + v / PARTS * c->out_block + v % PARTS * LANES;
+        float *out = c->out + from;
         vf bias = vf_load(c->bias + block * LT_BLOCK + v * LANES);
 #pragma GCC unroll 16
         for (int p = 0; p < pixels; p++) {
-            vf sum = vf_add(acc[p][v], bias);
-            if (c->add) sum = vf_add(sum, vf_load(c->add + from + p * LT_BLOCK));
-            vf_store(c->out + from + p * LT_BLOCK, vf_min(high, vf_max(low, sum)));
+            vf sum = acc[p][v];
+            if (!first) sum = vf_add(vf_load(out + p * LT_BLOCK), sum);
+            if (last) {
+                sum = vf_add(sum, bias);
+                if (c->add) sum = vf_add(sum, vf_load(c->add + from + p * LT_BLOCK));
+                sum = vf_min(high, vf_max(low, sum));
+            }
+            vf_store(out + p * LT_BLOCK, sum);
         }
     }
 }
 
-/* Positions x … x + pixels - 1 of row y, output blocks block … block + blocks - 1. */
-LT_INLINE void tile(const lt_conv *c, int64_t block, int64_t y, int64_t x, int pixels, int blocks,
-                    bool planar)
+/* The products of input blocks (planar: channels) begin … end - 1, and of the taps that meet rows of the
+ * input. */
+LT_INLINE void sum_products(const lt_conv *c, int64_t block, int64_t y, int64_t x, int pixels, int blocks,
+                            bool planar, int64_t begin, int64_t end, vf acc[TILE_P][VECTORS])
 {
     const int step = planar ? 1 : LT_BLOCK, weights = planar ? LT_BLOCK : LT_BLOCK * LT_BLOCK;
-    vf acc[TILE_P][VECTORS];
+    int64_t units = planar ? c->channels : lt_blocks(c->channels), first = y * c->stride - c->padding;
+    int64_t w_block = units * c->kernel[0] * c->kernel[1] * weights, top, bottom;
+    rows_inside(c, first, &top, &bottom);
 #pragma GCC unroll 16
     for (int p = 0; p < pixels; p++)
 #pragma GCC unroll 8
         for (int v = 0; v < blocks * PARTS; v++) acc[p][v] = vf_zero();
-    int64_t first = y * c->stride - c->padding, begin, end;
-    int64_t units = planar ? c->channels : lt_blocks(c->channels);
-    int64_t w_block = units * c->kernel[0] * c->kernel[1] * weights;
-    rows_inside(c, first, &begin, &end);
-    for (int64_t u = 0; u < units; u++) {
+    for (int64_t u = begin; u < end; u++) {
         int64_t depth = planar ? 1 : lt_min_i64(LT_BLOCK, c->channels - u * LT_BLOCK);
-        for (int64_t j = begin; j < end; j++) {
+        for (int64_t j = top; j < bottom; j++) {
             const float *row = c->x + u * c->x_block + (first + j * c->dilation) * c->x_row + x * step;
             const float *w = c->w + block * w_block + (u * c->kernel[0] + j) * c->kernel[1] * weights;
             for (int64_t i = 0; i < c->kernel[1]; i++, w += weights) {
@@ -71,7 +77,20 @@ LT_INLINE void tile(const lt_conv *c, int64_t block, int64_t y, int64_t x, int p
             }
         }
     }
-    finish(c, block, y, x, pixels, blocks, acc);
+}
+
+/* Positions x … x + pixels - 1 of row y, output blocks block … block + blocks - 1. */
+LT_INLINE void tile(const lt_conv *c, int64_t block, int64_t y, int64_t x, int pixels, int blocks,
+                    bool planar)
+{
+    vf acc[TILE_P][VECTORS];
+    int64_t units = planar ? c->channels : lt_blocks(c->channels);
+    int64_t terms = c->kernel[0] * c->kernel[1] * (planar ? 1 : LT_BLOCK);
+    int64_t chunk = lt_max_i64(1, CHUNK / terms);
+    for (int64_t u = 0; u < units; u += chunk) {
+        sum_products(c, block, y, x, pixels, blocks, planar, u, lt_min_i64(u + chunk, units), acc);
+        add_chunk(c, block, y, x, pixels, blocks, u == 0, u + chunk >= units, acc);
+    }
 }
 
 typedef void (*lt_conv_tile)(const lt_conv *c, int64_t block, int64_t y, int64_t x);
