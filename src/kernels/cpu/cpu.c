@@ -49,7 +49,9 @@ void lt_cpu_kernels_init(lt_cpu_kernels *kernels, lt_cpu_level level)
 #if defined(__x86_64__)
     if (level >= LT_CPU_AVX2) lt_cpu_fill_avx2(kernels);
     if (level >= LT_CPU_AVX512) lt_cpu_fill_avx512(kernels);
+    if (level >= LT_CPU_AVX512BF16) lt_cpu_fill_avx512bf16(kernels);
 #elif defined(__aarch64__)
     if (level >= LT_CPU_NEON) lt_cpu_fill_neon(kernels);
+    if (level >= LT_CPU_DOTPROD) lt_cpu_fill_dotprod(kernels);
 #endif
 }
