@@ -40,14 +40,15 @@ static void print_frame(const char *stack, lt_text *text)
 
 void lt_import_where(const lt_xnode *node, lt_text *text)
 {
-    json_t *metadata = NULL;
+    const lt_json *metadata;
     const lt_xmetadata *source = &node->metadata;
-    if (!source->text ||
-        lt_json_parse(source->text, source->length, false, "metadata", &metadata, NULL) != LATHE_OK)
-        return;
-    print_module(json_string_value(json_object_get(metadata, "nn_module_stack")), text);
-    print_frame(json_string_value(json_object_get(metadata, "stack_trace")), text);
-    json_decref(metadata);
+    lt_arena *arena;
+    if (!source->text || lt_arena_create(&arena, NULL) != LATHE_OK) return;
+    if (lt_json_parse(source->text, source->length, false, "metadata", arena, &metadata, NULL) == LATHE_OK) {
+        print_module(lt_json_text(lt_json_member(metadata, "nn_module_stack")), text);
+        print_frame(lt_json_text(lt_json_member(metadata, "stack_trace")), text);
+    }
+    lt_arena_destroy(arena);
 }
 
 /* Why a node cannot be imported; NULL when it can, as far as its operator goes. */

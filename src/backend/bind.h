@@ -8,6 +8,18 @@
 
 lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_elementwise(const lt_step *step, size_t *scratch); /* formulas, casts, chains */
+lt_cpu_run lt_bind_copy(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_cat(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_norm(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_softmax(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_rope(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_matmul(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_split(const lt_step *step, size_t *scratch); /* parts of a reference */
+
+/* lt_pool_run for items that read and write `bytes` each: as many at a time as are worth waking a thread for,
+ * all of them here when that is all there is. */
+void lt_cpu_split(const lt_cpu *cpu, int64_t count, int64_t bytes, lt_work work, void *context);
 
 /* The storage type of a kernel slot; false: no kernel takes that dtype. */
 bool lt_float_type(lt_dtype dtype, lt_gemm_type *out);
@@ -15,8 +27,9 @@ bool lt_float_type(lt_dtype dtype, lt_gemm_type *out);
 /* Product of the dims but the last `inner`. */
 int64_t lt_rows_of(const lt_tensor *tensor, int inner);
 
-/* Whether the elements along the last dim lie side by side. */
+/* Whether the elements along the last dim, or of the last `inner` dims in their order, lie side by side. */
 bool lt_last_is_dense(const lt_tensor *tensor);
+bool lt_inner_is_dense(const lt_tensor *tensor, int inner);
 
 static inline size_t lt_align64(size_t bytes) { return (bytes + 63) / 64 * 64; }
 

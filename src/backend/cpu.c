@@ -47,20 +47,42 @@ bool lt_last_is_dense(const lt_tensor *tensor)
     return last < 0 || tensor->stride[last] == 1 || tensor->dim[last] <= 1;
 }
 
+bool lt_inner_is_dense(const lt_tensor *tensor, int inner)
+{
+    int64_t expected = 1;
+    for (int i = tensor->rank - 1; i >= tensor->rank - inner; i--) {
+        if (tensor->dim[i] > 1 && tensor->stride[i] != expected) return false;
+        expected *= tensor->dim[i];
+    }
+    return true;
+}
+
+void lt_cpu_split(const lt_cpu *cpu, int64_t count, int64_t bytes, lt_work work, void *context)
+{
+    enum {
+        PART_BYTES = 64 << 10
+    }; /* moved in some microseconds, where waking the threads costs one or two */
+    lt_pool_run(cpu->pool, count, lt_max_i64(PART_BYTES / lt_max_i64(bytes, 1), 1), work, context);
+}
+
 /* The operators that have fast forms, and who knows for which types and layouts. */
 static const struct {
     lt_op op;
     lt_cpu_run (*bind)(const lt_step *step, size_t *scratch);
 } bindings[] = {
-    {LT_OP_LINEAR, lt_bind_linear},
-    {LT_OP_SDPA, lt_bind_sdpa},
+    {LT_OP_LINEAR, lt_bind_linear},     {LT_OP_SDPA, lt_bind_sdpa},     {LT_OP_CAST, lt_bind_elementwise},
+    {LT_OP_CHAIN, lt_bind_elementwise}, {LT_OP_COPY, lt_bind_copy},     {LT_OP_CAT, lt_bind_cat},
+    {LT_OP_LAYER_NORM, lt_bind_norm},   {LT_OP_RMS_NORM, lt_bind_norm}, {LT_OP_SOFTMAX, lt_bind_softmax},
+    {LT_OP_ROPE, lt_bind_rope},         {LT_OP_MATMUL, lt_bind_matmul},
 };
 
 lt_cpu_run lt_cpu_bind(const lt_cpu *cpu, const lt_step *step, size_t *scratch)
 {
     (void)cpu;
     *scratch = 0;
-    for (size_t i = 0; i < LT_COUNT(bindings); i++)
-        if (bindings[i].op == step->op) return bindings[i].bind(step, scratch);
-    return NULL;
+    lt_cpu_run run = NULL;
+    if (lt_op_get(step->op)->flags & LT_OP_ELEMENTWISE) run = lt_bind_elementwise(step, scratch);
+    for (size_t i = 0; i < LT_COUNT(bindings) && !run; i++)
+        if (bindings[i].op == step->op) run = bindings[i].bind(step, scratch);
+    return run ? run : lt_bind_split(step, scratch);
 }

@@ -4,46 +4,70 @@
 typedef struct lt_gemm_job {
     const lt_gemm *gemm;
     void (*run)(const lt_gemm *gemm, int64_t n0, int64_t n1);
+    void (*narrow)(const float *from, void *to, int64_t n);
+    uint16_t *narrowed; /* [m, n] the result in half precision; NULL: it is float32 */
 } lt_gemm_job;
 
+/* Columns of the product; in half precision they are rounded while they are in the cache. */
 static void gemm_work(void *context, int64_t begin, int64_t end)
 {
     const lt_gemm_job *job = context;
-    job->run(job->gemm, begin, end);
+    const lt_gemm *g = job->gemm;
+    job->run(g, begin, end);
+    for (int64_t m = 0; m < g->m && job->narrowed; m++)
+        job->narrow(g->out + m * g->out_stride + begin, job->narrowed + m * g->n + begin, end - begin);
 }
 
-/* The operands that are not float32 are converted in working memory: input, bias and result; the weights in
- * registers. */
+typedef struct lt_widen_job {
+    void (*widen)(const void *from, float *to, int64_t n);
+    const uint16_t *from;
+    float *to;
+} lt_widen_job;
+
+static void widen_work(void *context, int64_t begin, int64_t end)
+{
+    const lt_widen_job *job = context;
+    job->widen(job->from + begin, job->to + begin, end - begin);
+}
+
+/* The elements as float32: in place, or converted in working memory. */
+static const float *as_floats(const lt_cpu *cpu, const lt_tensor *tensor, char **scratch)
+{
+    enum { GRAIN = 16384 };
+    lt_gemm_type type = LT_GEMM_F32;
+    int64_t n = lathe_tensor_count(tensor);
+    if (tensor->dtype == LATHE_F32) return tensor->data;
+    lt_float_type(tensor->dtype, &type);
+    lt_widen_job job = {.widen = cpu->kernels.widen[type],
+                        .from = tensor->data,
+                        .to = lt_take(scratch, (size_t)n * sizeof(float))};
+    lt_pool_run(cpu->pool, n, GRAIN, widen_work, &job);
+    return job.to;
+}
+
+/* Pairs of bfloat16 are multiplied as they are; other operands that are not float32 are converted in working
+ * memory, weights in registers. */
 static void run_linear(const lt_cpu *cpu, const lt_op_call *call)
 {
-    const lt_tensor *x = &call->in[0], *w = &call->in[1], *bias = call->n_in > 2 ? &call->in[2] : NULL,
-                    *out = call->out;
-    lt_gemm g = {
-        .m = lt_rows_of(x, 1), .n = w->dim[0], .k = w->dim[1], .w = w->data, .w_stride = w->stride[0]};
+    const lt_tensor *x = &call->in[0], *w = &call->in[1], *out = call->out;
     lt_gemm_type type = LT_GEMM_F32;
     lt_float_type(w->dtype, &type);
+    lt_gemm g = {
+        .m = lt_rows_of(x, 1), .n = w->dim[0], .k = w->dim[1], .w = w->data, .w_stride = w->stride[0]};
     g.x_stride = g.k;
     g.out_stride = g.n;
+    bool pairs = cpu->kernels.gemm_pairs && x->dtype == LATHE_BF16 && g.k % 2 == 0;
     char *scratch = call->scratch;
-    if (x->dtype == LATHE_F32) {
-        g.x = x->data;
-        g.out = out->data;
-    } else {
-        float *wide = lt_take(&scratch, (size_t)(g.m * g.k) * sizeof *wide);
-        cpu->kernels.widen[type](x->data, wide, g.m * g.k);
-        g.x = wide;
+    lt_gemm_job job = {.gemm = &g, .run = pairs ? cpu->kernels.gemm_pairs : cpu->kernels.gemm[type]};
+    g.x = pairs ? x->data : as_floats(cpu, x, &scratch);
+    g.bias = call->n_in > 2 ? as_floats(cpu, &call->in[2], &scratch) : NULL;
+    g.out = out->data;
+    if (out->dtype != LATHE_F32) {
         g.out = lt_take(&scratch, (size_t)(g.m * g.n) * sizeof *g.out);
+        job.narrow = cpu->kernels.narrow[type];
+        job.narrowed = out->data;
     }
-    if (bias && bias->dtype == LATHE_F32) {
-        g.bias = bias->data;
-    } else if (bias) {
-        float *wide = lt_take(&scratch, (size_t)g.n * sizeof *wide);
-        cpu->kernels.widen[type](bias->data, wide, g.n);
-        g.bias = wide;
-    }
-    lt_gemm_job job = {.gemm = &g, .run = cpu->kernels.gemm[type]};
     lt_pool_run(cpu->pool, g.n, cpu->kernels.gemm_grain, gemm_work, &job);
-    if (out->dtype != LATHE_F32) cpu->kernels.narrow[type](g.out, out->data, g.m * g.n);
 }
 
 lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch)

@@ -11,13 +11,27 @@ struct lt_map_slot {
     uint32_t value;
 };
 
-/* FNV-1a. Capacity at most doubles the number of keys, so hostile collisions cost time linear in the file. */
-static uint64_t hash_text(const char *text)
+/* Both halves of the product of the words that come and those that were. */
+static uint64_t mix(uint64_t a, uint64_t b)
 {
-    uint64_t hash = 14695981039346656037u;
-    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-    return hash;
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
+
+uint64_t lt_hash(const char *text, size_t length, const void *seed)
+{
+    const uint64_t odd = 0x9e3779b97f4a7c15u;
+    uint64_t hash = mix((uintptr_t)seed ^ odd, length ^ 0xe7037ed1a0b428dbu), word = 0;
+    for (; length >= sizeof word; text += sizeof word, length -= sizeof word) {
+        memcpy(&word, text, sizeof word);
+        hash = mix(hash ^ word, odd);
+    }
+    word = 0;
+    memcpy(&word, text, length);
+    return mix(hash ^ word, odd);
+}
+
+static uint64_t hash_key(const lt_map *map, const char *key) { return lt_hash(key, strlen(key), map->arena); }
 
 static struct lt_map_slot *find_slot(const lt_map *map, const char *key, uint64_t hash)
 {
@@ -31,7 +45,7 @@ static struct lt_map_slot *find_slot(const lt_map *map, const char *key, uint64_
 uint32_t lt_map_get(const lt_map *map, const char *key)
 {
     if (!map->capacity) return LT_NONE;
-    const struct lt_map_slot *slot = find_slot(map, key, hash_text(key));
+    const struct lt_map_slot *slot = find_slot(map, key, hash_key(map, key));
     return slot->key ? slot->value : LT_NONE;
 }
 
@@ -49,7 +63,7 @@ static lathe_status map_grow(lt_map *map, lathe_error *err)
 lathe_status lt_map_put(lt_map *map, const char *key, uint32_t value, lathe_error *err)
 {
     if (map->count >= map->capacity / 2) LT_TRY(map_grow(map, err));
-    uint64_t hash = hash_text(key);
+    uint64_t hash = hash_key(map, key);
     struct lt_map_slot *slot = find_slot(map, key, hash);
     if (!slot->key) {
         const char *copy = lt_arena_strdup(map->arena, key);

@@ -6,6 +6,10 @@
 
 #define LT_NONE UINT32_MAX /* "no id": what a lookup returns when there is nothing */
 
+/* For tables over names from files. The seed is an address, which nobody who writes a file can know: so
+ * nobody can make names that collide. */
+uint64_t lt_hash(const char *text, size_t length, const void *seed);
+
 /* Open-addressing hash map. Zero-initialise, then set `arena`. Keys are copied into the arena. */
 typedef struct lt_map {
     lt_arena *arena;

@@ -28,6 +28,19 @@ typedef enum lt_resample_mode {
 typedef struct lt_attrs_elementwise {
     lt_dtype compute, out;
 } lt_attrs_elementwise;
+/* A chain: elementwise formulas as straight-line code over broadcast inputs. An argument below
+ * LT_CHAIN_INPUTS is that input, one from there on the result of step argument - LT_CHAIN_INPUTS, which comes
+ * earlier. Every step rounds to its own dtype; the last one's result is the output. */
+enum { LT_CHAIN_INPUTS = 8, LT_CHAIN_STEPS = 16, LT_CHAIN_ARGS = 3 };
+typedef struct lt_chain_step {
+    uint16_t op;          /* an elementwise lt_op, or LT_OP_CAST */
+    uint8_t compute, out; /* lt_dtype; CAST: `compute` is the dtype of its argument */
+    uint8_t arg[LT_CHAIN_ARGS], unused;
+} lt_chain_step;
+typedef struct lt_attrs_chain {
+    int n;
+    lt_chain_step step[LT_CHAIN_STEPS];
+} lt_attrs_chain;
 typedef struct lt_attrs_reshape {
     int rank;
     int64_t dim[LT_MAX_RANK];
@@ -150,6 +163,7 @@ typedef struct lt_attrs_sample {
 
 typedef union lt_attrs {
     lt_attrs_elementwise elementwise;
+    lt_attrs_chain chain;
     lt_attrs_reshape reshape;
     lt_attrs_permute permute;
     lt_attrs_slice slice;

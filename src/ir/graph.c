@@ -71,6 +71,24 @@ static void print_value(const lt_graph *graph, lt_id id, lt_text *text)
     else lt_text_printf(text, "%c%u", kinds[value->kind], value->index);
 }
 
+/* " {t0 = mul(a, b): float32; …}": inputs are letters. */
+static void print_chain(const lt_attrs_chain *chain, lt_text *text)
+{
+    for (int s = 0; s < chain->n; s++) {
+        const lt_chain_step *step = &chain->step[s];
+        int n = step->op == LT_OP_CAST ? 1 : lt_op_get(step->op)->n_in;
+        lt_text_printf(text, "%st%d = %s(", s ? "; " : " {", s, lt_op_get(step->op)->name);
+        for (int k = 0; k < n; k++) {
+            int arg = step->arg[k];
+            lt_text_printf(text, "%s", k ? ", " : "");
+            if (arg < LT_CHAIN_INPUTS) lt_text_printf(text, "%c", 'a' + arg);
+            else lt_text_printf(text, "t%d", arg - LT_CHAIN_INPUTS);
+        }
+        lt_text_printf(text, "): %s", lathe_dtype_name((lt_dtype)step->out));
+    }
+    lt_text_printf(text, "}");
+}
+
 void lt_graph_print(const lt_graph *graph, lt_text *text)
 {
     char type[LT_TYPE_TEXT];
@@ -85,7 +103,9 @@ void lt_graph_print(const lt_graph *graph, lt_text *text)
             if (k) lt_text_printf(text, ", ");
             print_value(graph, node->in[k], text);
         }
-        lt_text_printf(text, ")\n");
+        lt_text_printf(text, ")");
+        if (node->op == LT_OP_CHAIN) print_chain(&node->attrs.chain, text);
+        lt_text_printf(text, "\n");
     }
     lt_text_printf(text, "return");
     for (uint32_t i = 0; i < graph->n_outputs; i++) {

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "llm/utf8.h"
+#include "base/utf8.h"
 
 lathe_status lt_added_add(lt_added_set *set, lt_arena *arena, lt_added token, lathe_error *err)
 {

@@ -4,6 +4,7 @@
 #include "llm/causal.h"
 
 #include <float.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/half.h"
@@ -106,7 +107,7 @@ static lathe_status find_name(const lt_causal_part *part, bool input, const char
     LT_FAIL(err, FORMAT, "the model has no %s '%s'", input ? "input" : "output", name);
 }
 
-static lathe_status map_layer(lt_causal *causal, const json_t *layer, size_t at, lathe_error *err)
+static lathe_status map_layer(lt_causal *causal, const lt_json *layer, size_t at, lathe_error *err)
 {
     static const char *const kinds[] = {"key", "value"};
     lt_causal_part *prefill = &causal->part[0], *decode = &causal->part[causal->n_parts - 1];
@@ -126,30 +127,31 @@ static lathe_status map_layer(lt_causal *causal, const json_t *layer, size_t at,
     return LATHE_OK;
 }
 
-static lathe_status map_layers(lt_causal *causal, const json_t *root, lathe_error *err)
+static lathe_status map_layers(lt_causal *causal, const lt_json *root, lathe_error *err)
 {
-    json_t *layers, *layer;
+    const lt_json *layers, *layer;
     size_t i;
     LT_TRY(lt_json_get_array(root, "layers", &layers, err));
     const lt_causal_part *prefill = &causal->part[0], *decode = &causal->part[causal->n_parts - 1];
-    if (2 * json_array_size(layers) != decode->n_in || decode->n_in != prefill->n_out)
+    if (2 * lt_json_count(layers) != decode->n_in || decode->n_in != prefill->n_out)
         LT_FAIL(err, FORMAT, "field 'layers' has %zu layers, expected %zu: as many as the models have caches",
-                json_array_size(layers), decode->n_in / 2);
-    json_array_foreach(layers, i, layer) LT_TRY_NOTE(map_layer(causal, layer, i, err), err, "layers[%zu]", i);
+                lt_json_count(layers), decode->n_in / 2);
+    lt_json_foreach (layers, i, layer) LT_TRY_NOTE(map_layer(causal, layer, i, err), err, "layers[%zu]", i);
     return LATHE_OK;
 }
 
 static lathe_status load_mapping(lt_causal *causal, const char *path, lathe_error *err)
 {
     lt_file file;
-    json_t *root = NULL;
+    lt_arena *arena;
+    const lt_json *root = NULL;
     LT_TRY(lt_file_open(path, &file, err));
-    lathe_status status = lt_json_parse((const char *)file.data, file.size, false, path, &root, err);
-    if (status == LATHE_OK) {
-        status = map_layers(causal, root, err);
-        if (status != LATHE_OK) status = lt_error_note(err, status, "%s", path);
-    }
-    json_decref(root);
+    lathe_status status = lt_arena_create(&arena, err);
+    if (status == LATHE_OK)
+        status = lt_json_parse((const char *)file.data, file.size, false, path, arena, &root, err);
+    if (root && (status = map_layers(causal, root, err)) != LATHE_OK)
+        status = lt_error_note(err, status, "%s", path);
+    lt_arena_destroy(arena);
     lt_file_close(&file);
     return status;
 }

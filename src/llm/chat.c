@@ -2,8 +2,8 @@
  * tokens that it writes, and its fixed texts are read out of its string literals. */
 #include <string.h>
 
+#include "base/utf8.h"
 #include "llm/tokenizer.h"
-#include "llm/utf8.h"
 
 static const char chatml_open[] = "<|im_start|>", chatml_close[] = "<|im_end|>";
 static const char llama_open[] = "<|start_header_id|>", llama_head[] = "<|end_header_id|>\n\n",

@@ -1,8 +1,8 @@
 /* Text to ids: added tokens are cut out, what lies between is normalised, split into words and merged. */
 #include <string.h>
 
+#include "base/utf8.h"
 #include "llm/tokenizer.h"
-#include "llm/utf8.h"
 
 typedef struct encoder {
     const lathe_tokenizer *t;

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "base/utf8.h"
 #include "llm/causal.h"
 #include "llm/tokenizer.h"
-#include "llm/utf8.h"
 
 struct lathe_generator {
     const lathe_tokenizer *tokenizer; /* borrowed */

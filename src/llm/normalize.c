@@ -5,7 +5,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "llm/utf8.h"
+#include "base/utf8.h"
 
 enum { LT_ONE_DECOMPOSITION = 32 }; /* characters; the longest decomposition of one character has 18 */
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "llm/utf8.h"
+#include "base/utf8.h"
 
 const char lt_pattern_gpt2[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/os.h"
-#include "llm/utf8.h"
+#include "base/utf8.h"
 
 lathe_status lt_tokenizer_create(lathe_tokenizer **out, lathe_error *err)
 {

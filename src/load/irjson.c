@@ -36,31 +36,30 @@ static lathe_status copy_text(lt_ir_reader *r, const char *text, const char **ou
 
 /* ---- Tensors ---- */
 
-static lathe_status read_type(lt_ir_reader *r, const json_t *json, lt_xtype *out)
+static lathe_status read_type(lt_ir_reader *r, const lt_json *json, lt_xtype *out)
 {
-    json_t *shape, *size;
+    const lt_json *shape, *size;
     size_t i;
     const char *dtype = "float32";
-    if (json_object_get(json, "dtype")) LT_TRY(lt_json_get_string(json, "dtype", &dtype, r->err));
+    if (lt_json_member(json, "dtype")) LT_TRY(lt_json_get_string(json, "dtype", &dtype, r->err));
     *out = (lt_xtype){.dtype = lt_dtype_from_name(dtype)};
     LT_TRY(copy_text(r, dtype, &out->dtype_name));
     LT_TRY(lt_json_get_array(json, "shape", &shape, r->err));
-    if (json_array_size(shape) > LT_MAX_RANK)
-        LT_FAIL(r->err, LIMIT, "field 'shape': rank %zu, at most %d is supported", json_array_size(shape),
+    if (lt_json_count(shape) > LT_MAX_RANK)
+        LT_FAIL(r->err, LIMIT, "field 'shape': rank %zu, at most %d is supported", lt_json_count(shape),
                 LT_MAX_RANK);
-    out->rank = (int)json_array_size(shape);
-    json_array_foreach(shape, i, size)
-    {
-        if (!json_is_integer(size) || json_integer_value(size) < 0)
+    out->rank = (int)lt_json_count(shape);
+    lt_json_foreach (shape, i, size) {
+        if (!lt_json_is(size, LT_JSON_INTEGER) || lt_json_integer(size) < 0)
             LT_FAIL(r->err, FORMAT, "shape[%zu] is %s, expected a size", i, lt_json_type_name(size));
-        out->dim[i].value = (int64_t)json_integer_value(size);
+        out->dim[i].value = lt_json_integer(size);
     }
     return LATHE_OK;
 }
 
 /* Records a value. Outputs of tuples may be called what another node is called ("max_1"): such a value gets a
  * name of its own. */
-static lathe_status add_value(lt_ir_reader *r, const json_t *json, const char *node, uint32_t output,
+static lathe_status add_value(lt_ir_reader *r, const lt_json *json, const char *node, uint32_t output,
                               const char **out)
 {
     const char *recorded;
@@ -95,7 +94,7 @@ static lathe_status add_input(lt_ir_reader *r, const lt_xinput *input)
     return LATHE_OK;
 }
 
-static lathe_status read_input(lt_ir_reader *r, const json_t *json)
+static lathe_status read_input(lt_ir_reader *r, const lt_json *json)
 {
     lt_producer producer = {.n = 1, .single = true};
     LT_ALLOC(r->arena, producer.values, 1, r->err);
@@ -108,7 +107,7 @@ static lathe_status read_input(lt_ir_reader *r, const json_t *json)
 }
 
 /* Everything in the export's signature is listed, used or not; only names and types are. */
-static lathe_status read_weight(lt_ir_reader *r, const json_t *json)
+static lathe_status read_weight(lt_ir_reader *r, const lt_json *json)
 {
     const char *name;
     lt_xtype type;
@@ -133,9 +132,9 @@ static lathe_status read_weight(lt_ir_reader *r, const json_t *json)
 }
 
 /* A placeholder: p_ parameters, b_ buffers, c_ lifted constants. */
-static lathe_status read_mapping(lt_ir_reader *r, const char *placeholder, const json_t *json)
+static lathe_status read_mapping(lt_ir_reader *r, const char *placeholder, const lt_json *json)
 {
-    const char *key = json_string_value(json);
+    const char *key = lt_json_text(json);
     if (!key)
         LT_FAIL(r->err, FORMAT, "weight_name_mapping '%s' is %s, expected a string", placeholder,
                 lt_json_type_name(json));
@@ -152,24 +151,22 @@ static lathe_status read_mapping(lt_ir_reader *r, const char *placeholder, const
     return add_input(r, &input);
 }
 
-static lathe_status read_signature(lt_ir_reader *r, const json_t *root)
+static lathe_status read_signature(lt_ir_reader *r, const lt_json *root)
 {
-    json_t *list, *item;
-    const char *name;
+    const lt_json *list, *item;
     size_t i;
     LT_TRY(lt_json_get_array(root, "graph_inputs", &list, r->err));
-    json_array_foreach(list, i, item) LT_TRY_NOTE(read_input(r, item), r->err, "graph_inputs[%zu]", i);
+    lt_json_foreach (list, i, item) LT_TRY_NOTE(read_input(r, item), r->err, "graph_inputs[%zu]", i);
     LT_TRY(lt_json_get_array(root, "weights", &list, r->err));
-    json_array_foreach(list, i, item) LT_TRY_NOTE(read_weight(r, item), r->err, "weights[%zu]", i);
+    lt_json_foreach (list, i, item) LT_TRY_NOTE(read_weight(r, item), r->err, "weights[%zu]", i);
     LT_TRY(lt_json_get_object(root, "weight_name_mapping", &list, r->err));
-    json_object_foreach(list, name, item) LT_TRY(read_mapping(r, name, item));
-    list = json_object_get(root, "constants");
-    json_object_foreach(list, name, item)
-    {
-        uint32_t weight = lt_map_get(&r->x->weight_of, name);
+    lt_json_foreach (list, i, item) LT_TRY(read_mapping(r, item->key, item));
+    list = lt_json_member(root, "constants");
+    lt_json_foreach (list, i, item) {
+        uint32_t weight = lt_map_get(&r->x->weight_of, item->key);
         if (weight != LT_NONE)
             LT_TRY_NOTE(lt_irjson_read_constant(item, r->arena, &r->x->weights[weight], r->err), r->err,
-                        "constants '%s'", name);
+                        "constants '%s'", item->key);
     }
     return LATHE_OK;
 }
@@ -190,43 +187,40 @@ static lt_arg read_string(lt_ir_reader *r, const char *text)
     return (lt_arg){.kind = LT_ARG_DTYPE, .dtype = lt_dtype_from_name(text)};
 }
 
-static lathe_status read_attr(lt_ir_reader *r, const json_t *json, int depth, lt_arg *out)
+static lathe_status read_attr(lt_ir_reader *r, const lt_json *json, int depth, lt_arg *out)
 {
-    json_t *item;
+    const lt_json *item;
     size_t i;
     double real;
     *out = (lt_arg){.kind = LT_ARG_NONE};
-    switch (json_typeof(json)) {
-    case JSON_NULL: return LATHE_OK;
-    case JSON_TRUE:
-    case JSON_FALSE: *out = (lt_arg){.kind = LT_ARG_BOOL, .b = json_is_true(json)}; return LATHE_OK;
-    case JSON_INTEGER:
-        *out = (lt_arg){.kind = LT_ARG_INT, .i = (int64_t)json_integer_value(json)};
-        return LATHE_OK;
-    case JSON_REAL: *out = (lt_arg){.kind = LT_ARG_FLOAT, .f = json_real_value(json)}; return LATHE_OK;
-    case JSON_STRING:
+    switch ((lt_json_type)json->type) {
+    case LT_JSON_NULL: return LATHE_OK;
+    case LT_JSON_BOOL: *out = (lt_arg){.kind = LT_ARG_BOOL, .b = lt_json_true(json)}; return LATHE_OK;
+    case LT_JSON_INTEGER: *out = (lt_arg){.kind = LT_ARG_INT, .i = lt_json_integer(json)}; return LATHE_OK;
+    case LT_JSON_REAL: *out = (lt_arg){.kind = LT_ARG_FLOAT, .f = json->value.real}; return LATHE_OK;
+    case LT_JSON_STRING:
         if (lt_json_number(json, &real, NULL) == LATHE_OK)
             *out = (lt_arg){.kind = LT_ARG_FLOAT, .f = real}; /* NaN, Infinity */
-        else *out = read_string(r, json_string_value(json));
-        return out->kind == LT_ARG_NONE ? lt_out_of_memory(r->err, 1, json_string_length(json)) : LATHE_OK;
-    case JSON_ARRAY: break;
-    case JSON_OBJECT: LT_FAIL(r->err, FORMAT, "found an object, expected a number, a string or a list");
+        else *out = read_string(r, lt_json_text(json));
+        return out->kind == LT_ARG_NONE ? lt_out_of_memory(r->err, 1, json->count) : LATHE_OK;
+    case LT_JSON_ARRAY: break;
+    case LT_JSON_OBJECT: LT_FAIL(r->err, FORMAT, "found an object, expected a number, a string or a list");
     }
     if (depth == MAX_ATTR_DEPTH) LT_FAIL(r->err, LIMIT, "lists are nested more than %d deep", MAX_ATTR_DEPTH);
-    *out = (lt_arg){.kind = LT_ARG_LIST, .list = {.n = (uint32_t)json_array_size(json)}};
+    *out = (lt_arg){.kind = LT_ARG_LIST, .list = {.n = (uint32_t)lt_json_count(json)}};
     LT_ALLOC(r->arena, out->list.items, out->list.n, r->err);
-    json_array_foreach(json, i, item)
+    lt_json_foreach (json, i, item)
         LT_TRY_NOTE(read_attr(r, item, depth + 1, &out->list.items[i]), r->err, "[%zu]", i);
     return LATHE_OK;
 }
 
-static lathe_status read_attrs(lt_ir_reader *r, json_t *attrs, lt_xnode *node, lt_xoperands *operands)
+static lathe_status read_attrs(lt_ir_reader *r, const lt_json *attrs, lt_xnode *node, lt_xoperands *operands)
 {
-    const char *name;
-    json_t *json;
-    LT_ALLOC(r->arena, node->args, json_object_size(attrs), r->err);
-    json_object_foreach(attrs, name, json)
-    {
+    const lt_json *json;
+    size_t i;
+    LT_ALLOC(r->arena, node->args, lt_json_count(attrs), r->err);
+    lt_json_foreach (attrs, i, json) {
+        const char *name = json->key;
         lt_xarg arg = {0};
         LT_TRY_NOTE(read_attr(r, json, 0, &arg.arg), r->err, "attribute '%s'", name);
         if (name[0] == '_') {
@@ -245,7 +239,7 @@ static lathe_status read_attrs(lt_ir_reader *r, json_t *attrs, lt_xnode *node, l
 
 /* ---- Edges ---- */
 
-static lathe_status weight_edge(lt_ir_reader *r, const json_t *mapping, const char *name, lt_arg *out)
+static lathe_status weight_edge(lt_ir_reader *r, const lt_json *mapping, const char *name, lt_arg *out)
 {
     *out = (lt_arg){.kind = LT_ARG_NAME};
     uint32_t producer = lt_map_get(&r->producer_of, name);
@@ -254,20 +248,20 @@ static lathe_status weight_edge(lt_ir_reader *r, const json_t *mapping, const ch
         out->text = r->producers[producer].values[0];
         return LATHE_OK;
     }
-    const char *key = json_string_value(json_object_get(mapping, name));
+    const char *key = lt_json_text(lt_json_member(mapping, name));
     if (!key)
         LT_FAIL(r->err, FORMAT, "input '%s' is neither a weight nor made by a node before this one", name);
     LT_FAIL(r->err, UNSUPPORTED, "weight '%s' is not listed, or its dtype is not supported", key);
 }
 
-static lathe_status read_edge(lt_ir_reader *r, const json_t *mapping, const json_t *json, lt_arg *out)
+static lathe_status read_edge(lt_ir_reader *r, const lt_json *mapping, const lt_json *json, lt_arg *out)
 {
     const char *name, *producer;
     int64_t output = 0;
     LT_TRY(lt_json_get_string(json, "name", &name, r->err));
-    if (!json_object_get(json, "producer_node")) return weight_edge(r, mapping, name, out);
+    if (!lt_json_member(json, "producer_node")) return weight_edge(r, mapping, name, out);
     LT_TRY(lt_json_get_string(json, "producer_node", &producer, r->err));
-    if (json_object_get(json, "producer_output_idx"))
+    if (lt_json_member(json, "producer_output_idx"))
         LT_TRY(lt_json_get_int(json, "producer_output_idx", &output, r->err));
     uint32_t index = lt_map_get(&r->producer_of, producer);
     if (index == LT_NONE)
@@ -285,20 +279,19 @@ static lathe_status read_edge(lt_ir_reader *r, const json_t *mapping, const json
 
 /* All outputs of the producer are inputs, without those that are no tensors; `index` counts those too. So it
  * is the name "PRODUCER_INDEX" that tells. */
-static lathe_status read_getitem(lt_ir_reader *r, const json_t *inputs, lt_xnode *node,
+static lathe_status read_getitem(lt_ir_reader *r, const lt_json *inputs, lt_xnode *node,
                                  const lt_xoperands *operands)
 {
     if (node->n_args != 1 || node->args[0].arg.kind != LT_ARG_INT)
         LT_FAIL(r->err, FORMAT, "attribute 'index' is missing, expected an integer");
     int64_t index = node->args[0].arg.i;
     size_t at = index >= 0 && index < operands->n ? (size_t)index : operands->n, i;
-    json_t *input;
-    json_array_foreach(inputs, i, input)
-    {
-        const char *producer = json_string_value(json_object_get(input, "producer_node"));
+    const lt_json *input;
+    lt_json_foreach (inputs, i, input) {
+        const char *producer = lt_json_text(lt_json_member(input, "producer_node"));
         char *want = producer ? lt_arena_printf(r->arena, "%s_%lld", producer, (long long)index) : NULL;
         if (producer && !want) return lt_out_of_memory(r->err, 1, strlen(producer));
-        if (want && strcmp(want, json_string_value(json_object_get(input, "name"))) == 0) at = i;
+        if (want && strcmp(want, lt_json_text(lt_json_member(input, "name"))) == 0) at = i;
     }
     if (at >= operands->n)
         LT_FAIL(r->err, FORMAT, "attribute 'index' is %lld of %u inputs", (long long)index, operands->n);
@@ -321,47 +314,47 @@ static lathe_status read_target(lt_ir_reader *r, const char *text, const char **
     return *out ? LATHE_OK : lt_out_of_memory(r->err, 1, n);
 }
 
-static lathe_status read_outputs(lt_ir_reader *r, const json_t *outputs, lt_xnode *node)
+static lathe_status read_outputs(lt_ir_reader *r, const lt_json *outputs, lt_xnode *node)
 {
-    lt_producer producer = {.n = (uint32_t)json_array_size(outputs)};
+    lt_producer producer = {.n = (uint32_t)lt_json_count(outputs)};
     LT_ALLOC(r->arena, node->outs, producer.n, r->err);
     LT_ALLOC(r->arena, producer.values, producer.n, r->err);
     node->n_outs = producer.n;
-    json_t *output;
+    const lt_json *output;
     size_t i;
-    json_array_foreach(outputs, i, output)
-    {
+    lt_json_foreach (outputs, i, output) {
         LT_TRY_NOTE(add_value(r, output, node->name, (uint32_t)i, &producer.values[i]), r->err,
                     "outputs[%zu]", i);
         node->outs[i] = (lt_arg){.kind = LT_ARG_NAME, .text = producer.values[i]};
         producer.single =
-            producer.n == 1 && strcmp(json_string_value(json_object_get(output, "name")), node->name) == 0;
+            producer.n == 1 && strcmp(lt_json_text(lt_json_member(output, "name")), node->name) == 0;
     }
     return add_producer(r, node->name, &producer);
 }
 
-static lathe_status read_node_body(lt_ir_reader *r, const json_t *mapping, const json_t *json, lt_xnode *node)
+static lathe_status read_node_body(lt_ir_reader *r, const lt_json *mapping, const lt_json *json,
+                                   lt_xnode *node)
 {
-    json_t *inputs, *outputs, *attrs, *input;
+    const lt_json *inputs, *outputs, *attrs, *input;
     size_t i;
     lt_xoperands *operands;
     LT_ALLOC(r->arena, operands, 1, r->err);
     LT_TRY(lt_json_get_array(json, "inputs", &inputs, r->err));
     LT_TRY(lt_json_get_array(json, "outputs", &outputs, r->err));
-    attrs = json_object_get(json, "attrs");
-    if (attrs && !json_is_object(attrs))
+    attrs = lt_json_member(json, "attrs");
+    if (attrs && !lt_json_is(attrs, LT_JSON_OBJECT))
         LT_FAIL(r->err, FORMAT, "field 'attrs' is %s, expected an object", lt_json_type_name(attrs));
     LT_TRY(read_attrs(r, attrs, node, operands));
-    operands->n = (uint32_t)json_array_size(inputs);
+    operands->n = (uint32_t)lt_json_count(inputs);
     LT_ALLOC(r->arena, operands->tensors, operands->n, r->err);
-    json_array_foreach(inputs, i, input)
+    lt_json_foreach (inputs, i, input)
         LT_TRY_NOTE(read_edge(r, mapping, input, &operands->tensors[i]), r->err, "inputs[%zu]", i);
     if (strcmp(node->target, "_operator.getitem") == 0) LT_TRY(read_getitem(r, inputs, node, operands));
     else node->operands = operands;
     return read_outputs(r, outputs, node);
 }
 
-static lathe_status read_node(lt_ir_reader *r, const json_t *mapping, const json_t *json, lt_xnode *node)
+static lathe_status read_node(lt_ir_reader *r, const lt_json *mapping, const lt_json *json, lt_xnode *node)
 {
     const char *name, *target;
     LT_TRY(lt_json_get_string(json, "name", &name, r->err));
@@ -374,7 +367,7 @@ static lathe_status read_node(lt_ir_reader *r, const json_t *mapping, const json
 
 /* An output names a tensor, an input or a placeholder. A node of that very name goes before another node's
  * output. */
-static lathe_status read_output(lt_ir_reader *r, const json_t *json, lt_xoutput *output)
+static lathe_status read_output(lt_ir_reader *r, const lt_json *json, lt_xoutput *output)
 {
     const char *name;
     LT_TRY(lt_json_get_string(json, "name", &name, r->err));
@@ -389,33 +382,31 @@ static lathe_status read_output(lt_ir_reader *r, const json_t *json, lt_xoutput 
     return copy_text(r, name, &output->arg.text);
 }
 
-static lathe_status read_graph(lt_ir_reader *r, const json_t *root)
+static lathe_status read_graph(lt_ir_reader *r, const lt_json *root)
 {
-    json_t *list, *item, *mapping = json_object_get(root, "weight_name_mapping");
+    const lt_json *list, *item, *mapping = lt_json_member(root, "weight_name_mapping");
     size_t i;
     lt_exported *x = r->x;
     LT_TRY(lt_json_get_array(root, "nodes", &list, r->err));
-    LT_ALLOC(r->arena, x->graph.nodes, json_array_size(list), r->err);
-    json_array_foreach(list, i, item)
-    {
+    LT_ALLOC(r->arena, x->graph.nodes, lt_json_count(list), r->err);
+    lt_json_foreach (list, i, item) {
         LT_TRY_NOTE(read_node(r, mapping, item, &x->graph.nodes[i]), r->err, "nodes[%zu]", i);
         x->graph.n_nodes++;
     }
     LT_TRY(lt_json_get_array(root, "graph_outputs", &list, r->err));
-    LT_ALLOC(r->arena, x->outputs, json_array_size(list), r->err);
-    json_array_foreach(list, i, item)
-    {
+    LT_ALLOC(r->arena, x->outputs, lt_json_count(list), r->err);
+    lt_json_foreach (list, i, item) {
         LT_TRY_NOTE(read_output(r, item, &x->outputs[i]), r->err, "graph_outputs[%zu]", i);
         x->n_outputs++;
     }
     return LATHE_OK;
 }
 
-static lathe_status read_root(lt_ir_reader *r, const json_t *root)
+static lathe_status read_root(lt_ir_reader *r, const lt_json *root)
 {
-    if (!json_object_get(root, "graph_inputs") || !json_object_get(root, "nodes"))
+    if (!lt_json_member(root, "graph_inputs") || !lt_json_member(root, "nodes"))
         LT_FAIL(r->err, FORMAT, "JSON, but no pytorch-ir graph: it has no 'graph_inputs' and 'nodes'");
-    const char *version = json_string_value(json_object_get(root, "pytorch_version"));
+    const char *version = lt_json_text(lt_json_member(root, "pytorch_version"));
     LT_TRY(copy_text(r, version ? version : "unknown", &r->x->producer));
     LT_TRY(read_signature(r, root));
     return read_graph(r, root);
@@ -425,7 +416,7 @@ lathe_status lt_irjson_load(const lt_file *file, const char *path, lt_arena *are
                             lathe_error *err)
 {
     lt_exported *x;
-    json_t *root;
+    const lt_json *root;
     LT_ALLOC(arena, x, 1, err);
     /* Nodes may write in place, as in graphs of the TRAINING dialect. */
     *x = (lt_exported){.arena = arena, .format = "pytorch-ir", .dialect = "TRAINING", .loose_dtypes = true};
@@ -434,10 +425,13 @@ lathe_status lt_irjson_load(const lt_file *file, const char *path, lt_arena *are
     x->weight_of.arena = x->symbol_of.arena = x->graph.type_of.arena = arena;
     lt_ir_reader r = {
         .x = x, .arena = arena, .err = err, .producer_of = {.arena = arena}, .key_of = {.arena = arena}};
-    LT_TRY(lt_json_parse((const char *)file->data, file->size, true, path, &root, err));
-    lathe_status status = read_root(&r, root);
-    json_decref(root);
-    LT_TRY_NOTE(status, err, "%s", path);
+    lt_arena *scratch;
+    LT_TRY(lt_arena_create(&scratch, err));
+    lathe_status status =
+        lt_json_parse((const char *)file->data, file->size, true, path, scratch, &root, err);
+    if (status == LATHE_OK && (status = read_root(&r, root)) != LATHE_OK)
+        status = lt_error_note(err, status, "%s", path);
+    lt_arena_destroy(scratch);
     *out = x;
-    return LATHE_OK;
+    return status;
 }

@@ -34,13 +34,13 @@ static void store_float(lt_dtype dtype, void *to, double value)
     }
 }
 
-static lathe_status store(lt_flatten *f, const json_t *json)
+static lathe_status store(lt_flatten *f, const lt_json *json)
 {
     double real = 0;
     if (f->n == f->max) LT_FAIL(f->err, FORMAT, "field 'data' has more than %lld numbers", (long long)f->max);
     void *to = f->to + (size_t)f->n++ * lathe_dtype_size(f->dtype);
-    bool whole = json_is_integer(json) || json_is_boolean(json);
-    int64_t integer = json_is_boolean(json) ? json_is_true(json) : (int64_t)json_integer_value(json);
+    bool whole = lt_json_is(json, LT_JSON_INTEGER) || lt_json_is(json, LT_JSON_BOOL);
+    int64_t integer = lt_json_is(json, LT_JSON_BOOL) ? lt_json_true(json) : lt_json_integer(json);
     if (!whole) LT_TRY_NOTE(lt_json_number(json, &real, f->err), f->err, "field 'data'");
     if (lt_dtype_is_float(f->dtype)) store_float(f->dtype, to, whole ? (double)integer : real);
     else if (whole) store_int(f->dtype, to, integer);
@@ -48,32 +48,32 @@ static lathe_status store(lt_flatten *f, const json_t *json)
     return LATHE_OK;
 }
 
-static lathe_status flatten(lt_flatten *f, const json_t *json, int depth)
+static lathe_status flatten(lt_flatten *f, const lt_json *json, int depth)
 {
-    json_t *item;
+    const lt_json *item;
     size_t i;
-    if (!json_is_array(json)) return store(f, json);
+    if (!lt_json_is(json, LT_JSON_ARRAY)) return store(f, json);
     if (depth > LT_MAX_RANK) LT_FAIL(f->err, LIMIT, "field 'data' is nested more than %d deep", LT_MAX_RANK);
-    json_array_foreach(json, i, item) LT_TRY(flatten(f, item, depth + 1));
+    lt_json_foreach (json, i, item) LT_TRY(flatten(f, item, depth + 1));
     return LATHE_OK;
 }
 
 /* How many numbers there are at most, so that what is allocated follows from what the file holds. */
-static int64_t count_numbers(const json_t *json, int depth)
+static int64_t count_numbers(const lt_json *json, int depth)
 {
-    json_t *item;
+    const lt_json *item;
     size_t i;
     int64_t n = 0;
-    if (!json_is_array(json)) return 1;
+    if (!lt_json_is(json, LT_JSON_ARRAY)) return 1;
     if (depth > LT_MAX_RANK) return 0;
-    json_array_foreach(json, i, item) n += count_numbers(item, depth + 1);
+    lt_json_foreach (json, i, item) n += count_numbers(item, depth + 1);
     return n;
 }
 
-lathe_status lt_irjson_read_constant(const json_t *json, lt_arena *arena, lt_xweight *weight,
+lathe_status lt_irjson_read_constant(const lt_json *json, lt_arena *arena, lt_xweight *weight,
                                      lathe_error *err)
 {
-    const json_t *data = json_object_get(json, "data");
+    const lt_json *data = lt_json_member(json, "data");
     lt_flatten f = {.dtype = weight->type.dtype, .max = lt_type_count(&weight->type), .err = err};
     if (!data) LT_FAIL(err, FORMAT, "field 'data' is missing");
     int64_t found = count_numbers(data, 0);

@@ -123,12 +123,12 @@ static lathe_status record_bytes(const lt_pt2 *pt2, uint32_t index, size_t align
     return LATHE_OK;
 }
 
-static lathe_status read_weight(const lt_pt2 *pt2, const char *folder, const json_t *entry, lt_arena *arena,
+static lathe_status read_weight(const lt_pt2 *pt2, const char *folder, const lt_json *entry, lt_arena *arena,
                                 lt_xweight *weight, lathe_error *err)
 {
     const char *path;
-    json_t *meta;
-    bool is_meta = false, pickled = json_is_true(json_object_get(entry, "use_pickle"));
+    const lt_json *meta;
+    bool is_meta = false, pickled = lt_json_true(lt_json_member(entry, "use_pickle"));
     LT_TRY(lt_json_get_string(entry, "path_name", &path, err));
     if (pickled)
         LT_FAIL(err, UNSUPPORTED,
@@ -156,16 +156,16 @@ static lathe_status read_weight(const lt_pt2 *pt2, const char *folder, const jso
 }
 
 /* Adds the entries of one config file to exported->weights. */
-static lathe_status read_config(lt_pt2 *pt2, const char *folder, const json_t *root, bool constants,
+static lathe_status read_config(lt_pt2 *pt2, const char *folder, const lt_json *root, bool constants,
                                 lt_arena *arena, uint32_t *capacity, lathe_error *err)
 {
-    json_t *config, *entry;
-    const char *name;
+    const lt_json *config, *entry;
+    size_t i;
     LT_TRY(lt_json_get_object(root, "config", &config, err));
-    json_object_foreach(config, name, entry)
-    {
+    lt_json_foreach (config, i, entry) {
+        const char *name = entry->key;
         lt_exported *x = pt2->x;
-        if (!json_is_object(json_object_get(entry, "tensor_meta")))
+        if (!lt_json_is(lt_json_member(entry, "tensor_meta"), LT_JSON_OBJECT))
             continue; /* a custom object: refused where used */
         LT_GROW(arena, x->weights, x->n_weights, *capacity, err);
         lt_xweight *weight = &x->weights[x->n_weights];
@@ -191,18 +191,16 @@ static lathe_status read_configs(lt_pt2 *pt2, lt_arena *arena, lathe_error *err)
                  {"data/constants/", "_model_constants_config.json", true}};
     uint32_t capacity = 0;
     for (size_t i = 0; i < LT_COUNT(kinds); i++) {
-        json_t *root;
+        const lt_json *root;
         const char *text;
         size_t size;
         const char *path = lt_arena_printf(arena, "%s%s%s", kinds[i].folder, pt2->name, kinds[i].suffix);
         if (!path) return lt_out_of_memory(err, 1, 64);
         LT_TRY(read_text(pt2, path, arena, &text, &size, err));
         if (!text) continue;
-        LT_TRY(lt_json_parse(text, size, false, path, &root, err));
-        lathe_status status =
-            read_config(pt2, kinds[i].folder, root, kinds[i].constants, arena, &capacity, err);
-        json_decref(root);
-        LT_TRY_NOTE(status, err, "%s", path);
+        LT_TRY(lt_json_parse(text, size, false, path, arena, &root, err));
+        LT_TRY_NOTE(read_config(pt2, kinds[i].folder, root, kinds[i].constants, arena, &capacity, err), err,
+                    "%s", path);
     }
     const char *pickle = lt_arena_printf(arena, "%sdata/weights/%s.pt", pt2->root, pt2->name);
     if (!pickle) return lt_out_of_memory(err, 1, 64);

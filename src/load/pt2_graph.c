@@ -67,14 +67,14 @@ static lathe_status intern_symbol(void *context, const char *name, uint32_t *ind
 }
 
 /* {"as_int": 3} or {"as_expr": {"expr_str": …}}. */
-static lathe_status read_dim(lt_pt2_reader *r, const json_t *json, lt_xdim *out)
+static lathe_status read_dim(lt_pt2_reader *r, const lt_json *json, lt_xdim *out)
 {
     const char *tag, *text;
-    json_t *value = NULL;
+    const lt_json *value = NULL;
     LT_TRY(lt_json_union(json, &tag, &value, r->err));
     *out = (lt_xdim){0};
-    if (strcmp(tag, "as_int") == 0 && json_is_integer(value)) {
-        out->value = (int64_t)json_integer_value(value);
+    if (strcmp(tag, "as_int") == 0 && lt_json_is(value, LT_JSON_INTEGER)) {
+        out->value = lt_json_integer(value);
         return LATHE_OK;
     }
     if (strcmp(tag, "as_expr") != 0) LT_FAIL(r->err, FORMAT, "size of kind '%s'", tag);
@@ -82,23 +82,23 @@ static lathe_status read_dim(lt_pt2_reader *r, const json_t *json, lt_xdim *out)
     return lt_expr_parse(r->arena, text, &(lt_symbols){r->x, intern_symbol}, &out->expr, r->err);
 }
 
-static lathe_status read_dims(lt_pt2_reader *r, const json_t *json, const char *key, lt_xdim *out, int *rank)
+static lathe_status read_dims(lt_pt2_reader *r, const lt_json *json, const char *key, lt_xdim *out, int *rank)
 {
-    json_t *array, *item;
+    const lt_json *array, *item;
     size_t i;
     LT_TRY(lt_json_get_array(json, key, &array, r->err));
-    if (json_array_size(array) > LT_MAX_RANK)
-        LT_FAIL(r->err, LIMIT, "rank %zu, at most %d is supported", json_array_size(array), LT_MAX_RANK);
-    *rank = (int)json_array_size(array);
-    json_array_foreach(array, i, item) LT_TRY_NOTE(read_dim(r, item, &out[i]), r->err, "%s[%zu]", key, i);
+    if (lt_json_count(array) > LT_MAX_RANK)
+        LT_FAIL(r->err, LIMIT, "rank %zu, at most %d is supported", lt_json_count(array), LT_MAX_RANK);
+    *rank = (int)lt_json_count(array);
+    lt_json_foreach (array, i, item) LT_TRY_NOTE(read_dim(r, item, &out[i]), r->err, "%s[%zu]", key, i);
     return LATHE_OK;
 }
 
-static lathe_status read_type(lt_pt2_reader *r, const json_t *json, lt_xtype *out)
+static lathe_status read_type(lt_pt2_reader *r, const lt_json *json, lt_xtype *out)
 {
     int64_t code, layout = 7;
     LT_TRY(lt_json_get_int(json, "dtype", &code, r->err));
-    if (json_object_get(json, "layout")) LT_TRY(lt_json_get_int(json, "layout", &layout, r->err));
+    if (lt_json_member(json, "layout")) LT_TRY(lt_json_get_int(json, "layout", &layout, r->err));
     if (layout != 7)
         LT_FAIL(r->err, UNSUPPORTED, "layout %lld: only strided tensors are supported", (long long)layout);
     out->dtype = dtype_from_code(code, &out->dtype_name);
@@ -110,14 +110,14 @@ static lathe_status read_type(lt_pt2_reader *r, const json_t *json, lt_xtype *ou
     return LATHE_OK;
 }
 
-lathe_status lt_pt2_read_weight_type(const json_t *meta, lt_arena *arena, lt_xweight *weight, bool *is_meta,
+lathe_status lt_pt2_read_weight_type(const lt_json *meta, lt_arena *arena, lt_xweight *weight, bool *is_meta,
                                      lathe_error *err)
 {
     lt_exported none = {.arena = arena, .symbol_of = {.arena = arena}}; /* symbols are refused below */
     lt_pt2_reader r = {.err = err, .arena = arena, .x = &none};
     lt_xtype type = {0};
     lt_xdim offset = {0};
-    json_t *value;
+    const lt_json *value;
     const char *device;
     LT_TRY(read_type(&r, meta, &type));
     if (type.dtype == LATHE_DTYPE_COUNT) LT_FAIL(err, UNSUPPORTED, "dtype %s", type.dtype_name);
@@ -140,7 +140,7 @@ lathe_status lt_pt2_read_weight_type(const json_t *meta, lt_arena *arena, lt_xwe
 
 /* ---- Arguments ---- */
 
-static lathe_status read_name(lt_pt2_reader *r, const json_t *object, const char *key, lt_arg *out)
+static lathe_status read_name(lt_pt2_reader *r, const lt_json *object, const char *key, lt_arg *out)
 {
     const char *name;
     LT_TRY(lt_json_get_string(object, key, &name, r->err));
@@ -148,62 +148,61 @@ static lathe_status read_name(lt_pt2_reader *r, const json_t *object, const char
     return lt_pt2_copy_text(r, name, &out->text);
 }
 
-typedef lathe_status (*lt_read_item)(lt_pt2_reader *r, const json_t *value, lt_arg *out);
+typedef lathe_status (*lt_read_item)(lt_pt2_reader *r, const lt_json *value, lt_arg *out);
 
-static lathe_status read_list(lt_pt2_reader *r, const json_t *value, lt_read_item read_item, lt_arg *out)
+static lathe_status read_list(lt_pt2_reader *r, const lt_json *value, lt_read_item read_item, lt_arg *out)
 {
     size_t i;
-    json_t *item;
-    if (!json_is_array(value))
+    const lt_json *item;
+    if (!lt_json_is(value, LT_JSON_ARRAY))
         LT_FAIL(r->err, FORMAT, "found %s, expected an array", lt_json_type_name(value));
     *out = (lt_arg){.kind = LT_ARG_LIST};
-    LT_ALLOC(r->arena, out->list.items, json_array_size(value), r->err);
-    out->list.n = (uint32_t)json_array_size(value);
-    json_array_foreach(value, i, item)
-        LT_TRY_NOTE(read_item(r, item, &out->list.items[i]), r->err, "[%zu]", i);
+    LT_ALLOC(r->arena, out->list.items, lt_json_count(value), r->err);
+    out->list.n = (uint32_t)lt_json_count(value);
+    lt_json_foreach (value, i, item) LT_TRY_NOTE(read_item(r, item, &out->list.items[i]), r->err, "[%zu]", i);
     return LATHE_OK;
 }
 
-static lathe_status read_tensor(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_tensor(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     return read_name(r, value, "name", out);
 }
 
-static lathe_status read_int(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_int(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
-    if (!json_is_integer(value))
+    if (!lt_json_is(value, LT_JSON_INTEGER))
         LT_FAIL(r->err, FORMAT, "found %s, expected an integer", lt_json_type_name(value));
-    *out = (lt_arg){.kind = LT_ARG_INT, .i = (int64_t)json_integer_value(value)};
+    *out = (lt_arg){.kind = LT_ARG_INT, .i = lt_json_integer(value)};
     return LATHE_OK;
 }
 
-static lathe_status read_float(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_float(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     *out = (lt_arg){.kind = LT_ARG_FLOAT};
     return lt_json_number(value, &out->f, r->err);
 }
 
-static lathe_status read_bool(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_bool(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
-    if (!json_is_boolean(value))
+    if (!lt_json_is(value, LT_JSON_BOOL))
         LT_FAIL(r->err, FORMAT, "found %s, expected a boolean", lt_json_type_name(value));
-    *out = (lt_arg){.kind = LT_ARG_BOOL, .b = json_is_true(value)};
+    *out = (lt_arg){.kind = LT_ARG_BOOL, .b = lt_json_true(value)};
     return LATHE_OK;
 }
 
-static lathe_status read_string(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_string(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
-    if (!json_is_string(value))
+    if (!lt_json_is(value, LT_JSON_STRING))
         LT_FAIL(r->err, FORMAT, "found %s, expected a string", lt_json_type_name(value));
     *out = (lt_arg){.kind = LT_ARG_STRING};
-    return lt_pt2_copy_text(r, json_string_value(value), &out->text);
+    return lt_pt2_copy_text(r, lt_json_text(value), &out->text);
 }
 
 /* {"as_name": …} or {"as_int"|"as_float"|"as_bool": …}: a Python number that may be symbolic. */
-static lathe_status read_symbolic(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_symbolic(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     const char *tag;
-    json_t *inner = NULL;
+    const lt_json *inner = NULL;
     LT_TRY(lt_json_union(value, &tag, &inner, r->err));
     if (strcmp(tag, "as_name") == 0) return read_name(r, value, "as_name", out);
     if (strcmp(tag, "as_int") == 0) return read_int(r, inner, out);
@@ -212,20 +211,19 @@ static lathe_status read_symbolic(lt_pt2_reader *r, const json_t *value, lt_arg 
     LT_FAIL(r->err, FORMAT, "number of kind '%s'", tag);
 }
 
-static lathe_status read_dtype(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_dtype(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     const char *name;
-    if (!json_is_integer(value))
+    if (!lt_json_is(value, LT_JSON_INTEGER))
         LT_FAIL(r->err, FORMAT, "found %s, expected a dtype code", lt_json_type_name(value));
-    *out =
-        (lt_arg){.kind = LT_ARG_DTYPE, .dtype = dtype_from_code((int64_t)json_integer_value(value), &name)};
+    *out = (lt_arg){.kind = LT_ARG_DTYPE, .dtype = dtype_from_code(lt_json_integer(value), &name)};
     return LATHE_OK;
 }
 
-static lathe_status read_optional_tensor(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_optional_tensor(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     const char *tag;
-    json_t *inner = NULL;
+    const lt_json *inner = NULL;
     LT_TRY(lt_json_union(value, &tag, &inner, r->err));
     *out = (lt_arg){.kind = LT_ARG_NONE};
     if (strcmp(tag, "as_tensor") == 0) return read_tensor(r, inner, out);
@@ -233,7 +231,7 @@ static lathe_status read_optional_tensor(lt_pt2_reader *r, const json_t *value, 
     return LATHE_OK;
 }
 
-static lathe_status read_none(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_none(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     (void)r, (void)value;
     *out = (lt_arg){.kind = LT_ARG_NONE};
@@ -241,51 +239,51 @@ static lathe_status read_none(lt_pt2_reader *r, const json_t *value, lt_arg *out
 }
 
 /* What lathe has no use for, and refuses where an operator wants it: `text` says what it is. */
-static lathe_status read_other(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_other(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     (void)r, (void)value;
     *out = (lt_arg){.kind = LT_ARG_OTHER};
     return LATHE_OK;
 }
 
-static lathe_status read_custom(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_custom(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
-    const char *class = json_string_value(json_object_get(value, "class_fqn"));
+    const char *class = lt_json_text(lt_json_member(value, "class_fqn"));
     *out = (lt_arg){.kind = LT_ARG_OTHER};
     out->text = lt_arena_printf(r->arena, "a custom object of class %s", class ? class : "?");
     return out->text ? LATHE_OK : lt_out_of_memory(r->err, 1, 1);
 }
 
-static lathe_status read_complex(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_complex(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     (void)r, (void)value;
     *out = (lt_arg){.kind = LT_ARG_OTHER, .text = "a complex number"};
     return LATHE_OK;
 }
 
-static lathe_status read_dict(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_dict(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     (void)r, (void)value;
     *out = (lt_arg){.kind = LT_ARG_OTHER, .text = "a dict"};
     return LATHE_OK;
 }
 
-static lathe_status read_tensors(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_tensors(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     return read_list(r, value, read_tensor, out);
 }
-static lathe_status read_ints(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_ints(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     return read_list(r, value, read_int, out);
 }
-static lathe_status read_floats(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_floats(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
     return read_list(r, value, read_float, out);
 }
 
-static lathe_status read_region(lt_pt2_reader *r, const json_t *value, lt_arg *out)
+static lathe_status read_region(lt_pt2_reader *r, const lt_json *value, lt_arg *out)
 {
-    json_t *body;
+    const lt_json *body;
     lt_xgraph *graph;
     if (++r->depth > MAX_REGIONS) LT_FAIL(r->err, LIMIT, "regions are nested more than %d deep", MAX_REGIONS);
     LT_TRY(lt_json_get_object(value, "graph", &body, r->err));
@@ -334,10 +332,10 @@ static const struct {
     {"as_graph", read_region, false},
 };
 
-lathe_status lt_pt2_read_argument(lt_pt2_reader *r, const json_t *json, lt_arg *out)
+lathe_status lt_pt2_read_argument(lt_pt2_reader *r, const lt_json *json, lt_arg *out)
 {
     const char *tag;
-    json_t *value = NULL;
+    const lt_json *value = NULL;
     LT_TRY(lt_json_union(json, &tag, &value, r->err));
     for (size_t i = 0; i < LT_COUNT(arguments); i++)
         if (strcmp(arguments[i].tag, tag) == 0)
@@ -348,25 +346,24 @@ lathe_status lt_pt2_read_argument(lt_pt2_reader *r, const json_t *json, lt_arg *
 
 /* ---- Nodes ---- */
 
-lathe_status lt_pt2_optional_text(lt_pt2_reader *r, const json_t *object, const char *key, const char **out)
+lathe_status lt_pt2_optional_text(lt_pt2_reader *r, const lt_json *object, const char *key, const char **out)
 {
-    const char *text = json_string_value(json_object_get(object, key));
+    const char *text = lt_json_text(lt_json_member(object, key));
     *out = NULL;
     return text ? lt_pt2_copy_text(r, text, out) : LATHE_OK;
 }
 
-static lathe_status read_node_args(lt_pt2_reader *r, const json_t *json, lt_xnode *node)
+static lathe_status read_node_args(lt_pt2_reader *r, const lt_json *json, lt_xnode *node)
 {
-    json_t *inputs, *outputs, *item, *arg;
+    const lt_json *inputs, *outputs, *item, *arg;
     size_t i;
     LT_TRY(lt_json_get_array(json, "inputs", &inputs, r->err));
     LT_TRY(lt_json_get_array(json, "outputs", &outputs, r->err));
-    LT_ALLOC(r->arena, node->args, json_array_size(inputs), r->err);
-    LT_ALLOC(r->arena, node->outs, json_array_size(outputs), r->err);
-    node->n_args = (uint32_t)json_array_size(inputs);
-    node->n_outs = (uint32_t)json_array_size(outputs);
-    json_array_foreach(inputs, i, item)
-    {
+    LT_ALLOC(r->arena, node->args, lt_json_count(inputs), r->err);
+    LT_ALLOC(r->arena, node->outs, lt_json_count(outputs), r->err);
+    node->n_args = (uint32_t)lt_json_count(inputs);
+    node->n_outs = (uint32_t)lt_json_count(outputs);
+    lt_json_foreach (inputs, i, item) {
         lt_xarg *to = &node->args[i];
         LT_TRY(lt_pt2_optional_text(r, item, "name", &to->name));
         if (to->name && !*to->name) to->name = NULL;
@@ -374,65 +371,64 @@ static lathe_status read_node_args(lt_pt2_reader *r, const json_t *json, lt_xnod
         LT_TRY_NOTE(lt_pt2_read_argument(r, arg, &to->arg), r->err, "argument '%s'",
                     to->name ? to->name : "?");
     }
-    json_array_foreach(outputs, i, item)
+    lt_json_foreach (outputs, i, item)
         LT_TRY_NOTE(lt_pt2_read_argument(r, item, &node->outs[i]), r->err, "output %zu", i);
     return LATHE_OK;
 }
 
-static lathe_status read_node(lt_pt2_reader *r, const json_t *json, lt_xnode *node)
+static lathe_status read_node(lt_pt2_reader *r, const lt_json *json, lt_xnode *node)
 {
     const char *target, *name;
     LT_TRY(lt_json_get_string(json, "target", &target, r->err));
     if (lt_str_starts_with(target, "torch.ops.")) target += 10;
     LT_TRY(lt_pt2_copy_text(r, target, &node->target));
-    name = json_string_value(json_object_get(json, "name"));
+    name = lt_json_text(lt_json_member(json, "name"));
     LT_TRY(lt_pt2_copy_text(r, name ? name : target, &node->name));
     LT_TRY_NOTE(read_node_args(r, json, node), r->err, "node '%s' (%s)", node->name, node->target);
-    const json_t *metadata = json_object_get(json, "metadata");
-    if (json_is_integer(metadata) && json_integer_value(metadata) >= 0 &&
-        json_integer_value(metadata) < (json_int_t)r->n_metadata)
-        node->metadata = r->metadata[json_integer_value(metadata)];
+    const lt_json *metadata = lt_json_member(json, "metadata");
+    if (metadata)
+        node->metadata =
+            (lt_xmetadata){.text = r->text + metadata->begin, .length = metadata->end - metadata->begin};
     return LATHE_OK;
 }
 
-static lathe_status read_tensor_values(lt_pt2_reader *r, const json_t *json, lt_xgraph *graph)
+static lathe_status read_tensor_values(lt_pt2_reader *r, const lt_json *json, lt_xgraph *graph)
 {
-    json_t *values, *value;
-    const char *name;
+    const lt_json *values, *value;
+    size_t i;
     LT_TRY(lt_json_get_object(json, "tensor_values", &values, r->err));
     graph->type_of.arena = r->arena;
-    LT_ALLOC(r->arena, graph->types, json_object_size(values), r->err);
-    json_object_foreach(values, name, value)
-    {
-        LT_TRY_NOTE(read_type(r, value, &graph->types[graph->n_types]), r->err, "tensor_values '%s'", name);
-        LT_TRY(lt_map_put(&graph->type_of, name, graph->n_types++, r->err));
+    LT_ALLOC(r->arena, graph->types, lt_json_count(values), r->err);
+    lt_json_foreach (values, i, value) {
+        LT_TRY_NOTE(read_type(r, value, &graph->types[graph->n_types]), r->err, "tensor_values '%s'",
+                    value->key);
+        LT_TRY(lt_map_put(&graph->type_of, value->key, graph->n_types++, r->err));
     }
     return LATHE_OK;
 }
 
-lathe_status lt_pt2_read_graph(lt_pt2_reader *r, const json_t *json, lt_xgraph *graph)
+lathe_status lt_pt2_read_graph(lt_pt2_reader *r, const lt_json *json, lt_xgraph *graph)
 {
-    json_t *nodes, *inputs, *outputs, *item;
+    const lt_json *nodes, *inputs, *outputs, *item;
     size_t i;
     LT_TRY(read_tensor_values(r, json, graph));
     LT_TRY(lt_json_get_array(json, "nodes", &nodes, r->err));
     LT_TRY(lt_json_get_array(json, "inputs", &inputs, r->err));
     LT_TRY(lt_json_get_array(json, "outputs", &outputs, r->err));
-    LT_ALLOC(r->arena, graph->nodes, json_array_size(nodes), r->err);
-    LT_ALLOC(r->arena, graph->inputs, json_array_size(inputs), r->err);
-    LT_ALLOC(r->arena, graph->outputs, json_array_size(outputs), r->err);
-    graph->n_nodes = (uint32_t)json_array_size(nodes);
-    graph->n_inputs = (uint32_t)json_array_size(inputs);
-    graph->n_outputs = (uint32_t)json_array_size(outputs);
-    json_array_foreach(nodes, i, item)
+    LT_ALLOC(r->arena, graph->nodes, lt_json_count(nodes), r->err);
+    LT_ALLOC(r->arena, graph->inputs, lt_json_count(inputs), r->err);
+    LT_ALLOC(r->arena, graph->outputs, lt_json_count(outputs), r->err);
+    graph->n_nodes = (uint32_t)lt_json_count(nodes);
+    graph->n_inputs = (uint32_t)lt_json_count(inputs);
+    graph->n_outputs = (uint32_t)lt_json_count(outputs);
+    lt_json_foreach (nodes, i, item)
         LT_TRY_NOTE(read_node(r, item, &graph->nodes[i]), r->err, "nodes[%zu]", i);
-    json_array_foreach(inputs, i, item)
-    {
+    lt_json_foreach (inputs, i, item) {
         lt_arg arg;
         LT_TRY_NOTE(lt_pt2_read_argument(r, item, &arg), r->err, "graph input %zu", i);
         graph->inputs[i] = arg.kind == LT_ARG_NAME ? arg.text : NULL;
     }
-    json_array_foreach(outputs, i, item)
+    lt_json_foreach (outputs, i, item)
         LT_TRY_NOTE(lt_pt2_read_argument(r, item, &graph->outputs[i]), r->err, "graph output %zu", i);
     return LATHE_OK;
 }

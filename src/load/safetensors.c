@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "load/gather.h"
 
 enum { ST_LENGTH_BYTES = 8, ST_MAX_HEADER = 100000000 /* the limit of the format's own library */ };
@@ -40,34 +40,35 @@ typedef struct st_payload {
     size_t size; /* bytes */
 } st_payload;
 
-static lathe_status read_shape(const json_t *shape, lt_arena *arena, lt_safetensors_entry *entry,
+static lathe_status read_shape(const lt_json *shape, lt_arena *arena, lt_safetensors_entry *entry,
                                lathe_error *err)
 {
-    size_t rank = json_array_size(shape);
+    size_t rank = lt_json_count(shape);
     if (rank > LT_MAX_RANK && !entry->unsupported) {
         entry->unsupported =
             lt_arena_printf(arena, "its rank is %zu, at most %d is supported", rank, LT_MAX_RANK);
         if (!entry->unsupported) return lt_out_of_memory(err, 1, 1);
     }
     for (size_t i = 0; i < rank; i++) {
-        const json_t *dim = json_array_get(shape, i);
-        if (!json_is_integer(dim) || json_integer_value(dim) < 0)
+        const lt_json *dim = lt_json_item(shape, i);
+        if (!lt_json_is(dim, LT_JSON_INTEGER) || lt_json_integer(dim) < 0)
             LT_FAIL(err, FORMAT, "field 'shape': entry %zu is %s, expected a size", i,
-                    json_is_integer(dim) ? "negative" : lt_json_type_name(dim));
-        if (!entry->unsupported) entry->type.dim[i] = (int64_t)json_integer_value(dim);
+                    lt_json_is(dim, LT_JSON_INTEGER) ? "negative" : lt_json_type_name(dim));
+        if (!entry->unsupported) entry->type.dim[i] = lt_json_integer(dim);
     }
     if (entry->unsupported) return LATHE_OK;
     entry->type.rank = (int)rank;
     return lt_type_check(&entry->type, "field 'shape'", err);
 }
 
-static lathe_status read_range(const json_t *offsets, const st_payload *payload, lt_safetensors_entry *entry,
+static lathe_status read_range(const lt_json *offsets, const st_payload *payload, lt_safetensors_entry *entry,
                                lathe_error *err)
 {
-    const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
-    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last))
+    const lt_json *first = lt_json_item(offsets, 0), *last = lt_json_item(offsets, 1);
+    if (lt_json_count(offsets) != 2 || !lt_json_is(first, LT_JSON_INTEGER) ||
+        !lt_json_is(last, LT_JSON_INTEGER))
         LT_FAIL(err, FORMAT, "field 'data_offsets' is not a pair of integers");
-    json_int_t begin = json_integer_value(first), end = json_integer_value(last);
+    int64_t begin = lt_json_integer(first), end = lt_json_integer(last);
     if (begin < 0 || end < begin || (uint64_t)end > payload->size)
         LT_FAIL(err, FORMAT, "field 'data_offsets' is [%lld, %lld], the file has %zu bytes of data",
                 (long long)begin, (long long)end, payload->size);
@@ -81,11 +82,11 @@ static lathe_status read_range(const json_t *offsets, const st_payload *payload,
     return LATHE_OK;
 }
 
-static lathe_status read_entry(const json_t *value, const st_payload *payload, lt_arena *arena,
+static lathe_status read_entry(const lt_json *value, const st_payload *payload, lt_arena *arena,
                                lt_safetensors_entry *entry, lathe_error *err)
 {
     const char *dtype;
-    json_t *shape, *offsets;
+    const lt_json *shape, *offsets;
     LT_TRY(lt_json_get_string(value, "dtype", &dtype, err));
     LT_TRY(lt_json_get_array(value, "shape", &shape, err));
     LT_TRY(lt_json_get_array(value, "data_offsets", &offsets, err));
@@ -98,32 +99,31 @@ static lathe_status read_entry(const json_t *value, const st_payload *payload, l
     return read_range(offsets, payload, entry, err);
 }
 
-static lathe_status check_metadata(const json_t *metadata, lathe_error *err)
+static lathe_status check_metadata(const lt_json *metadata, lathe_error *err)
 {
-    const char *key;
-    json_t *value;
-    if (!json_is_object(metadata))
+    const lt_json *value;
+    size_t i;
+    if (!lt_json_is(metadata, LT_JSON_OBJECT))
         LT_FAIL(err, FORMAT, "field '__metadata__' is %s, expected an object", lt_json_type_name(metadata));
-    json_object_foreach((json_t *)(uintptr_t)metadata, key, value)
-    {
-        if (!json_is_string(value))
-            LT_FAIL(err, FORMAT, "field '__metadata__': '%s' is %s, expected a string", key,
+    lt_json_foreach (metadata, i, value) {
+        if (!lt_json_is(value, LT_JSON_STRING))
+            LT_FAIL(err, FORMAT, "field '__metadata__': '%s' is %s, expected a string", value->key,
                     lt_json_type_name(value));
     }
     return LATHE_OK;
 }
 
-static lathe_status read_header(json_t *root, const st_payload *payload, lt_arena *arena,
+static lathe_status read_header(const lt_json *root, const st_payload *payload, lt_arena *arena,
                                 lt_safetensors *file, lt_safetensors_entry **entries, lathe_error *err)
 {
-    const char *key;
-    json_t *value;
-    if (!json_is_object(root))
+    const lt_json *value;
+    size_t i;
+    if (!lt_json_is(root, LT_JSON_OBJECT))
         LT_FAIL(err, FORMAT, "the header is %s, expected an object", lt_json_type_name(root));
-    LT_ALLOC(arena, *entries, json_object_size(root), err);
+    LT_ALLOC(arena, *entries, lt_json_count(root), err);
     file->entries = *entries;
-    json_object_foreach(root, key, value)
-    {
+    lt_json_foreach (root, i, value) {
+        const char *key = value->key;
         if (strcmp(key, "__metadata__") == 0) {
             LT_TRY(check_metadata(value, err));
             continue;
@@ -171,11 +171,13 @@ static lathe_status parse_header(const lt_file *bytes, lt_arena *arena, lt_safet
     const char *text = (const char *)bytes->data + ST_LENGTH_BYTES;
     st_payload payload = {.data = bytes->data + ST_LENGTH_BYTES + length,
                           .size = bytes->size - ST_LENGTH_BYTES - (size_t)length};
-    json_t *root = NULL;
+    const lt_json *root = NULL;
     lt_safetensors_entry *entries = NULL;
-    LT_TRY(lt_json_parse(text, (size_t)length, false, "header", &root, err));
-    lathe_status status = read_header(root, &payload, arena, file, &entries, err);
-    json_decref(root);
+    lt_arena *scratch;
+    LT_TRY(lt_arena_create(&scratch, err));
+    lathe_status status = lt_json_parse(text, (size_t)length, false, "header", scratch, &root, err);
+    if (status == LATHE_OK) status = read_header(root, &payload, arena, file, &entries, err);
+    lt_arena_destroy(scratch);
     LT_TRY(status);
     return check_overlap(file, arena, err);
 }
@@ -218,31 +220,30 @@ lathe_status lt_safetensors_tensor(const lt_safetensors *file, uint32_t index, l
 
 /* ---- Writing ---- */
 
-static json_t *entry_to_json(const lt_tensor *tensor, size_t begin, size_t end)
+static lt_json entry_to_json(lt_json_builder *b, const lt_tensor *tensor, size_t begin, size_t end)
 {
-    json_t *shape = json_array();
-    for (int i = 0; i < tensor->rank; i++) {
-        if (json_array_append_new(shape, json_integer(tensor->dim[i])) == 0) continue;
-        json_decref(shape);
-        return NULL;
-    }
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_to_st(tensor->dtype), "shape", shape,
-                     "data_offsets", (json_int_t)begin, (json_int_t)end);
+    lt_json entry = lt_json_new(LT_JSON_OBJECT), shape = lt_json_new(LT_JSON_ARRAY), range = shape;
+    const char *dtype = dtype_to_st(tensor->dtype);
+    for (int i = 0; i < tensor->rank; i++) lt_json_push(b, &shape, lt_json_new_int(tensor->dim[i]));
+    lt_json_push(b, &range, lt_json_new_int((int64_t)begin));
+    lt_json_push(b, &range, lt_json_new_int((int64_t)end));
+    lt_json_put(b, &entry, "dtype", lt_json_new_text(b, dtype, strlen(dtype)));
+    lt_json_put(b, &entry, "shape", shape);
+    lt_json_put(b, &entry, "data_offsets", range);
+    return entry;
 }
 
 static bool is_utf8(const char *text)
 {
-    utf8proc_int32_t code;
-    for (utf8proc_ssize_t n; *text; text += n) {
-        n = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, &code);
-        if (n <= 0) return false;
-    }
+    size_t left = strlen(text);
+    for (size_t n; left; text += n, left -= n)
+        if (lt_utf8_scan(text, left, &n) != LT_UTF8_VALID) return false;
     return true;
 }
 
 /* Gives each tensor its place, wide elements first: then all are aligned and there are no gaps. */
-static lathe_status build_header(json_t *root, const char *const *names, const lt_tensor *tensors,
-                                 size_t *offset, size_t count, size_t *total, lathe_error *err)
+static lathe_status place_tensors(const char *const *names, const lt_tensor *tensors, size_t *offset,
+                                  size_t count, size_t *total, lathe_error *err)
 {
     *total = 0;
     for (size_t width = 8; width; width /= 2)
@@ -254,22 +255,27 @@ static lathe_status build_header(json_t *root, const char *const *names, const l
             if (!lt_add_size(*total, lt_type_bytes(&type), total) || *total > INT64_MAX)
                 LT_FAIL(err, LIMIT, "tensor '%s': the file would be too large", names[i]);
         }
-    for (size_t i = 0; i < count; i++) {
-        lt_type type = lt_tensor_type(&tensors[i]);
-        if (json_object_get(root, names[i]) || strcmp(names[i], "__metadata__") == 0)
-            LT_FAIL(err, INVALID_ARGUMENT, "tensor name '%s' is taken already", names[i]);
-        if (!is_utf8(names[i])) LT_FAIL(err, INVALID_ARGUMENT, "tensor name '%s' is not UTF-8", names[i]);
-        json_t *value = entry_to_json(&tensors[i], offset[i], offset[i] + lt_type_bytes(&type));
-        if (!value || json_object_set_new_nocheck(root, names[i], value) != 0)
-            return lt_out_of_memory(err, 1, strlen(names[i]));
-    }
     return LATHE_OK;
 }
 
-static int append_text(const char *bytes, size_t length, void *text)
+static lathe_status build_header(lt_arena *arena, const char *const *names, const lt_tensor *tensors,
+                                 const size_t *offset, size_t count, lt_text *header, lathe_error *err)
 {
-    lt_text_append(text, bytes, length);
-    return ((lt_text *)text)->failed ? -1 : 0;
+    lt_json_builder b = {.arena = arena};
+    lt_json root = lt_json_new(LT_JSON_OBJECT);
+    lt_map taken = {.arena = arena};
+    for (size_t i = 0; i < count; i++) {
+        lt_type type = lt_tensor_type(&tensors[i]);
+        if (lt_map_get(&taken, names[i]) != LT_NONE || strcmp(names[i], "__metadata__") == 0)
+            LT_FAIL(err, INVALID_ARGUMENT, "tensor name '%s' is taken already", names[i]);
+        if (!is_utf8(names[i])) LT_FAIL(err, INVALID_ARGUMENT, "tensor name '%s' is not UTF-8", names[i]);
+        LT_TRY(lt_map_put(&taken, names[i], (uint32_t)i, err));
+        lt_json_put(&b, &root, names[i],
+                    entry_to_json(&b, &tensors[i], offset[i], offset[i] + lt_type_bytes(&type)));
+    }
+    if (b.failed) return lt_out_of_memory(err, count, sizeof root);
+    lt_json_write(&root, 0, header);
+    return lt_text_status(header, err);
 }
 
 /* The length, the header padded to a multiple of 8 bytes, and the data in one buffer. */
@@ -290,23 +296,29 @@ static lathe_status build_image(const lt_text *header, const lt_tensor *tensors,
     return LATHE_OK;
 }
 
+static lathe_status build_file(lt_arena *arena, const char *const *names, const lt_tensor *tensors,
+                               size_t count, lt_text *header, uint8_t **image, size_t *size, lathe_error *err)
+{
+    size_t total = 0, *offset;
+    LT_ALLOC(arena, offset, count, err);
+    LT_TRY(place_tensors(names, tensors, offset, count, &total, err));
+    LT_TRY(build_header(arena, names, tensors, offset, count, header, err));
+    return build_image(header, tensors, offset, count, total, image, size, err);
+}
+
 lathe_status lt_safetensors_write(const char *path, const char *const *names, const lt_tensor *tensors,
                                   size_t count, lathe_error *err)
 {
-    size_t total = 0, size = 0, *offset = lt_heap_alloc(count, sizeof *offset);
-    json_t *root = json_object();
+    size_t size = 0;
+    lt_arena *arena;
     lt_text header = {0};
     uint8_t *image = NULL;
-    lathe_status status = offset && root ? LATHE_OK : lt_out_of_memory(err, count, sizeof *offset);
-    if (status == LATHE_OK) status = build_header(root, names, tensors, offset, count, &total, err);
-    if (status == LATHE_OK && json_dump_callback(root, append_text, &header, JSON_COMPACT) != 0)
-        status = lt_out_of_memory(err, count, sizeof *tensors);
-    if (status == LATHE_OK) status = build_image(&header, tensors, offset, count, total, &image, &size, err);
+    LT_TRY(lt_arena_create(&arena, err));
+    lathe_status status = build_file(arena, names, tensors, count, &header, &image, &size, err);
     if (status != LATHE_OK) lt_error_note(err, status, "%s", path);
     else status = lt_file_write(path, image, size, err);
     lt_heap_free(image);
     lt_text_free(&header);
-    json_decref(root);
-    lt_heap_free(offset);
+    lt_arena_destroy(arena);
     return status;
 }

@@ -152,23 +152,23 @@ static lathe_status open_shard(lt_weights *set, shard_list *shards, const char *
     return lt_map_put(&shards->names, shard, *out, err);
 }
 
-static lathe_status add_shards(lt_weights *set, json_t *root, const char *path, lathe_error *err)
+static lathe_status add_shards(lt_weights *set, const lt_json *root, const char *path, lathe_error *err)
 {
     shard_list shards = {.names.arena = set->arena};
-    json_t *weight_map, *value;
-    const char *name;
+    const lt_json *weight_map, *value;
+    size_t i;
     LT_TRY_NOTE(lt_json_get_object(root, "weight_map", &weight_map, err), err, "%s", path);
-    json_object_foreach(weight_map, name, value)
-    {
+    lt_json_foreach (weight_map, i, value) {
+        const char *name = value->key;
         uint32_t shard, entry;
-        if (!json_is_string(value))
+        if (!lt_json_is(value, LT_JSON_STRING))
             LT_FAIL(err, FORMAT, "%s: weight_map: '%s' is %s, expected a file name", path, name,
                     lt_json_type_name(value));
-        LT_TRY(open_shard(set, &shards, path, json_string_value(value), &shard, err));
+        LT_TRY(open_shard(set, &shards, path, lt_json_text(value), &shard, err));
         entry = lt_safetensors_find(shards.files[shard], name);
         if (entry == LT_NONE)
             LT_FAIL(err, FORMAT, "%s: weight_map places '%s' in '%s', which does not have it", path, name,
-                    json_string_value(value));
+                    lt_json_text(value));
         LT_TRY(add_safetensors_entry(set, shards.files[shard], entry, err));
     }
     return LATHE_OK;
@@ -176,10 +176,13 @@ static lathe_status add_shards(lt_weights *set, json_t *root, const char *path, 
 
 static lathe_status add_index(lt_weights *set, const lt_file *file, const char *path, lathe_error *err)
 {
-    json_t *root = NULL;
-    LT_TRY(lt_json_parse((const char *)file->data, file->size, false, path, &root, err));
-    lathe_status status = add_shards(set, root, path, err);
-    json_decref(root);
+    const lt_json *root;
+    lt_arena *scratch;
+    LT_TRY(lt_arena_create(&scratch, err));
+    lathe_status status =
+        lt_json_parse((const char *)file->data, file->size, false, path, scratch, &root, err);
+    if (status == LATHE_OK) status = add_shards(set, root, path, err);
+    lt_arena_destroy(scratch);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "ops/convert.h"
+#include "ops/elementwise.h"
 #include "ops/families.h"
 #include "ops/iter.h"
 #include "ops/special.h"

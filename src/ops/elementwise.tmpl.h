@@ -1,7 +1,7 @@
 /* Rows of every elementwise formula for one arithmetic class. Before including: T, M(name), FN(name), WRAP(a,
  * op, b) and CLASS_INT (0 or 1). */
 
-static void FN(row)(lt_op op, const T *restrict a, const T *restrict b, const T *restrict c, int64_t n,
+void FN(lt_formula)(lt_op op, const T *restrict a, const T *restrict b, const T *restrict c, int64_t n,
                     T *restrict out)
 {
 #define EACH(formula)                         \
@@ -56,7 +56,8 @@ static void FN(row_strided)(const lt_op_call *call, const lt_iter *it)
                 FN(lt_load)
         (call->in[k].dtype, it->at[k + 1] + at * it->row_step[k + 1], it->row_step[k + 1],
          at == 0 && !it->row_step[k + 1] ? lt_min_i64(CHUNK, it->row) : n, in[k]);
-        FN(row)(call->op, in[0], in[call->n_in > 1 ? 1 : 0], in[call->n_in > 2 ? 2 : 0], n, out);
+        FN(lt_formula)
+        (call->op, in[0], in[call->n_in > 1 ? 1 : 0], in[call->n_in > 2 ? 2 : 0], n, out);
         FN(lt_store)(call->out[0].dtype, it->at[0] + at * it->row_step[0], it->row_step[0], n, out);
     }
 }

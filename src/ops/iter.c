@@ -49,3 +49,26 @@ bool lt_iter_next(lt_iter *iter)
     }
     return false;
 }
+
+void lt_iter_elements(lt_iter *iter)
+{
+    if (iter->row <= 1) return;
+    iter->rank++; /* sizes above 1 are a dim, which the start took for the row */
+    iter->row = 1;
+}
+
+int64_t lt_iter_rows(const lt_iter *iter)
+{
+    int64_t rows = iter->row ? 1 : 0;
+    for (int d = 0; d < iter->rank; d++) rows *= iter->dim[d];
+    return rows;
+}
+
+void lt_iter_seek(lt_iter *iter, int64_t row)
+{
+    for (int d = iter->rank - 1; d >= 0; d--) {
+        iter->index[d] = row % iter->dim[d];
+        row /= iter->dim[d];
+        for (int k = 0; k < iter->n; k++) iter->at[k] += iter->index[d] * iter->step[k][d];
+    }
+}

@@ -3,9 +3,9 @@
 #ifndef LT_ITER_H
 #define LT_ITER_H
 
-#include "ir/tensor.h"
+#include "ir/attrs.h"
 
-enum { LT_ITER_OPERANDS = 4 };
+enum { LT_ITER_OPERANDS = LT_CHAIN_INPUTS + 1 };
 
 typedef struct lt_iter {
     int n, rank;                                  /* operands; outer dims after merging */
@@ -21,5 +21,12 @@ void lt_iter_start(lt_iter *iter, const lt_tensor *shape, const lt_tensor *const
 
 /* Moves to the next row; false after the last. */
 bool lt_iter_next(lt_iter *iter);
+
+/* Makes every element a row of its own, right after the start. */
+void lt_iter_elements(lt_iter *iter);
+
+/* How many rows there are; moves from the first row to another. */
+int64_t lt_iter_rows(const lt_iter *iter);
+void lt_iter_seek(lt_iter *iter, int64_t row);
 
 #endif

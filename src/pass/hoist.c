@@ -27,26 +27,29 @@ static bool is_free_view(const lt_graph *graph, const lt_node *node)
     return !inner || !is_view(inner) || (inner->op == LT_OP_RESHAPE && is_free_view(graph, inner));
 }
 
-static bool is_worth_keeping(const lt_splitter *s, const lt_node *node)
+static bool is_worth_keeping(const lt_graph *graph, const lt_node *node)
 {
     double in = 0, out = 0;
-    for (uint32_t k = 0; k < node->n_in; k++) in += (double)lt_type_bytes(&s->from->values[node->in[k]].type);
+    for (uint32_t k = 0; k < node->n_in; k++) in += (double)lt_type_bytes(&graph->values[node->in[k]].type);
     for (int k = 0; k < lt_op_get(node->op)->n_out; k++)
-        out += (double)lt_type_bytes(&s->from->values[node->out + (lt_id)k].type);
+        out += (double)lt_type_bytes(&graph->values[node->out + (lt_id)k].type);
     return out <= SMALL_BYTES || out <= GROWTH * in;
 }
 
-static void find_fixed(lt_splitter *s)
+lathe_status lt_hoist_fixed(const lt_graph *graph, bool **out, lathe_error *err)
 {
-    const lt_graph *g = s->from;
-    for (uint32_t i = 0; i < g->n_values; i++)
-        s->fixed[i] = g->values[i].kind == LT_VALUE_WEIGHT || g->values[i].kind == LT_VALUE_CONST;
-    for (uint32_t i = 0; i < g->n_nodes; i++) {
-        const lt_node *node = &g->nodes[i];
-        bool fixed = is_free_view(g, node) || is_worth_keeping(s, node);
-        for (uint32_t k = 0; k < node->n_in; k++) fixed = fixed && s->fixed[node->in[k]];
-        for (int k = 0; k < lt_op_get(node->op)->n_out; k++) s->fixed[node->out + (lt_id)k] = fixed;
+    bool *fixed;
+    LT_ALLOC(graph->arena, fixed, graph->n_values, err);
+    for (uint32_t i = 0; i < graph->n_values; i++)
+        fixed[i] = graph->values[i].kind == LT_VALUE_WEIGHT || graph->values[i].kind == LT_VALUE_CONST;
+    for (uint32_t i = 0; i < graph->n_nodes; i++) {
+        const lt_node *node = &graph->nodes[i];
+        bool all = is_free_view(graph, node) || is_worth_keeping(graph, node);
+        for (uint32_t k = 0; k < node->n_in; k++) all = all && fixed[node->in[k]];
+        for (int k = 0; k < lt_op_get(node->op)->n_out; k++) fixed[node->out + (lt_id)k] = all;
     }
+    *out = fixed;
+    return LATHE_OK;
 }
 
 /* What the rest reads: the value itself, or what a free view of it shows. */
@@ -158,11 +161,10 @@ lathe_status lt_hoist_split(const lt_graph *from, lt_hoist *out, lathe_error *er
     lt_splitter s = {.from = from};
     *out = (lt_hoist){0};
     LT_TRY(start(&s, err));
-    LT_ALLOC(from->arena, s.fixed, from->n_values, err);
+    LT_TRY(lt_hoist_fixed(from, &s.fixed, err));
     LT_ALLOC(from->arena, s.hoisted, from->n_values, err);
     LT_ALLOC(from->arena, out->values, from->n_values, err);
     for (uint32_t i = 0; i < from->n_values; i++) s.hoisted[i] = LT_NONE;
-    find_fixed(&s);
     find_needed(&s, out);
     out->rest = s.to;
     return copy_rest(&s);

@@ -10,6 +10,9 @@ typedef struct lt_hoist {
     lt_id *values; /* [n], of the graph that was split */
 } lt_hoist;
 
+/* Which values, by id, are the same in every run and worth keeping. */
+lathe_status lt_hoist_fixed(const lt_graph *graph, bool **fixed, lathe_error *err) LT_MUST_USE;
+
 /* Splits what must run every time off what need not. Views of weights and results that are much larger than
  * what they are made from stay in the rest. */
 lathe_status lt_hoist_split(const lt_graph *from, lt_hoist *out, lathe_error *err) LT_MUST_USE;

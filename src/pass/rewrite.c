@@ -5,14 +5,25 @@
 
 #include "ops/convert.h"
 
-static void count_uses(lt_rewrite *rw)
+static bool is_live(const lt_node *node, const uint32_t *uses)
 {
-    const lt_graph *g = rw->from;
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        for (uint32_t k = 0; k < g->nodes[i].n_in; k++) rw->uses[g->nodes[i].in[k]]++;
-    for (uint32_t i = 0; i < g->n_outputs; i++)
-        if (g->outputs[i] != LT_NONE) rw->uses[g->outputs[i]]++;
-    for (uint32_t i = 0; i < g->n_states; i++) rw->uses[g->states[i].after]++;
+    for (int k = 0; k < lt_op_get(node->op)->n_out; k++)
+        if (uses[node->out + (lt_id)k]) return true;
+    return false;
+}
+
+lathe_status lt_rewrite_uses(const lt_graph *graph, uint32_t **out, lathe_error *err)
+{
+    uint32_t *uses;
+    LT_ALLOC(graph->arena, uses, graph->n_values, err);
+    for (uint32_t i = 0; i < graph->n_outputs; i++)
+        if (graph->outputs[i] != LT_NONE) uses[graph->outputs[i]]++;
+    for (uint32_t i = 0; i < graph->n_states; i++) uses[graph->states[i].after]++;
+    for (uint32_t i = graph->n_nodes; i-- > 0;)
+        if (is_live(&graph->nodes[i], uses))
+            for (uint32_t k = 0; k < graph->nodes[i].n_in; k++) uses[graph->nodes[i].in[k]]++;
+    *out = uses;
+    return LATHE_OK;
 }
 
 /* Leaves keep their kind and number. */
@@ -38,10 +49,12 @@ static lathe_status copy_node(lt_rewrite *rw, const lt_node *node, lt_id *out)
 static lathe_status rewrite_node(lt_rewrite *rw, const lt_node *node, lt_rewrite_node rule)
 {
     lt_id out = LT_NONE;
+    if (!is_live(node, rw->uses)) return LATHE_OK;
     rw->b.source = node->source;
     bool replaced = rule(rw, node, &out);
     LT_TRY(rw->b.status);
     if (!replaced) LT_TRY(copy_node(rw, node, &out));
+    if (out == LT_NONE) return LATHE_OK;
     int n_out = lt_op_get(node->op)->n_out;
     for (int k = 0; k < n_out; k++) {
         rw->map[node->out + (lt_id)k] = out + (lt_id)k;
@@ -73,18 +86,23 @@ static lathe_status copy_ends(lt_rewrite *rw, lathe_error *err)
     return LATHE_OK;
 }
 
-lathe_status lt_rewrite_graph(const lt_graph *from, lt_rewrite_node rule, lt_graph **out, lathe_error *err)
+lathe_status lt_rewrite_graph_with(const lt_graph *from, lt_rewrite_node rule, void *context, lt_graph **out,
+                                   lathe_error *err)
 {
-    lt_rewrite rw = {.from = from, .b = {.err = err}};
+    lt_rewrite rw = {.from = from, .b = {.err = err}, .context = context};
     LT_TRY(lt_graph_create(from->arena, &rw.b.graph, err));
     LT_ALLOC(from->arena, rw.map, from->n_values, err);
-    LT_ALLOC(from->arena, rw.uses, from->n_values, err);
-    count_uses(&rw);
+    LT_TRY(lt_rewrite_uses(from, &rw.uses, err));
     LT_TRY(copy_leaves(&rw, err));
     for (uint32_t i = 0; i < from->n_nodes; i++) LT_TRY(rewrite_node(&rw, &from->nodes[i], rule));
     LT_TRY(copy_ends(&rw, err));
     *out = rw.b.graph;
     return LATHE_OK;
+}
+
+lathe_status lt_rewrite_graph(const lt_graph *from, lt_rewrite_node rule, lt_graph **out, lathe_error *err)
+{
+    return lt_rewrite_graph_with(from, rule, NULL, out, err);
 }
 
 const lt_node *lt_rewrite_made_by(const lt_rewrite *rw, lt_id value, lt_op op)

@@ -10,15 +10,21 @@ typedef struct lt_rewrite {
     const lt_graph *from;
     lt_builder b;   /* builds the new graph */
     lt_id *map;     /* [from->n_values]: the new value of each old one; LT_NONE: not built yet */
-    uint32_t *uses; /* [from->n_values]: how many nodes, outputs and states read it */
+    uint32_t *uses; /* [from->n_values]: how many live nodes, outputs and states read it */
+    void *context;  /* the pass's own */
 } lt_rewrite;
 
-/* Builds the replacement of a node and returns true with *out set to the new first output; false: copy the
- * node. */
+/* Builds the replacement of a node and returns true with *out set to the new first output (LT_NONE: nothing
+ * will read it any more); false: copy the node. Dead nodes are not asked about and not copied. */
 typedef bool (*lt_rewrite_node)(lt_rewrite *rw, const lt_node *node, lt_id *out);
 
 lathe_status lt_rewrite_graph(const lt_graph *from, lt_rewrite_node rule, lt_graph **out,
                               lathe_error *err) LT_MUST_USE;
+lathe_status lt_rewrite_graph_with(const lt_graph *from, lt_rewrite_node rule, void *context, lt_graph **out,
+                                   lathe_error *err) LT_MUST_USE;
+
+/* How many readers each value has that lead to an output or a state. */
+lathe_status lt_rewrite_uses(const lt_graph *graph, uint32_t **uses, lathe_error *err) LT_MUST_USE;
 
 /* ---- Looking at the old graph ---- */
 

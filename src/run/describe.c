@@ -1,5 +1,7 @@
 /* What is in a file: models, safetensors, GGUF. Text for people, JSON for programs, graphs as mermaid and
  * dot. All forms are printed from one JSON value, so they cannot disagree. */
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,337 +12,400 @@
 
 /* ---- Models ---- */
 
-static json_t *describe_values(lathe_model *model, size_t count,
-                               lathe_status (*get)(lathe_model *, size_t, lathe_value_info *, lathe_error *),
-                               lathe_status *status, lathe_error *err)
+static lt_json text_json(lt_json_builder *b, const char *text)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count && *status == LATHE_OK; i++) {
+    return lt_json_new_text(b, text, strlen(text));
+}
+
+static void put_text(lt_json_builder *b, lt_json *object, const char *key, const char *text)
+{
+    lt_json_put(b, object, key, text_json(b, text));
+}
+
+static void put_int(lt_json_builder *b, lt_json *object, const char *key, int64_t value)
+{
+    lt_json_put(b, object, key, lt_json_new_int(value));
+}
+
+static lt_json value_json(lt_json_builder *b, const lathe_value_info *info)
+{
+    lt_json value = lt_json_new(LT_JSON_OBJECT), shape = lt_json_new(LT_JSON_ARRAY);
+    put_text(b, &value, "name", info->name);
+    if (info->rank < 0) return value;
+    for (int d = 0; d < info->rank; d++)
+        lt_json_push(b, &shape,
+                     info->dim[d] < 0 ? text_json(b, info->text[d]) : lt_json_new_int(info->dim[d]));
+    put_text(b, &value, "dtype", lathe_dtype_name(info->dtype));
+    lt_json_put(b, &value, "shape", shape);
+    return value;
+}
+
+typedef lathe_status (*get_value)(lathe_model *, size_t, lathe_value_info *, lathe_error *);
+
+static lathe_status describe_values(lt_json_builder *b, lathe_model *model, size_t count, get_value get,
+                                    const char *key, lt_json *out, lathe_error *err)
+{
+    lt_json list = lt_json_new(LT_JSON_ARRAY);
+    for (size_t i = 0; i < count; i++) {
         lathe_value_info info;
-        *status = get(model, i, &info, err);
-        if (*status != LATHE_OK) break;
-        json_t *value = json_pack("{s:s}", "name", info.name), *shape = json_array();
-        if (info.rank >= 0) json_object_set_new(value, "dtype", json_string(lathe_dtype_name(info.dtype)));
-        for (int d = 0; d < info.rank; d++)
-            json_array_append_new(shape,
-                                  info.dim[d] < 0 ? json_string(info.text[d]) : json_integer(info.dim[d]));
-        if (info.rank >= 0) json_object_set_new(value, "shape", shape);
-        else json_decref(shape);
-        json_array_append_new(list, value);
+        LT_TRY(get(model, i, &info, err));
+        lt_json_push(b, &list, value_json(b, &info));
+    }
+    lt_json_put(b, out, key, list);
+    return LATHE_OK;
+}
+
+static lt_json symbols_json(lt_json_builder *b, const lt_exported *x)
+{
+    lt_json list = lt_json_new(LT_JSON_ARRAY);
+    for (uint32_t i = 0; i < x->n_symbols; i++) {
+        lt_json symbol = lt_json_new(LT_JSON_OBJECT);
+        put_text(b, &symbol, "name", x->symbols[i].name);
+        put_int(b, &symbol, "min", x->symbols[i].min);
+        put_int(b, &symbol, "max", x->symbols[i].max);
+        lt_json_push(b, &list, symbol);
     }
     return list;
 }
 
-static json_t *describe_symbols(const lt_exported *x)
+static lt_json shape_json(lt_json_builder *b, const lt_type *type)
 {
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < x->n_symbols; i++)
-        json_array_append_new(list,
-                              json_pack("{s:s, s:I, s:I}", "name", x->symbols[i].name, "min",
-                                        (json_int_t)x->symbols[i].min, "max", (json_int_t)x->symbols[i].max));
-    return list;
-}
-
-static json_t *shape_json(const lt_type *type)
-{
-    json_t *shape = json_array();
-    for (int d = 0; d < type->rank; d++) json_array_append_new(shape, json_integer(type->dim[d]));
+    lt_json shape = lt_json_new(LT_JSON_ARRAY);
+    for (int d = 0; d < type->rank; d++) lt_json_push(b, &shape, lt_json_new_int(type->dim[d]));
     return shape;
 }
 
-/* Weights of one record are tied: their bytes count once. */
-static json_t *describe_weights(const lt_exported *x)
+static lt_json weight_json(lt_json_builder *b, const lt_xweight *w)
 {
-    json_t *list = json_array(), *ties = json_array();
-    json_int_t bytes = 0, present = 0;
+    lt_json weight = lt_json_new(LT_JSON_OBJECT);
+    put_text(b, &weight, "name", w->name);
+    put_text(b, &weight, "dtype", lathe_dtype_name(w->type.dtype));
+    lt_json_put(b, &weight, "shape", shape_json(b, &w->type));
+    lt_json_put(b, &weight, "in_file", lt_json_new_bool(w->data != NULL));
+    lt_json_put(b, &weight, "constant", lt_json_new_bool(w->is_constant));
+    return weight;
+}
+
+/* Weights of one record are tied: their bytes count once. */
+static lt_json weights_json(lt_json_builder *b, const lt_exported *x)
+{
+    lt_json weights = lt_json_new(LT_JSON_OBJECT), list = lt_json_new(LT_JSON_ARRAY), ties = list;
+    int64_t bytes = 0, present = 0;
     for (uint32_t i = 0; i < x->n_weights; i++) {
         const lt_xweight *w = &x->weights[i];
         uint32_t first = 0;
         while (first < i && (w->record == LT_NONE || x->weights[first].record != w->record)) first++;
-        if (first < i) json_array_append_new(ties, json_pack("[s, s]", x->weights[first].name, w->name));
-        else bytes += (json_int_t)lt_type_bytes(&w->type);
+        if (first < i) {
+            lt_json tie = lt_json_new(LT_JSON_ARRAY);
+            lt_json_push(b, &tie, text_json(b, x->weights[first].name));
+            lt_json_push(b, &tie, text_json(b, w->name));
+            lt_json_push(b, &ties, tie);
+        } else {
+            bytes += (int64_t)lt_type_bytes(&w->type);
+        }
         present += w->data != NULL;
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:b, s:b}", "name", w->name, "dtype",
-                                              lathe_dtype_name(w->type.dtype), "shape", shape_json(&w->type),
-                                              "in_file", w->data != NULL, "constant", w->is_constant));
+        lt_json_push(b, &list, weight_json(b, w));
     }
-    return json_pack("{s:I, s:I, s:I, s:o, s:o}", "count", (json_int_t)x->n_weights, "bytes", bytes,
-                     "in_file", present, "ties", ties, "list", list);
+    put_int(b, &weights, "count", x->n_weights);
+    put_int(b, &weights, "bytes", bytes);
+    put_int(b, &weights, "in_file", present);
+    lt_json_put(b, &weights, "ties", ties);
+    lt_json_put(b, &weights, "list", list);
+    return weights;
 }
 
-static void count_operators(const lt_xgraph *graph, json_t *histogram, int depth)
+/* `places`: target → place in the histogram. */
+static lathe_status count_operators(lt_json_builder *b, const lt_xgraph *graph, lt_map *places,
+                                    lt_json *histogram, int depth, lathe_error *err)
 {
     for (uint32_t i = 0; i < graph->n_nodes && depth < 16; i++) {
         const lt_xnode *node = &graph->nodes[i];
-        json_int_t n = json_integer_value(json_object_get(histogram, node->target));
-        json_object_set_new(histogram, node->target, json_integer(n + 1));
+        uint32_t place = lt_map_get(places, node->target);
+        if (place == LT_NONE) {
+            place = histogram->count;
+            LT_TRY(lt_map_put(places, node->target, place, err));
+            put_int(b, histogram, node->target, 0);
+        }
+        if (b->failed) return lt_out_of_memory(err, 1, sizeof *histogram);
+        histogram->value.items[place].value.integer++;
         for (uint32_t a = 0; a < node->n_args; a++)
             if (node->args[a].arg.kind == LT_ARG_GRAPH)
-                count_operators(node->args[a].arg.graph, histogram, depth + 1);
+                LT_TRY(count_operators(b, node->args[a].arg.graph, places, histogram, depth + 1, err));
     }
+    return LATHE_OK;
 }
 
-static json_t *describe_state(const lathe_model *model, lathe_status *status, lathe_error *err)
+static lathe_status describe_state(lt_json_builder *b, const lathe_model *model, lt_json *out,
+                                   lathe_error *err)
 {
     const lt_exported *x = model->exported;
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < x->n_outputs; i++)
-        if (x->outputs[i].kind == LT_X_BUFFER_MUTATION)
-            json_array_append_new(list, json_pack("{s:s}", "buffer", x->outputs[i].target));
+    lt_json list = lt_json_new(LT_JSON_ARRAY);
+    for (uint32_t i = 0; i < x->n_outputs; i++) {
+        if (x->outputs[i].kind != LT_X_BUFFER_MUTATION) continue;
+        lt_json buffer = lt_json_new(LT_JSON_OBJECT);
+        put_text(b, &buffer, "buffer", x->outputs[i].target);
+        lt_json_push(b, &list, buffer);
+    }
     struct lt_state_pair *pairs = NULL;
     uint32_t n = 0;
-    *status = lt_model_find_pairs(model, &pairs, &n, err);
-    for (uint32_t i = 0; *status == LATHE_OK && i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:I}", "input",
-                                              lt_model_user_input(model, pairs[i].input)->label, "output",
-                                              (json_int_t)pairs[i].output));
+    LT_TRY(lt_model_find_pairs(model, &pairs, &n, err));
+    for (uint32_t i = 0; i < n; i++) {
+        lt_json pair = lt_json_new(LT_JSON_OBJECT);
+        put_text(b, &pair, "input", lt_model_user_input(model, pairs[i].input)->label);
+        put_int(b, &pair, "output", pairs[i].output);
+        lt_json_push(b, &list, pair);
+    }
     lt_heap_free(pairs);
-    return list;
+    lt_json_put(b, out, "state", list);
+    return LATHE_OK;
 }
 
-static lathe_status describe_model(const char *path, json_t *out, lathe_error *err)
+static lathe_status describe_opened(lt_json_builder *b, lathe_model *model, lt_json *out, lathe_error *err)
+{
+    const lt_exported *x = model->exported;
+    const char *unsupported = "";
+    lt_json operators = lt_json_new(LT_JSON_OBJECT);
+    lt_map places = {.arena = b->arena};
+    LT_TRY(count_operators(b, &x->graph, &places, &operators, 0, err));
+    LT_TRY(lathe_model_unsupported(model, &unsupported, err));
+    put_text(b, out, "format", x->format);
+    put_text(b, out, "dialect", x->dialect);
+    put_text(b, out, "torch", x->producer);
+    put_int(b, out, "nodes", x->graph.n_nodes);
+    LT_TRY(describe_values(b, model, lathe_model_input_count(model), lathe_model_input, "inputs", out, err));
+    LT_TRY(
+        describe_values(b, model, lathe_model_output_count(model), lathe_model_output, "outputs", out, err));
+    lt_json_put(b, out, "symbols", symbols_json(b, x));
+    LT_TRY(describe_state(b, model, out, err));
+    lt_json_put(b, out, "weights", weights_json(b, x));
+    lt_json_put(b, out, "operators", operators);
+    put_text(b, out, "unsupported", unsupported);
+    return LATHE_OK;
+}
+
+static lathe_status describe_model(lt_json_builder *b, const char *path, lt_json *out, lathe_error *err)
 {
     lathe_model *model;
-    const char *unsupported = "";
-    lathe_status status;
     LT_TRY(lathe_model_open(path, &model, err));
-    const lt_exported *x = model->exported;
-    json_t *operators = json_object();
-    count_operators(&x->graph, operators, 0);
-    status = lathe_model_unsupported(model, &unsupported, err);
-    json_object_set_new(out, "format", json_string(x->format));
-    json_object_set_new(out, "dialect", json_string(x->dialect));
-    json_object_set_new(out, "torch", json_string(x->producer));
-    json_object_set_new(out, "nodes", json_integer(x->graph.n_nodes));
-    if (status == LATHE_OK)
-        json_object_set_new(
-            out, "inputs",
-            describe_values(model, lathe_model_input_count(model), lathe_model_input, &status, err));
-    if (status == LATHE_OK)
-        json_object_set_new(
-            out, "outputs",
-            describe_values(model, lathe_model_output_count(model), lathe_model_output, &status, err));
-    json_object_set_new(out, "symbols", describe_symbols(x));
-    if (status == LATHE_OK) json_object_set_new(out, "state", describe_state(model, &status, err));
-    json_object_set_new(out, "weights", describe_weights(x));
-    json_object_set_new(out, "operators", operators);
-    json_object_set_new(out, "unsupported", json_string(unsupported));
+    lathe_status status = describe_opened(b, model, out, err);
     lathe_model_close(model);
     return status;
 }
 
 /* ---- Tensor files ---- */
 
-static json_t *tensor_json(const char *name, const char *encoding, const lt_type *type, size_t bytes)
+static lt_json tensor_json(lt_json_builder *b, const char *name, const char *encoding, const lt_type *type,
+                           size_t bytes)
 {
-    return json_pack("{s:s, s:s, s:o, s:I}", "name", name, "dtype", encoding, "shape", shape_json(type),
-                     "bytes", (json_int_t)bytes);
+    lt_json tensor = lt_json_new(LT_JSON_OBJECT);
+    put_text(b, &tensor, "name", name);
+    put_text(b, &tensor, "dtype", encoding);
+    lt_json_put(b, &tensor, "shape", shape_json(b, type));
+    put_int(b, &tensor, "bytes", (int64_t)bytes);
+    return tensor;
 }
 
-static void finish_tensors(json_t *out, json_t *list)
+static void put_tensors(lt_json_builder *b, lt_json *out, const lt_json *list, size_t bytes)
 {
-    json_int_t bytes = 0;
-    size_t i;
-    json_t *tensor;
-    json_array_foreach(list, i, tensor) bytes += json_integer_value(json_object_get(tensor, "bytes"));
-    json_object_set_new(out, "weights",
-                        json_pack("{s:I, s:I, s:o}", "count", (json_int_t)json_array_size(list), "bytes",
-                                  bytes, "list", list));
+    lt_json weights = lt_json_new(LT_JSON_OBJECT);
+    put_int(b, &weights, "count", list->count);
+    put_int(b, &weights, "bytes", (int64_t)bytes);
+    lt_json_put(b, &weights, "list", *list);
+    lt_json_put(b, out, "weights", weights);
 }
 
-static lathe_status describe_safetensors(const lt_file *file, const char *path, lt_arena *arena, json_t *out,
-                                         lathe_error *err)
+static lathe_status describe_safetensors(lt_json_builder *b, const lt_file *file, const char *path,
+                                         lt_json *out, lathe_error *err)
 {
     lt_safetensors *tensors;
-    LT_TRY(lt_safetensors_open(file, path, arena, &tensors, err));
-    json_t *list = json_array();
+    LT_TRY(lt_safetensors_open(file, path, b->arena, &tensors, err));
+    lt_json list = lt_json_new(LT_JSON_ARRAY);
+    size_t bytes = 0;
     for (uint32_t i = 0; i < tensors->count; i++) {
         const lt_safetensors_entry *e = &tensors->entries[i];
-        json_array_append_new(
-            list, tensor_json(e->name, e->unsupported ? e->unsupported : lathe_dtype_name(e->type.dtype),
-                              &e->type, e->bytes));
+        bytes += e->bytes;
+        lt_json_push(b, &list,
+                     tensor_json(b, e->name,
+                                 e->unsupported ? e->unsupported : lathe_dtype_name(e->type.dtype), &e->type,
+                                 e->bytes));
     }
-    json_object_set_new(out, "format", json_string("safetensors"));
-    finish_tensors(out, list);
+    put_text(b, out, "format", "safetensors");
+    put_tensors(b, out, &list, bytes);
     return LATHE_OK;
 }
 
-/* Scalars and texts of the metadata; arrays by length. */
-static void describe_metadata(const lt_gguf *gguf, json_t *out)
+/* Scalars and texts; arrays by length. */
+static lt_json metadata_value(lt_json_builder *b, const lt_gguf *gguf, const lt_gguf_value *value)
 {
-    json_t *metadata = json_object();
-    for (uint32_t i = 0; i < gguf->value_count; i++) {
-        const lt_gguf_value *value = &gguf->values[i];
-        lt_gguf_string text;
-        int64_t integer;
-        double real;
-        bool flag;
-        json_t *json;
-        if (value->array)
-            json =
-                json_sprintf("%llu x %s", (unsigned long long)value->count, lt_gguf_kind_name(value->kind));
-        else if (lt_gguf_get_string(gguf, value->key, &text, NULL) == LATHE_OK)
-            json = json_stringn(text.data, text.length);
-        else if (lt_gguf_get_bool(gguf, value->key, &flag, NULL) == LATHE_OK) json = json_boolean(flag);
-        else if (lt_gguf_get_int(gguf, value->key, &integer, NULL) == LATHE_OK) json = json_integer(integer);
-        else if (lt_gguf_get_float(gguf, value->key, &real, NULL) == LATHE_OK) json = json_real(real);
-        else json = json_string(lt_gguf_kind_name(value->kind));
-        json_object_set_new(metadata, value->key, json ? json : json_string("(not UTF-8)"));
+    lt_gguf_string text;
+    int64_t integer;
+    double real;
+    bool flag;
+    if (value->array) {
+        char summary[64];
+        snprintf(summary, sizeof summary, "%llu x %s", (unsigned long long)value->count,
+                 lt_gguf_kind_name(value->kind));
+        return text_json(b, summary);
     }
-    json_object_set_new(out, "metadata", metadata);
+    if (lt_gguf_get_string(gguf, value->key, &text, NULL) == LATHE_OK)
+        return lt_json_new_text(b, text.data, text.length);
+    if (lt_gguf_get_bool(gguf, value->key, &flag, NULL) == LATHE_OK) return lt_json_new_bool(flag);
+    if (lt_gguf_get_int(gguf, value->key, &integer, NULL) == LATHE_OK) return lt_json_new_int(integer);
+    if (lt_gguf_get_float(gguf, value->key, &real, NULL) == LATHE_OK && isfinite(real))
+        return lt_json_new_real(real);
+    return text_json(b, lt_gguf_kind_name(value->kind));
 }
 
-static lathe_status describe_gguf(const lt_file *file, const char *path, lt_arena *arena, json_t *out,
+static lathe_status describe_gguf(lt_json_builder *b, const lt_file *file, const char *path, lt_json *out,
                                   lathe_error *err)
 {
     lt_gguf *gguf;
-    LT_TRY(lt_gguf_open(file, path, arena, &gguf, err));
-    json_t *list = json_array();
+    LT_TRY(lt_gguf_open(file, path, b->arena, &gguf, err));
+    lt_json list = lt_json_new(LT_JSON_ARRAY), metadata = lt_json_new(LT_JSON_OBJECT);
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < gguf->value_count; i++)
+        lt_json_put(b, &metadata, gguf->values[i].key, metadata_value(b, gguf, &gguf->values[i]));
     for (uint32_t i = 0; i < gguf->tensor_count; i++) {
         const lt_gguf_tensor *t = &gguf->tensors[i];
-        json_array_append_new(
-            list, tensor_json(t->name, t->ggml ? t->ggml->name : t->unsupported, &t->type, t->bytes));
+        bytes += t->bytes;
+        lt_json_push(b, &list,
+                     tensor_json(b, t->name, t->ggml ? t->ggml->name : t->unsupported, &t->type, t->bytes));
     }
-    json_object_set_new(out, "format", json_string("gguf"));
-    describe_metadata(gguf, out);
-    finish_tensors(out, list);
+    put_text(b, out, "format", "gguf");
+    lt_json_put(b, out, "metadata", metadata);
+    put_tensors(b, out, &list, bytes);
     return LATHE_OK;
 }
 
-static lathe_status describe_file(const char *path, json_t *out, lathe_error *err)
+static lathe_status describe_file(lt_json_builder *b, const char *path, lt_json *out, lathe_error *err)
 {
     lt_file file;
-    lt_arena *arena;
     LT_TRY(lt_file_open(path, &file, err));
     bool gguf = file.size >= 4 && memcmp(file.data, "GGUF", 4) == 0;
     bool model = file.size >= 2 && (memcmp(file.data, "PK", 2) == 0 || file.data[0] == '{');
-    lathe_status status = LATHE_OK;
-    if (!gguf && model) {
-        status = describe_model(path, out, err);
-    } else if ((status = lt_arena_create(&arena, err)) == LATHE_OK) {
-        status = gguf ? describe_gguf(&file, path, arena, out, err)
-                      : describe_safetensors(&file, path, arena, out, err);
-        lt_arena_destroy(arena);
-    }
+    lathe_status status = gguf    ? describe_gguf(b, &file, path, out, err)
+                          : model ? describe_model(b, path, out, err)
+                                  : describe_safetensors(b, &file, path, out, err);
     lt_file_close(&file);
     return status;
 }
 
 /* ---- Text ---- */
 
-static void print_shape(const json_t *value, lt_text *text)
+static void print_shape(const lt_json *value, lt_text *text)
 {
-    const json_t *shape = json_object_get(value, "shape"), *dim;
+    const lt_json *shape = lt_json_member(value, "shape"), *dim;
     size_t i;
-    lt_text_printf(text, "%s[", json_string_value(json_object_get(value, "dtype")));
-    json_array_foreach(shape, i, dim)
-    {
+    lt_text_printf(text, "%s[", lt_json_text(lt_json_member(value, "dtype")));
+    lt_json_foreach (shape, i, dim) {
         if (i) lt_text_printf(text, ",");
-        if (json_is_string(dim)) lt_text_printf(text, "%s", json_string_value(dim));
-        else lt_text_printf(text, "%lld", (long long)json_integer_value(dim));
+        if (lt_json_is(dim, LT_JSON_STRING)) lt_text_printf(text, "%s", lt_json_text(dim));
+        else lt_text_printf(text, "%lld", (long long)lt_json_integer(dim));
     }
     lt_text_printf(text, "]");
 }
 
-static void print_values(const json_t *root, const char *key, lt_text *text)
+static void print_values(const lt_json *root, const char *key, lt_text *text)
 {
-    const json_t *list = json_object_get(root, key), *value;
+    const lt_json *list = lt_json_member(root, key), *value;
     size_t i;
     if (!list) return;
-    lt_text_printf(text, "%s (%zu)\n", key, json_array_size(list));
-    json_array_foreach(list, i, value)
-    {
-        lt_text_printf(text, "  %3zu  %-28s ", i, json_string_value(json_object_get(value, "name")));
-        if (json_object_get(value, "dtype")) print_shape(value, text);
+    lt_text_printf(text, "%s (%zu)\n", key, lt_json_count(list));
+    lt_json_foreach (list, i, value) {
+        lt_text_printf(text, "  %3zu  %-28s ", i, lt_json_text(lt_json_member(value, "name")));
+        if (lt_json_member(value, "dtype")) print_shape(value, text);
         else lt_text_printf(text, "(fixed at export)");
         lt_text_printf(text, "\n");
     }
 }
 
-static void print_symbols(const json_t *root, lt_text *text)
+static void print_symbols(const lt_json *root, lt_text *text)
 {
-    const json_t *list = json_object_get(root, "symbols"), *value;
+    const lt_json *list = lt_json_member(root, "symbols"), *value;
     size_t i;
-    if (json_array_size(list) == 0) return;
+    if (lt_json_count(list) == 0) return;
     lt_text_printf(text, "symbols\n");
-    json_array_foreach(list, i, value)
-    {
-        long long max = (long long)json_integer_value(json_object_get(value, "max"));
-        lt_text_printf(text, "  %s: %lld to ", json_string_value(json_object_get(value, "name")),
-                       (long long)json_integer_value(json_object_get(value, "min")));
+    lt_json_foreach (list, i, value) {
+        long long max = (long long)lt_json_integer(lt_json_member(value, "max"));
+        lt_text_printf(text, "  %s: %lld to ", lt_json_text(lt_json_member(value, "name")),
+                       (long long)lt_json_integer(lt_json_member(value, "min")));
         if (max == INT64_MAX) lt_text_printf(text, "any\n");
         else lt_text_printf(text, "%lld\n", max);
     }
 }
 
-static void print_state(const json_t *root, lt_text *text)
+static void print_state(const lt_json *root, lt_text *text)
 {
-    const json_t *list = json_object_get(root, "state"), *value;
+    const lt_json *list = lt_json_member(root, "state"), *value;
     size_t i;
-    if (json_array_size(list) == 0) return;
-    lt_text_printf(text, "state (%zu)\n", json_array_size(list));
-    json_array_foreach(list, i, value)
-    {
-        const char *buffer = json_string_value(json_object_get(value, "buffer"));
+    if (lt_json_count(list) == 0) return;
+    lt_text_printf(text, "state (%zu)\n", lt_json_count(list));
+    lt_json_foreach (list, i, value) {
+        const char *buffer = lt_json_text(lt_json_member(value, "buffer"));
         if (buffer) lt_text_printf(text, "  buffer %s\n", buffer);
         else
             lt_text_printf(text, "  input %s, updated by output %lld\n",
-                           json_string_value(json_object_get(value, "input")),
-                           (long long)json_integer_value(json_object_get(value, "output")));
+                           lt_json_text(lt_json_member(value, "input")),
+                           (long long)lt_json_integer(lt_json_member(value, "output")));
     }
 }
 
-static void print_weights(const json_t *root, lt_text *text)
+static void print_weights(const lt_json *root, lt_text *text)
 {
-    const json_t *weights = json_object_get(root, "weights"), *list = json_object_get(weights, "list"),
-                 *value;
-    const json_t *ties = json_object_get(weights, "ties"), *in_file = json_object_get(weights, "in_file");
+    const lt_json *weights = lt_json_member(root, "weights"), *list = lt_json_member(weights, "list"), *value;
+    const lt_json *ties = lt_json_member(weights, "ties"), *in_file = lt_json_member(weights, "in_file");
     size_t i;
-    lt_text_printf(text, "weights: %zu, %.1f MB", json_array_size(list),
-                   (double)json_integer_value(json_object_get(weights, "bytes")) / 1e6);
-    if (in_file) lt_text_printf(text, ", %lld of them in the file", (long long)json_integer_value(in_file));
+    lt_text_printf(text, "weights: %zu, %.1f MB", lt_json_count(list),
+                   (double)lt_json_integer(lt_json_member(weights, "bytes")) / 1e6);
+    if (in_file) lt_text_printf(text, ", %lld of them in the file", (long long)lt_json_integer(in_file));
     lt_text_printf(text, "\n");
-    json_array_foreach(list, i, value)
-    {
-        lt_text_printf(text, "  %-56s ", json_string_value(json_object_get(value, "name")));
+    lt_json_foreach (list, i, value) {
+        lt_text_printf(text, "  %-56s ", lt_json_text(lt_json_member(value, "name")));
         print_shape(value, text);
         lt_text_printf(text, "\n");
     }
-    json_array_foreach(ties, i, value)
-        lt_text_printf(text, "  %s is tied to %s\n", json_string_value(json_array_get(value, 1)),
-                       json_string_value(json_array_get(value, 0)));
+    lt_json_foreach (ties, i, value)
+        lt_text_printf(text, "  %s is tied to %s\n", lt_json_text(lt_json_item(value, 1)),
+                       lt_json_text(lt_json_item(value, 0)));
 }
 
-static void print_operators(json_t *root, lt_text *text)
+static void print_operators(const lt_json *root, lt_text *text)
 {
-    json_t *operators = json_object_get(root, "operators"), *count;
-    const char *name;
+    const lt_json *operators = lt_json_member(root, "operators"), *count;
+    size_t i;
     if (!operators) return;
-    lt_text_printf(text, "operators (%zu)\n", json_object_size(operators));
-    json_object_foreach(operators, name, count)
-        lt_text_printf(text, "  %5lld  %s\n", (long long)json_integer_value(count), name);
-    const char *unsupported = json_string_value(json_object_get(root, "unsupported"));
+    lt_text_printf(text, "operators (%zu)\n", lt_json_count(operators));
+    lt_json_foreach (operators, i, count)
+        lt_text_printf(text, "  %5lld  %s\n", (long long)lt_json_integer(count), count->key);
+    const char *unsupported = lt_json_text(lt_json_member(root, "unsupported"));
     lt_text_printf(text, "%s%s", *unsupported ? "not supported\n" : "all operators are supported\n",
                    unsupported);
 }
 
-static void print_text(const char *path, json_t *root, lt_text *text)
+/* Long values are cut short. */
+static void print_metadata(const lt_json *root, lt_text *text)
 {
-    const char *dialect = json_string_value(json_object_get(root, "dialect"));
-    lt_text_printf(text, "%s: %s", path, json_string_value(json_object_get(root, "format")));
+    const lt_json *metadata = lt_json_member(root, "metadata"), *value;
+    size_t i;
+    lt_json_foreach (metadata, i, value) {
+        lt_text line = {0};
+        lt_json_write(value, 0, &line);
+        if (line.failed) text->failed = true;
+        else lt_text_printf(text, "  %s = %.100s\n", value->key, line.data);
+        lt_text_free(&line);
+    }
+}
+
+static void print_text(const char *path, const lt_json *root, lt_text *text)
+{
+    const char *dialect = lt_json_text(lt_json_member(root, "dialect"));
+    lt_text_printf(text, "%s: %s", path, lt_json_text(lt_json_member(root, "format")));
     if (dialect)
         lt_text_printf(text, ", %s dialect, written by torch %s, %lld nodes", dialect,
-                       json_string_value(json_object_get(root, "torch")),
-                       (long long)json_integer_value(json_object_get(root, "nodes")));
+                       lt_json_text(lt_json_member(root, "torch")),
+                       (long long)lt_json_integer(lt_json_member(root, "nodes")));
     lt_text_printf(text, "\n");
-    json_t *metadata = json_object_get(root, "metadata"), *value;
-    const char *key;
-    json_object_foreach(metadata, key, value)
-    {
-        char *line = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-        if (line) lt_text_printf(text, "  %s = %.100s\n", key, line);
-        free(line);
-    }
+    print_metadata(root, text);
     print_values(root, "inputs", text);
     print_values(root, "outputs", text);
     print_symbols(root, text);
@@ -426,22 +491,29 @@ static lathe_status describe_graph(const char *path, bool dot, lt_text *text, la
     return status;
 }
 
+static lathe_status describe_contents(const char *path, bool as_json, lt_text *out, lathe_error *err)
+{
+    lt_json_builder b = {0};
+    lt_json root = lt_json_new(LT_JSON_OBJECT);
+    LT_TRY(lt_arena_create(&b.arena, err));
+    lathe_status status = describe_file(&b, path, &root, err);
+    if (status == LATHE_OK && b.failed) status = lt_out_of_memory(err, 1, lt_arena_used(b.arena));
+    if (status == LATHE_OK && !as_json) print_text(path, &root, out);
+    if (status == LATHE_OK && as_json) {
+        lt_json_write(&root, 2, out);
+        lt_text_append(out, "\n", 1);
+    }
+    lt_arena_destroy(b.arena);
+    return status;
+}
+
 lathe_status lathe_describe(const char *path, lathe_description form, char **text, lathe_error *err)
 {
     lt_text out = {0};
-    lathe_status status;
     *text = NULL;
-    if (form == LATHE_AS_MERMAID || form == LATHE_AS_DOT) {
-        status = describe_graph(path, form == LATHE_AS_DOT, &out, err);
-    } else {
-        json_t *root = json_object();
-        status = describe_file(path, root, err);
-        char *json = status == LATHE_OK && form == LATHE_AS_JSON ? json_dumps(root, JSON_INDENT(2)) : NULL;
-        if (json) lt_text_printf(&out, "%s\n", json);
-        else if (status == LATHE_OK) print_text(path, root, &out);
-        free(json);
-        json_decref(root);
-    }
+    bool drawn = form == LATHE_AS_MERMAID || form == LATHE_AS_DOT;
+    lathe_status status = drawn ? describe_graph(path, form == LATHE_AS_DOT, &out, err)
+                                : describe_contents(path, form == LATHE_AS_JSON, &out, err);
     if (status == LATHE_OK) status = lt_text_status(&out, err);
     if (status == LATHE_OK) *text = out.data;
     else lt_text_free(&out);

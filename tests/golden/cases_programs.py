@@ -327,6 +327,35 @@ class in_place_in_region(Net):
         return y * 2
 
 
+# ---- What depends on weights alone ----
+
+
+@case()
+class hoisted(Net):
+    """Results that are the same in every run: read by nodes, outputs, both, twice; through views; beside state."""
+
+    args = [x34]
+
+    def forward(self, x):
+        scaled = self.lin.weight * 2 + self.buf.sum()
+        again = self.lin.weight * 2
+        mixed = self.lin.weight.t().reshape(2, 8).exp()
+        repeated = self.buf[:, None].expand(3, 2, 4).reshape(6, 4)
+        self.count.add_(1)
+        return x @ scaled.t(), scaled, again, mixed[1], x + repeated[1:4], repeated * self.count, self.lin.weight.t()
+
+
+@case(dynamic=({0: Dim("s", min=2, max=64)},), run=[lambda: torch.randn(7, 4)])
+class hoisted_by_size(Net):
+    args = [x34]
+
+    def forward(self, x):
+        position = torch.arange(x.shape[0])
+        angle = position[:, None] * self.buf.sum(0)[None]
+        later = position[None] > position[:, None]
+        return x * angle.cos(), torch.where(later, -1.0, x @ x.t())
+
+
 def values(makers):
     return tuple(make() for make in makers)
 

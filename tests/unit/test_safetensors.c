@@ -202,7 +202,7 @@ static void refuses_deep_nesting(void **state)
     header[DEPTH] = '\0';
     lathe_error err;
     lt_file file = make(header, 0);
-    expect_error(use(&file, &err), LATHE_FORMAT, &err, "depth");
+    expect_error(use(&file, &err), LATHE_FORMAT, &err, "nested too deeply");
     free((void *)(uintptr_t)file.data);
     free(header);
 }

@@ -31,7 +31,7 @@ typedef enum lt_gemm_type { LT_GEMM_F32, LT_GEMM_BF16, LT_GEMM_F16, LT_GEMM_TYPE
 /* out[m, n] = sum over k of x[m, k] * w[n, k], plus bias[n]. Accumulates in float32. */
 typedef struct lt_gemm {
     int64_t m, n, k;
-    const float *x;     /* [m, k] */
+    const void *x;      /* [m, k] float32; for gemm_pairs bfloat16 */
     int64_t x_stride;   /* elements between rows */
     const void *w;      /* [n, k] of the slot's type, rows contiguous */
     int64_t w_stride;   /* elements between rows */
@@ -110,6 +110,9 @@ typedef struct lt_cpu_kernels {
     /* Columns n0 … n1 of the product; n0 is a multiple of gemm_grain, and so is n1 unless it is n. */
     void (*gemm[LT_GEMM_TYPES])(const lt_gemm *gemm, int64_t n0, int64_t n1);
     int64_t gemm_grain;
+    /* The same where x and w are bfloat16 and k is even: pairs of them are multiplied and added at once. NULL
+     * where the level has no such instruction. */
+    void (*gemm_pairs)(const lt_gemm *gemm, int64_t n0, int64_t n1);
 
     /* One row [k] of x into lt_packed_groups(k) records. */
     void (*quantize[LT_DIGITS])(const float *x, int64_t k, lt_xgroup *out);
@@ -161,5 +164,6 @@ LT_CPU_FILLS(avx512)
 LT_CPU_FILLS(avx512bf16)
 LT_CPU_FILLS(neon)
 LT_CPU_FILLS(dotprod)
+LT_CPU_FILLS(i8mm)
 
 #endif

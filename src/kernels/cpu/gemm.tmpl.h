@@ -1,5 +1,7 @@
 /* Products with row-major weights, over the vectors of a simd_*.h. The including file defines TILE_M rows and
- * TILE_V vectors, a register tile of the outer product, and FILL, the name of its fill function.
+ * TILE_V vectors, a register tile of the outer product, and FILL, the name of its fill function. A lane holds
+ * one float32 of a row, or with PAIRS defined two bfloat16 that are next to each other, for processors that
+ * multiply and add pairs (vf_fma_pairs): everything below counts in such units.
  *
  * Few rows of x: dot products. The weights go past once, as DOT_N streams that begin in different parts of
  * the matrix: processors fetch far ahead in long streams, one stream alone does not fill the memory's
@@ -9,11 +11,27 @@
  * element's order of summation is the same wherever it falls in a tile. */
 #include "kernels/cpu/simd_types.h"
 
+#ifdef PAIRS
+enum { UNIT = 2 }; /* elements in a lane */
+#define INPUT uint16_t
+#define LOAD_INPUT vf_load_pairs
+#define LOAD_INPUT_PART vf_load_pairs_part
+#define SET_INPUT vf_set_pair
+#define MULTIPLY_ADD vf_fma_pairs
+#else
+enum { UNIT = 1 };
+#define INPUT float
+#define LOAD_INPUT vf_load
+#define LOAD_INPUT_PART vf_load_part
+#define SET_INPUT(p) vf_set(*(p))
+#define MULTIPLY_ADD vf_fma
+#endif
+
 enum {
     PANEL = TILE_V * LANES, /* weight rows in a panel */
-    CHUNK = 256,            /* columns of weights in a panel */
+    CHUNK = 256,            /* columns of weights in a panel, in units */
     BLOCK = 40 * TILE_M,    /* rows of x that a panel meets: CHUNK columns of them stay in the second level */
-    SMALL = 65536,          /* elements of x that stay there whole: then a panel's chunks follow each other */
+    SMALL = 65536,          /* units of x that stay there whole: then a panel's chunks follow each other */
     DOT_M = 3,              /* rows of x in a tile of dot products */
     DOT_N = 4,              /* weight rows in it */
     DOT_LIMIT = 20,         /* rows of x from which panels are faster */
@@ -36,17 +54,17 @@ LT_INLINE void store_within(float *row, int v, int64_t width, vf value)
     else if (left > 0) vf_store_part(row + v * LANES, value, left);
 }
 
-/* Rows m … m + rows of the result, columns n … n + width, over columns k0 … k0 + depth of x. A chunk is
- * summed from zero before it meets the bias or the chunks before it: in a chain that starts with a large bias
- * every small product would be rounded to the bias's precision. */
+/* Rows m … m + rows of the result, columns n … n + width, over columns k0 … k0 + depth of x (units). A chunk
+ * is summed from zero before it meets the bias or the chunks before it: in a chain that starts with a large
+ * bias every small product would be rounded to the bias's precision. */
 LT_INLINE void tile(const lt_gemm *g, const float *panel, int64_t m, int rows, int64_t n, int64_t width,
                     int64_t k0, int64_t depth)
 {
     vf acc[TILE_M][TILE_V];
-    const float *x[TILE_M];
+    const INPUT *x[TILE_M];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
-        x[i] = g->x + (m + i) * g->x_stride + k0;
+        x[i] = (const INPUT *)g->x + (m + i) * g->x_stride + k0 * UNIT;
 #pragma GCC unroll 4
         for (int v = 0; v < TILE_V; v++) acc[i][v] = vf_zero();
     }
@@ -56,9 +74,9 @@ LT_INLINE void tile(const lt_gemm *g, const float *panel, int64_t m, int rows, i
         for (int v = 0; v < TILE_V; v++) w[v] = vf_load(panel + k * PANEL + v * LANES);
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++) {
-            vf a = vf_set(x[i][k]);
+            vf a = SET_INPUT(x[i] + k * UNIT);
 #pragma GCC unroll 4
-            for (int v = 0; v < TILE_V; v++) acc[i][v] = vf_fma(a, w[v], acc[i][v]);
+            for (int v = 0; v < TILE_V; v++) acc[i][v] = MULTIPLY_ADD(a, w[v], acc[i][v]);
         }
     }
 #pragma GCC unroll 16
@@ -95,6 +113,18 @@ static void panel_product(const lt_gemm *g, const float *panel, int64_t m, int64
     tile_rest(g, panel, m, (int)(m1 - m), n, width, k0, depth);
 }
 
+#ifdef PAIRS
+
+#define WEIGHT uint16_t
+#define NAME(part) part##_pairs
+#define LOAD vf_load_pairs
+#define LOAD_PART vf_load_pairs_part
+#include "kernels/cpu/gemm_weight.tmpl.h"
+
+void FILL(lt_cpu_kernels *kernels) { kernels->gemm_pairs = gemm_pairs; }
+
+#else
+
 #define WEIGHT float
 #define NAME(part) part##_f32
 #define LOAD vf_load
@@ -120,3 +150,5 @@ void FILL(lt_cpu_kernels *kernels)
     kernels->gemm[LT_GEMM_F16] = gemm_f16;
     kernels->gemm_grain = PANEL;
 }
+
+#endif

@@ -4,9 +4,9 @@
  */
 LT_INLINE void NAME(dots)(const lt_gemm *g, int64_t m, int rows, int64_t n, int cols, int64_t apart)
 {
-    enum { LINE = 64 / sizeof(WEIGHT) };
+    enum { LINE = 64 / sizeof(WEIGHT), STEP = LANES * UNIT };
     vf acc[DOT_M][DOT_N];
-    const float *x = g->x + m * g->x_stride;
+    const INPUT *x = (const INPUT *)g->x + m * g->x_stride;
     const WEIGHT *w = (const WEIGHT *)g->w + n * g->w_stride;
     int64_t w_step = apart * g->w_stride;
 #pragma GCC unroll 4
@@ -14,28 +14,30 @@ LT_INLINE void NAME(dots)(const lt_gemm *g, int64_t m, int rows, int64_t n, int 
 #pragma GCC unroll 4
         for (int j = 0; j < cols; j++) acc[i][j] = vf_zero();
 
-#define STEP(load_x, load_w)                                                                                 \
-    {                                                                                                        \
-        vf xv[DOT_M];                                                                                        \
-        _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++) xv[i] = vf_keep(load_x);                      \
-        _Pragma("GCC unroll 4") for (int j = 0; j < cols; j++)                                               \
-        {                                                                                                    \
-            vf wv = load_w;                                                                                  \
-            _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++) acc[i][j] = vf_fma(xv[i], wv, acc[i][j]); \
-        }                                                                                                    \
+#define ADD_STEP(load_x, load_w)                                                        \
+    {                                                                                   \
+        vf xv[DOT_M];                                                                   \
+        _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++) xv[i] = vf_keep(load_x); \
+        _Pragma("GCC unroll 4") for (int j = 0; j < cols; j++)                          \
+        {                                                                               \
+            vf wv = load_w;                                                             \
+            _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++) acc[i][j] =          \
+                MULTIPLY_ADD(xv[i], wv, acc[i][j]);                                     \
+        }                                                                               \
     }
     int64_t k = 0;
     for (; k + LINE <= g->k; k += LINE) {
 #pragma GCC unroll 4
         for (int j = 0; j < cols; j++) __builtin_prefetch(w + j * w_step + k + AHEAD / (int)sizeof(WEIGHT));
 #pragma GCC unroll 8
-        for (int u = 0; u < LINE; u += LANES)
-            STEP(vf_load(x + i * g->x_stride + k + u), LOAD(w + j * w_step + k + u))
+        for (int u = 0; u < LINE; u += STEP)
+            ADD_STEP(LOAD_INPUT(x + i * g->x_stride + k + u), LOAD(w + j * w_step + k + u))
     }
-    for (; k + LANES <= g->k; k += LANES) STEP(vf_load(x + i * g->x_stride + k), LOAD(w + j * w_step + k))
-    int64_t left = g->k - k;
-    if (left) STEP(vf_load_part(x + i * g->x_stride + k, left), LOAD_PART(w + j * w_step + k, left))
-#undef STEP
+    for (; k + STEP <= g->k; k += STEP)
+        ADD_STEP(LOAD_INPUT(x + i * g->x_stride + k), LOAD(w + j * w_step + k))
+    int64_t left = (g->k - k) / UNIT;
+    if (left) ADD_STEP(LOAD_INPUT_PART(x + i * g->x_stride + k, left), LOAD_PART(w + j * w_step + k, left))
+#undef ADD_STEP
 
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++)
@@ -58,18 +60,18 @@ LT_INLINE void NAME(dots_rows)(const lt_gemm *g, int64_t n, int cols, int64_t ap
     }
 }
 
-/* Weight rows n … n + width as columns: panel[k][row], zero past the last row. What is packed next lies
- * `next` elements further on. */
+/* Weight rows n … n + width as columns: panel[k][row], zero past the last row; k0 and depth in units. What is
+ * packed next lies `next` elements further on. */
 static void NAME(pack)(const lt_gemm *g, int64_t n, int64_t width, int64_t k0, int64_t depth, int64_t next,
                        float *panel)
 {
-    const WEIGHT *w = (const WEIGHT *)g->w + n * g->w_stride + k0;
+    const WEIGHT *w = (const WEIGHT *)g->w + n * g->w_stride + k0 * UNIT;
     for (int64_t r = 0; r < PANEL; r += LANES) {
         for (int64_t k = 0; k < depth; k += LANES) {
             vf v[LANES];
             int64_t left = depth - k;
-            const WEIGHT *from = w + r * g->w_stride + k;
-            if (k * (int64_t)sizeof(WEIGHT) % 64 == 0)
+            const WEIGHT *from = w + r * g->w_stride + k * UNIT;
+            if (k * UNIT * (int64_t)sizeof(WEIGHT) % 64 == 0)
 #pragma GCC unroll 16
                 for (int i = 0; i < LANES; i++) __builtin_prefetch(from + next + i * g->w_stride, 0, 2);
 #pragma GCC unroll 16
@@ -86,8 +88,8 @@ static void NAME(pack)(const lt_gemm *g, int64_t n, int64_t width, int64_t k0, i
 static void NAME(panels)(const lt_gemm *g, int64_t m, int64_t m1, int64_t n0, int64_t n1, int64_t next)
 {
     _Alignas(64) float panel[CHUNK * PANEL];
-    for (int64_t k = 0; k < g->k; k += CHUNK) {
-        int64_t depth = lt_min_i64(CHUNK, g->k - k);
+    for (int64_t k = 0; k < g->k / UNIT; k += CHUNK) {
+        int64_t depth = lt_min_i64(CHUNK, g->k / UNIT - k);
         for (int64_t n = n0; n < n1; n += PANEL) {
             int64_t width = lt_min_i64(PANEL, n1 - n);
             NAME(pack)(g, n, width, k, depth, next, panel);
@@ -103,8 +105,8 @@ static void NAME(gemm)(const lt_gemm *g, int64_t n0, int64_t n1)
         int64_t part = (n1 - n0) / DOT_N;
         for (; n < n0 + part; n++) NAME(dots_rows)(g, n, DOT_N, part);
         for (n = n0 + DOT_N * part; n < n1; n++) NAME(dots_rows)(g, n, 1, 1);
-    } else if (g->m * g->k <= SMALL) {
-        for (; n < n1; n += PANEL) NAME(panels)(g, 0, g->m, n, lt_min_i64(n + PANEL, n1), CHUNK);
+    } else if (g->m * g->k / UNIT <= SMALL) {
+        for (; n < n1; n += PANEL) NAME(panels)(g, 0, g->m, n, lt_min_i64(n + PANEL, n1), CHUNK * UNIT);
     } else {
         for (int64_t m = 0; m < g->m; m += BLOCK)
             NAME(panels)(g, m, lt_min_i64(g->m, m + BLOCK), n0, n1, PANEL * g->w_stride);

@@ -11,7 +11,7 @@ enum { LANES = 16 };
         for (int64_t n = n0; n < n1; n++) {                                                  \
             const type *w = (const type *)g->w + n * g->w_stride;                            \
             for (int64_t m = 0; m < g->m; m++) {                                             \
-                const float *x = g->x + m * g->x_stride;                                     \
+                const float *x = (const float *)g->x + m * g->x_stride;                      \
                 float acc[LANES] = {0};                                                      \
                 int64_t k = 0;                                                               \
                 for (; k + LANES <= g->k; k += LANES)                                        \

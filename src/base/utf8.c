@@ -1,5 +1,5 @@
 /* UTF-8 reading, replacing and streaming. */
-#include "llm/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
