@@ -124,6 +124,18 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_model_add_weights(lathe_model *model
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_randomize_weights(lathe_model *model, uint64_t seed,
                                                                     lathe_error *err);
 
+typedef enum lathe_quantization {
+    LATHE_QUANTIZE_NONE,
+    LATHE_QUANTIZE_INT8, /* 8.5 bits a value: groups of 32 share a scale */
+    LATHE_QUANTIZE_INT4  /* 4.5 bits a value: groups of 32 share a scale and a minimum */
+} lathe_quantization;
+
+/* Quantises the matrices of linear layers when a session first needs them; embeddings that share such a
+ * matrix are looked up in it. What a weights file has quantised stays as it is. To be called before the first
+ * session is created. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_quantize(lathe_model *model,
+                                                           lathe_quantization quantization, lathe_error *err);
+
 /* What the user should know of the weights files once a session has run: lines of text, empty when there is
  * nothing (tensors that no part of the graph uses). Owned by the model, valid until the next call. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_notes(lathe_model *model, const char **text,
@@ -164,6 +176,8 @@ typedef struct lathe_session_options {
     int keep_state;
     int threads;        /* 0: as many as the process may use */
     int optimize;       /* 0 (default): all; 1: nothing is optimised; 2: simplification alone; 3: all */
+    int activations;    /* bits of what is multiplied with quantised weights: 16 (the default: as exact as
+                           float32) or 8 (faster) */
     const char *device; /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
 } lathe_session_options;
 

@@ -198,18 +198,17 @@ void lt_block_scales(lt_packing packing, const lt_block_row *from, float scale[L
     }
 }
 
-void lt_packed_row(const lt_packed *w, int64_t row, float *out)
+int64_t lt_packed_floats(const lt_packed *w, int64_t row, int64_t block, float out[LT_MAX_BLOCK])
 {
     const lt_packing_info *info = &lt_packing_table[w->packing];
-    int64_t columns = info->block_groups * LT_GROUP;
-    for (int64_t done = 0; done < w->k; done += columns) {
-        lt_block_row block = {0};
-        float scale[LT_BLOCK_HALVES], min[LT_BLOCK_HALVES / 2];
-        lt_packed_get(w, row, done / columns, &block);
-        lt_block_scales(w->packing, &block, scale, min);
-        for (int64_t i = 0; i < lt_min_i64(columns, w->k - done); i++) {
-            float product = (float)(block.value[i] - info->zero) * scale[i / (LT_GROUP / 2)];
-            out[done + i] = info->has_min ? product + min[i / LT_GROUP] : product;
-        }
+    int64_t columns = info->block_groups * LT_GROUP, n = lt_min_i64(columns, w->k - block * columns);
+    lt_block_row values = {0};
+    float scale[LT_BLOCK_HALVES], min[LT_BLOCK_HALVES / 2];
+    lt_packed_get(w, row, block, &values);
+    lt_block_scales(w->packing, &values, scale, min);
+    for (int64_t i = 0; i < n; i++) {
+        float product = (float)(values.value[i] - info->zero) * scale[i / (LT_GROUP / 2)];
+        out[i] = info->has_min ? product + min[i / LT_GROUP] : product;
     }
+    return n;
 }

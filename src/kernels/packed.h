@@ -81,8 +81,14 @@ void lt_packed_get(const lt_packed *w, int64_t row, int64_t block, lt_block_row 
 void lt_block_scales(lt_packing packing, const lt_block_row *from, float scale[LT_BLOCK_HALVES],
                      float min[LT_BLOCK_HALVES / 2]);
 
-/* A whole row [k] in float32. */
-void lt_packed_row(const lt_packed *w, int64_t row, float *out);
+/* The part of a row that lies in one block, in float32; the number of columns in it. */
+int64_t lt_packed_floats(const lt_packed *w, int64_t row, int64_t block, float out[LT_MAX_BLOCK]);
+
+static inline int64_t lt_packed_blocks(const lt_packed *w)
+{
+    int64_t groups = lt_packing_table[w->packing].block_groups;
+    return (lt_packed_groups(w->k) + groups - 1) / groups;
+}
 
 /* 48 bytes of INT4_K's 6-bit numbers, as they lie in the header: those of four groups, 16 rows each. */
 static inline void lt_unpack_6bit(const uint8_t *from, uint8_t to[4 * LT_PANEL])

@@ -160,9 +160,11 @@ static lathe_status load_mapping(lt_causal *causal, const char *path, lathe_erro
 
 /* One model alone may keep its caches in the session, if the session recognises all of them. Caches that go
  * from one model to another are carried. */
-static lathe_status open_session(lt_causal_part *part, bool alone, int threads, lathe_error *err)
+static lathe_status open_session(lt_causal_part *part, bool alone, const lathe_generator_options *wanted,
+                                 lathe_error *err)
 {
-    lathe_session_options options = {.keep_state = alone, .threads = threads};
+    lathe_session_options options = {.keep_state = alone};
+    if (wanted) options.threads = wanted->threads, options.activations = wanted->activations;
     LT_TRY(lathe_session_create(part->model, &options, &part->session, err));
     part->kept = alone;
     for (size_t i = 0; i < part->n_in; i++)
@@ -236,7 +238,7 @@ static lathe_status fill(lt_causal *causal, lathe_model *model, lathe_model *dec
     LT_TRY(choose_sizes(causal, options, err));
     LT_TRY(read_vocabulary(causal, err));
     for (int i = 0; i < causal->n_parts; i++) {
-        LT_TRY(open_session(&causal->part[i], causal->n_parts == 1, options ? options->threads : 0, err));
+        LT_TRY(open_session(&causal->part[i], causal->n_parts == 1, options, err));
         if (causal->part[i].kept) LT_TRY(shape_caches(&causal->part[i], err));
     }
     return LATHE_OK;

@@ -67,8 +67,10 @@ lathe_status lathe_model_open(const char *path, lathe_model **out, lathe_error *
 void lathe_model_close(lathe_model *model)
 {
     if (!model) return;
-    for (uint32_t i = 0; model->weights && i < model->exported->n_weights; i++)
+    for (uint32_t i = 0; model->weights && i < model->exported->n_weights; i++) {
         lt_os_free(model->weights[i].owned);
+        if (model->weights[i].owns_packed) lt_os_free(model->weights[i].packed.data);
+    }
     lt_weights_close(model->given);
     lt_text_free(&model->unsupported);
     lt_text_free(&model->notes);

@@ -82,6 +82,10 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     if (options && options->device && !reference && strcmp(options->device, "cpu") != 0)
         LT_FAIL(err, INVALID_ARGUMENT, "device '%s', expected cpu or ref", options->device);
     if (!reference) LT_TRY(lt_cpu_create(options ? options->threads : 0, &session->cpu, err));
+    int activations = options ? options->activations : 0;
+    if (activations != 0 && activations != 8 && activations != 16)
+        LT_FAIL(err, INVALID_ARGUMENT, "activations of %d bits, expected 8 or 16", activations);
+    if (session->cpu) session->cpu->digits = activations == 8 ? LT_DIGITS_8 : LT_DIGITS_16;
     session->n_inputs = (uint32_t)lathe_model_input_count(model);
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
     session->input_data = lt_heap_alloc(session->n_inputs, sizeof *session->input_data);
@@ -270,7 +274,8 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
     LT_TRY(import(session, entry, &graph, err));
     LT_TRY(lt_passes_run(&graph, session->optimize, NULL, err));
     if (session->optimize) LT_TRY(lt_hoisted_split(&entry->hoisted, model, session->cpu, &graph, err));
-    lt_weight_layout layout = lt_model_layout(model);
+    lt_weight_source source = {model, session->cpu ? session->cpu->pool : NULL, session->cpu == NULL};
+    lt_weight_layout layout = lt_model_layout(&source);
     LT_TRY(lt_program_build(graph, &layout, &entry->program, err));
     LT_TRY(need_states(session, entry->program, err));
     lt_exec_buffers buffers = {.inputs = session->input_data,
@@ -394,7 +399,10 @@ lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out, l
         if (step->op == LT_OP_GATHER || step->op == LT_OP_INDEX) continue; /* a few rows of a table */
         for (uint32_t k = 0; k < step->n_in; k++) {
             lt_type type = lt_tensor_type(&step->args[k].tensor);
+            const lt_packed *packed = &session->model->weights[step->args[k].index].packed;
             if (step->args[k].kind == LT_BUFFER_WEIGHT) out->weight_bytes += (double)lt_type_bytes(&type);
+            if (step->args[k].kind == LT_BUFFER_PACKED)
+                out->weight_bytes += (double)lt_packed_bytes(packed->packing, packed->n, packed->k);
         }
     }
     for (uint32_t i = 0; i < p->n_states; i++) out->state_bytes += (double)lt_type_bytes(&p->states[i]);

@@ -28,16 +28,24 @@ static void random_row(lt_packing packing, lt_block_row *row)
 static lt_packed random_weights(lt_packing packing, int64_t n, int64_t k)
 {
     lt_packed w = {.packing = packing, .n = n, .k = k};
-    const lt_packing_info *info = &lt_packing_table[packing];
-    int64_t blocks = (lt_packed_groups(k) + info->block_groups - 1) / info->block_groups;
     w.data = check_buffer((size_t)lt_packed_bytes(packing, n, k));
     for (int64_t r = 0; r < (n + LT_PANEL - 1) / LT_PANEL * LT_PANEL; r++)
-        for (int64_t b = 0; b < blocks; b++) {
+        for (int64_t b = 0; b < lt_packed_blocks(&w); b++) {
             lt_block_row row = {0};
             if (r < n) random_row(packing, &row);
             lt_packed_put(&w, r, b, &row);
         }
     return w;
+}
+
+static void unpack_row(const lt_packed *w, int64_t row, float *out)
+{
+    float block[LT_MAX_BLOCK];
+    for (int64_t b = 0, at = 0; b < lt_packed_blocks(w); b++) {
+        int64_t n = lt_packed_floats(w, row, b, block);
+        memcpy(out + at, block, sizeof(float) * (size_t)n);
+        at += n;
+    }
 }
 
 /* The error that rounding x brings, and that of float32 sums over the groups. */
@@ -46,7 +54,7 @@ static void compare_with_f64(const lt_packed_gemm *g, const float *x, double lim
     int64_t k = g->w->k;
     float *w = check_buffer(sizeof(float) * (size_t)k);
     for (int64_t n = 0; n < g->w->n; n++) {
-        lt_packed_row(g->w, n, w);
+        unpack_row(g->w, n, w);
         for (int64_t m = 0; m < g->m; m++) {
             double sum = g->bias ? (double)g->bias[n] : 0, magnitude = fabs(sum), rounding = 0;
             for (int64_t at = 0; at < k; at += LT_GROUP) {
