@@ -7,6 +7,7 @@
 #include "backend/cpu.h"
 
 lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_packed(const lt_step *step, size_t *scratch); /* linear layers over packed weights */
 lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_block(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_unblock(const lt_step *step, size_t *scratch);
@@ -24,6 +25,9 @@ lt_cpu_run lt_bind_split(const lt_step *step, size_t *scratch); /* parts of a re
 /* lt_pool_run for items that read and write `bytes` each: as many at a time as are worth waking a thread for,
  * all of them here when that is all there is. */
 void lt_cpu_split(const lt_cpu *cpu, int64_t count, int64_t bytes, lt_work work, void *context);
+
+/* Whether an operand of the step is packed: nothing else may run it. */
+bool lt_reads_packed(const lt_step *step);
 
 /* The storage type of a kernel slot; false: no kernel takes that dtype. */
 bool lt_float_type(lt_dtype dtype, lt_gemm_type *out);
