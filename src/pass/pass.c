@@ -4,6 +4,7 @@
 const lt_pass lt_passes[] = {
     {"simplify", "fold constants, join casts and views, share common subexpressions", 1, lt_pass_simplify},
     {"fuse", "RMS norm, rotary embedding, gated units", 2, lt_pass_fuse},
+    {"layout", "weights as kernels read them", 2, lt_pass_layout},
     {"chain", "elementwise formulas that follow one another", 2, lt_pass_chain},
     {NULL, NULL, 0, NULL},
 };
