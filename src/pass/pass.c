@@ -3,9 +3,12 @@
 
 const lt_pass lt_passes[] = {
     {"simplify", "fold constants, join casts and views, share common subexpressions", 1, lt_pass_simplify},
+    {"attention", "attention written out, repeated heads, masks that are bounds", 2, lt_pass_attention},
     {"fuse", "RMS norm, rotary embedding, gated units", 2, lt_pass_fuse},
+    {"tidy", "what the fusions left to simplify", 2, lt_pass_simplify},
     {"layout", "weights as kernels read them", 2, lt_pass_layout},
     {"chain", "elementwise formulas that follow one another", 2, lt_pass_chain},
+    {"prune", "leave out what nothing reads", 1, lt_pass_prune},
     {NULL, NULL, 0, NULL},
 };
 

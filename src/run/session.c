@@ -334,6 +334,40 @@ static lathe_status choose_entry(lathe_session *session, lathe_error *err)
     return LATHE_OK;
 }
 
+/* ---- State from outside ---- */
+
+lathe_status lathe_session_state(lathe_session *session, size_t index, lathe_tensor *out, lathe_error *err)
+{
+    LT_TRY(check_input(session, index, err));
+    if (!session->inputs[index].kept) LT_FAIL(err, INVALID_ARGUMENT, "input %zu is not kept as state", index);
+    LT_TRY(choose_entry(session, err));
+    const lt_program *program = session->current->program;
+    for (uint32_t i = 0; i < program->n_states; i++) {
+        if (program->state_info[i].input != index) continue;
+        *out = lt_tensor_of(&program->states[i], session->states[i]);
+        return LATHE_OK;
+    }
+    LT_FAIL(err, INTERNAL, "input %zu has no state", index);
+}
+
+lathe_status lathe_session_write_state(lathe_session *session, size_t index, const lathe_tensor *tensor,
+                                       lathe_error *err)
+{
+    lt_tensor state;
+    LT_TRY(lathe_session_state(session, index, &state, err));
+    bool fits =
+        tensor->rank == state.rank && lt_dtype_is_float(tensor->dtype) == lt_dtype_is_float(state.dtype);
+    for (int i = 0; fits && i < state.rank; i++) {
+        fits = tensor->dim[i] >= 0 && tensor->dim[i] <= state.dim[i];
+        state.dim[i] = tensor->dim[i];
+    }
+    if (!fits)
+        LT_FAIL(err, TYPE, "the tensor does not fit the state of input '%s'",
+                lt_model_user_input(session->model, index)->label);
+    lt_tensor_copy(tensor, &state);
+    return LATHE_OK;
+}
+
 /* ---- Running ---- */
 
 static lathe_status note_step(const lathe_session *session, uint32_t i, lathe_status status, lathe_error *err)
