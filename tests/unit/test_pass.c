@@ -142,7 +142,7 @@ static void test_layout(void **state)
     f.outputs[f.n++] = lt_build_linear(&f.b, x, lt_build_transpose(&f.b, v, 0, 1), LT_NONE);
     f.outputs[f.n++] = lt_build_linear(&f.b, x, lt_build_transpose(&f.b, w, 0, 1), LT_NONE);
     f.outputs[f.n++] = w;
-    expect(&f, lt_pass_layout,
+    expect(&f, lt_pass_linear_weights,
            "%3: float32[2,5] = permute(w1)\n"
            "%4: float32[2,5] = copy(%3)\n"
            "%5: float32[3,2] = linear(i0, %4)\n"
