@@ -311,7 +311,7 @@ def memory(r):
 
 def size(r):
     found = r.median("size", "size", "bytes")
-    return (found / 1e6, f"{found:.0f} bytes") if found is not None else None
+    return (found / 2**20, f"{found:.0f} bytes") if found is not None else None
 
 
 def isa(r):
