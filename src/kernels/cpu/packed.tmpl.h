@@ -92,6 +92,7 @@ LT_INLINE int halves_of(int packing) { return lt_packing_table[packing].halves ?
 /* Where a sum of products begins, so that values count from the one that means 0. */
 LT_INLINE int32_t start_of(int packing, int digits, const lt_xgroup *x, int halves, int half)
 {
+    (void)digits;
     int zero = packing == LT_PACK_INT8 ? UNSIGNED_BIAS(digits) : lt_packing_table[packing].zero;
     return -zero * (halves == 1 ? x->total : half ? x->total - x->half : x->half);
 }
