@@ -290,7 +290,8 @@ LT_INLINE void multiply_rows(int digits, int halves, int panels, const lt_chunk 
 #define DEFINE_MULTIPLY(digits, halves)                                                               \
     static __attribute__((noinline)) void multiply_##digits##_##halves(const lt_chunk *c, int panels) \
     {                                                                                                 \
-        if (panels == TILE_PANELS) multiply_rows(LT_DIGITS_##digits, halves, TILE_PANELS, c);         \
+        if (TILE_PANELS == 1 || panels == TILE_PANELS)                                                \
+            multiply_rows(LT_DIGITS_##digits, halves, TILE_PANELS, c);                                \
         else multiply_rows(LT_DIGITS_##digits, halves, 1, c);                                         \
     }
 
