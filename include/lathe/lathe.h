@@ -175,7 +175,7 @@ typedef struct lathe_dim {
 typedef struct lathe_compile_options {
     const lathe_dim *dims; /* [n_dims]: these sizes are fixed from here on */
     size_t n_dims;
-    int optimize, activations; /* as in lathe_session_options: of sessions that do not ask for others */
+    int optimize, activations;       /* as in lathe_session_options: of sessions that do not ask for others */
     lathe_quantization quantization; /* as lathe_model_quantize */
 } lathe_compile_options;
 
@@ -216,11 +216,11 @@ typedef struct lathe_session_options {
     /* Keep inputs that an output updates (KV caches) inside the session, zero at first: the input need not be
      * set, only shaped by lathe_session_shape_input when it is symbolic, and the output is not delivered. */
     int keep_state;
-    int threads;        /* 0: as many as the process may use */
-    int optimize;       /* 0 (default): as compiled, else all; 1: nothing is optimised; 2: simplification
-                           alone; 3: all */
-    int activations;    /* bits of what is multiplied with quantised weights: 16 (as exact as float32) or 8
-                           (faster); 0: as compiled, else 16 */
+    int threads;     /* 0: as many as the process may use */
+    int optimize;    /* 0 (default): as compiled, else all; 1: nothing is optimised; 2: simplification
+                        alone; 3: all */
+    int activations; /* bits of what is multiplied with quantised weights: 16 (nearly as exact as float32) or
+                        8 (faster); 0: as compiled, else 16 */
     const char *device; /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
 } lathe_session_options;
 
@@ -273,8 +273,8 @@ typedef struct lathe_cost {
     double state_bytes;     /* of all kept state */
     double flops;           /* of matrix products, convolutions and attention over the whole state */
     double attention_flops; /* those of attention among them */
-    /* Names of the types that most bytes of the weights and of the state have, and of what the matrix products
-     * multiply the weights with; "none" where there are none. Constant strings. */
+    /* Names of the types that most bytes of the weights and of the state have, and of what the matrix
+     * products multiply the weights with; "none" where there are none. Constant strings. */
     const char *weight_type, *state_type, *activations;
 } lathe_cost;
 

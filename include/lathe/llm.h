@@ -216,8 +216,8 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_generator_run(lathe_generator *gener
 /* How many logits the model gives for a token; -1: it does not say. */
 LATHE_API int64_t lathe_generator_vocabulary(const lathe_generator *generator);
 
-/* Runs `count` tokens behind the `first` that earlier calls ran (0: a new text), and writes the logits of each,
- * [count, vocabulary]: for judging a text. What the generator held is lost. */
+/* Runs `count` tokens behind the `first` that earlier calls ran (0: a new text), and writes the logits of
+ * each, [count, vocabulary]: for judging a text. What the generator held is lost. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_generator_logits(lathe_generator *generator, const int64_t *ids,
                                                              size_t first, size_t count, float *logits,
                                                              lathe_error *err);

@@ -34,6 +34,11 @@ typedef struct lt_columns {
 typedef lt_columns (*lt_prepare)(const lt_cpu *cpu, const lt_op_call *call, const lt_columns *sibling,
                                  char **scratch);
 
+/* Linear layers over packed weights. */
+lt_columns lt_prepare_packed(const lt_cpu *cpu, const lt_op_call *call, const lt_columns *sibling,
+                             char **scratch);
+void lt_run_packed_linear(const lt_cpu *cpu, const lt_op_call *call);
+
 /* That of a form of linear layers; NULL: it cannot be split so. */
 lt_prepare lt_prepare_linear(lt_cpu_run run);
 

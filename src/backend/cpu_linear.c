@@ -80,7 +80,10 @@ static void run_linear(const lt_cpu *cpu, const lt_op_call *call)
     lt_pool_run(cpu->pool, columns.n, columns.grain, columns.work, columns.context);
 }
 
-lt_prepare lt_prepare_linear(lt_cpu_run run) { return run == run_linear ? prepare_linear : NULL; }
+lt_prepare lt_prepare_linear(lt_cpu_run run)
+{
+    return run == run_linear ? prepare_linear : run == lt_run_packed_linear ? lt_prepare_packed : NULL;
+}
 
 lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch)
 {

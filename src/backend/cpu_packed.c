@@ -74,19 +74,33 @@ static const float *bias_floats(const lt_tensor *bias, char **scratch)
     return wide;
 }
 
-static void run_packed_linear(const lt_cpu *cpu, const lt_op_call *call)
+lt_columns lt_prepare_packed(const lt_cpu *cpu, const lt_op_call *call, const lt_columns *sibling,
+                             char **scratch)
 {
     const lt_packed *w = call->in[1].data;
-    char *scratch = call->scratch;
     int64_t m = lt_rows_of(&call->in[0], 1), groups = lt_packed_groups(w->k);
-    lt_packed_job job = {.cpu = cpu, .x = &call->in[0], .out = call->out};
-    job.rows = lt_take(&scratch, (size_t)(m * groups) * sizeof *job.rows);
-    if (!is_plain_row(job.x)) job.wide = lt_take(&scratch, (size_t)(m * w->k) * sizeof *job.wide);
-    job.gemm = (lt_packed_gemm){.m = m, .x = job.rows, .w = w, .out_stride = w->n};
-    job.gemm.out = is_plain(job.out) ? job.out->data : lt_take(&scratch, (size_t)(m * w->n) * sizeof(float));
-    if (call->n_in > 2) job.gemm.bias = bias_floats(&call->in[2], &scratch);
-    lt_cpu_split(cpu, m, w->k * (int64_t)sizeof(float), quantize_rows, &job);
-    lt_pool_run(cpu->pool, w->n, cpu->kernels.packed_grain, multiply_columns, &job);
+    lt_packed_job *job = lt_take(scratch, sizeof *job);
+    *job = (lt_packed_job){.cpu = cpu, .x = &call->in[0], .out = call->out};
+    job->gemm = (lt_packed_gemm){.m = m, .w = w, .out_stride = w->n};
+    if (call->n_in > 2) job->gemm.bias = bias_floats(&call->in[2], scratch);
+    job->gemm.out =
+        is_plain(job->out) ? job->out->data : lt_take(scratch, (size_t)(m * w->n) * sizeof(float));
+    if (sibling) {
+        job->gemm.x = ((const lt_packed_job *)sibling->context)->gemm.x;
+    } else {
+        job->gemm.x = job->rows = lt_take(scratch, (size_t)(m * groups) * sizeof *job->rows);
+        if (!is_plain_row(job->x)) job->wide = lt_take(scratch, (size_t)(m * w->k) * sizeof *job->wide);
+        lt_cpu_split(cpu, m, w->k * (int64_t)sizeof(float), quantize_rows, job);
+    }
+    return (lt_columns){
+        .n = w->n, .grain = cpu->kernels.packed_grain, .work = multiply_columns, .context = job};
+}
+
+void lt_run_packed_linear(const lt_cpu *cpu, const lt_op_call *call)
+{
+    char *scratch = call->scratch;
+    lt_columns columns = lt_prepare_packed(cpu, call, NULL, &scratch);
+    lt_pool_run(cpu->pool, columns.n, columns.grain, columns.work, columns.context);
 }
 
 lt_cpu_run lt_bind_packed(const lt_step *step, size_t *scratch)
@@ -94,10 +108,11 @@ lt_cpu_run lt_bind_packed(const lt_step *step, size_t *scratch)
     if (step->op != LT_OP_LINEAR) return NULL;
     const lt_tensor *w = &step->args[1].tensor;
     int64_t m = lt_rows_of(&step->args[0].tensor, 1), n = w->dim[0], k = w->dim[1];
-    *scratch = lt_align64((size_t)(m * lt_packed_groups(k)) * sizeof(lt_xgroup)) +
+    *scratch = lt_align64(sizeof(lt_packed_job)) +
+               lt_align64((size_t)(m * lt_packed_groups(k)) * sizeof(lt_xgroup)) +
                lt_align64((size_t)(m * k) * sizeof(float)) + lt_align64((size_t)(m * n) * sizeof(float)) +
                lt_align64((size_t)n * sizeof(float));
-    return run_packed_linear;
+    return lt_run_packed_linear;
 }
 
 /* ---- Row lookups ---- */

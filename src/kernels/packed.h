@@ -38,9 +38,9 @@ typedef struct lt_packing_info {
 static const lt_packing_info lt_packing_table[LT_PACKINGS] = {
     [LT_PACK_INT8] = {"int8", 2, 64, 512, 0, false, false},
     [LT_PACK_INT4] = {"int4", 2, 64, 256, 8, false, false},
-    [LT_PACK_INT4_MIN] = {"int4 with minima", 2, 128, 256, 0, true, false},
-    [LT_PACK_INT4_K] = {"int4 in blocks of 256", 8, 256, 256, 0, true, false},
-    [LT_PACK_INT6_K] = {"int6 in blocks of 256", 8, 288, 384, 32, false, true},
+    [LT_PACK_INT4_MIN] = {"int4_min", 2, 128, 256, 0, true, false},
+    [LT_PACK_INT4_K] = {"int4_k", 8, 256, 256, 0, true, false},
+    [LT_PACK_INT6_K] = {"int6_k", 8, 288, 384, 32, false, true},
 };
 
 typedef struct lt_packed {

@@ -50,6 +50,8 @@ static lt_fit refine(const float *x, float scale, float min)
     if (determinant > 0) {
         fit.scale = (LT_GROUP * qx - q1 * x1) / determinant;
         fit.min = (q1 * qx - q2 * x1) / determinant;
+    } else if (q2 > 0) { /* all values are the same */
+        fit.scale = (qx + min * q1) / q2;
     }
     if (fit.min < 0) { /* not to be had: the best scale without one */
         fit.min = 0;

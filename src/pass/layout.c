@@ -178,7 +178,10 @@ static bool cat(lt_rewrite *rw, const lt_node *node, lt_id *out)
     }
     if (!worth) return false;
     lt_id *in = lt_arena_alloc(rw->b.graph->arena, node->n_in, sizeof *in);
-    if (!in) return false;
+    if (!in) {
+        rw->b.status = lt_out_of_memory(rw->b.err, node->n_in, sizeof *in);
+        return false;
+    }
     for (uint32_t k = 0; k < node->n_in; k++) in[k] = lt_layout_block(rw, rw->map[node->in[k]]);
     lt_id x = lt_build(&rw->b, LT_OP_CAT, &node->attrs, in, (int)node->n_in);
     *out = lt_layout_unblock(rw, x, type.dim[1]);

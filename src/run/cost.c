@@ -59,7 +59,7 @@ static double count_weight(lt_tally *tally, const lt_operand *operand, const lt_
     return bytes;
 }
 
-lathe_cost lt_program_cost(const lt_program *program, const lt_model_weight *weights)
+lathe_cost lt_program_cost(const lt_program *program, const lt_model_weight *weights, lt_dtype activations)
 {
     lathe_cost cost = {0};
     lt_tally read = {0}, states = {0}, products = {0};
@@ -68,7 +68,10 @@ lathe_cost lt_program_cost(const lt_program *program, const lt_model_weight *wei
         double flops = step_flops(step);
         cost.flops += flops;
         if (step->op == LT_OP_SDPA) cost.attention_flops += flops;
-        else if (flops > 0) add(&products, lathe_dtype_name(step->args[0].tensor.dtype), flops);
+        else if (flops > 0) {
+            bool packed = step->op == LT_OP_LINEAR && step->args[1].kind == LT_BUFFER_PACKED;
+            add(&products, lathe_dtype_name(packed ? activations : step->args[0].tensor.dtype), flops);
+        }
         if (step->op == LT_OP_GATHER || step->op == LT_OP_INDEX) continue; /* a few rows of a table */
         for (uint32_t k = 0; k < step->n_in; k++)
             cost.weight_bytes += count_weight(&read, &step->args[k], weights);

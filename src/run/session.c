@@ -435,6 +435,7 @@ lathe_status lathe_session_prepare(lathe_session *session, lathe_preparation *ou
 lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out, lathe_error *err)
 {
     if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
-    *out = lt_program_cost(session->current->program, session->model->weights);
+    lt_dtype activations = session->cpu && session->cpu->digits == LT_DIGITS_8 ? LATHE_I8 : LATHE_I16;
+    *out = lt_program_cost(session->current->program, session->model->weights, activations);
     return LATHE_OK;
 }

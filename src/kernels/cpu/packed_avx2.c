@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/simd_types.h"
 
-enum { TILE_M = 4, TILE_PANELS = 1 };
+enum { TILE_M = 6, TILE_PANELS = 1 };
 
 typedef __m256i vi, vb;
 
@@ -11,8 +11,6 @@ LT_INLINE vi vi_zero(void) { return _mm256_setzero_si256(); }
 LT_INLINE vi vi_set(int32_t x) { return _mm256_set1_epi32(x); }
 LT_INLINE void vi_store(int32_t *p, vi v) { _mm256_storeu_si256((__m256i *)p, v); }
 LT_INLINE vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
-LT_INLINE vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
-LT_INLINE vi vi_shl(vi v, int n) { return _mm256_slli_epi32(v, n); }
 LT_INLINE vi vi_round(vf v) { return _mm256_cvtps_epi32(v); }
 LT_INLINE vf vi_to_vf(vi v) { return _mm256_cvtepi32_ps(v); }
 LT_INLINE int32_t vi_total(vi v)

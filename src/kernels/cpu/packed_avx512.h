@@ -8,16 +8,13 @@
 #include "kernels/cpu/simd_types.h"
 
 typedef __m512i vi, vb;
-/* Shifts are written on these: the intrinsics want literal counts where nothing is inlined. */
-typedef uint32_t words __attribute__((vector_size(64)));
+/* Shifts are written on this: the intrinsics want literal counts where nothing is inlined. */
 typedef uint16_t pairs __attribute__((vector_size(64)));
 
 LT_INLINE vi vi_zero(void) { return _mm512_setzero_si512(); }
 LT_INLINE vi vi_set(int32_t x) { return _mm512_set1_epi32(x); }
 LT_INLINE void vi_store(int32_t *p, vi v) { _mm512_storeu_si512(p, v); }
 LT_INLINE vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
-LT_INLINE vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
-LT_INLINE vi vi_shl(vi v, int n) { return (vi)((words)v << n); }
 LT_INLINE vi vi_round(vf v) { return _mm512_cvtps_epi32(v); }
 LT_INLINE vf vi_to_vf(vi v) { return _mm512_cvtepi32_ps(v); }
 LT_INLINE int32_t vi_total(vi v) { return _mm512_reduce_add_epi32(v); }

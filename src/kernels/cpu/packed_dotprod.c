@@ -5,7 +5,7 @@
 #include "kernels/cpu/simd_neon.h"
 #include "kernels/cpu/simd_types.h"
 
-enum { TILE_M = 2, TILE_PANELS = 1 };
+enum { TILE_M = 4, TILE_PANELS = 1 };
 
 #define BYTE_DOTS 1
 #define UNSIGNED_BIAS(digits) 0
@@ -14,11 +14,8 @@ typedef int32x4_t vi;
 typedef int8x16_t vb;
 
 LT_INLINE vi vi_zero(void) { return vdupq_n_s32(0); }
-LT_INLINE vi vi_set(int32_t x) { return vdupq_n_s32(x); }
 LT_INLINE void vi_store(int32_t *p, vi v) { vst1q_s32(p, v); }
 LT_INLINE vi vi_add(vi a, vi b) { return vaddq_s32(a, b); }
-LT_INLINE vi vi_sub(vi a, vi b) { return vsubq_s32(a, b); }
-LT_INLINE vi vi_shl(vi v, int n) { return vshlq_s32(v, vdupq_n_s32(n)); }
 LT_INLINE vi vi_round(vf v) { return vcvtnq_s32_f32(v); }
 LT_INLINE vf vi_to_vf(vi v) { return vcvtq_f32_s32(v); }
 LT_INLINE int32_t vi_total(vi v) { return vaddvq_s32(v); }
@@ -46,7 +43,7 @@ typedef struct acc {
     vi low, high;
 } acc;
 
-LT_INLINE acc acc_zero(void) { return (acc){vi_zero(), vi_zero()}; }
+LT_INLINE acc acc_start(int32_t first) { return (acc){vdupq_n_s32(first), vi_zero()}; }
 LT_INLINE vi acc_sum(int digits, acc sum)
 {
     return digits == LT_DIGITS_8 ? sum.low : vaddq_s32(sum.low, vshlq_n_s32(sum.high, 8));

@@ -13,7 +13,7 @@ typedef struct quad {
 } quad;
 typedef vi acc;
 
-LT_INLINE acc acc_zero(void) { return vi_zero(); }
+LT_INLINE acc acc_start(int32_t first) { return vi_set(first); }
 LT_INLINE vi acc_sum(int digits, acc sum)
 {
     (void)digits;
