@@ -56,10 +56,11 @@ static const float *wide_row(const lt_cpu *cpu, const lt_tensor *tensor, int64_t
 static void run_norm(const lt_cpu *cpu, const lt_op_call *call)
 {
     const lt_attrs_norm *attrs = &call->attrs->norm;
-    const lt_tensor *x = call->in, *out = call->out;
+    char *scratch = call->scratch;
+    const lt_tensor dense = lt_dense_copy(cpu, call->in, attrs->n_dims, &scratch), *x = &dense,
+                    *out = call->out;
     lt_norm_rows rows = {.task = {.n = 1, .eps = (float)attrs->eps, .centre = call->op == LT_OP_LAYER_NORM}};
     lt_gemm_type type = LT_GEMM_F32;
-    char *scratch = call->scratch;
     for (int i = x->rank - attrs->n_dims; i < x->rank; i++) rows.task.n *= x->dim[i];
     lt_float_type(x->dtype, &type);
     rows.run = cpu->kernels.norm[type];
@@ -78,9 +79,9 @@ lt_cpu_run lt_bind_norm(const lt_step *step, size_t *scratch)
     int n_dims = step->attrs.norm.n_dims;
     lt_gemm_type type;
     size_t n = 1;
-    if (!lt_float_type(x->dtype, &type) || out->dtype != x->dtype || !lt_inner_is_dense(x, n_dims) ||
-        !lt_inner_is_dense(out, n_dims))
+    if (!lt_float_type(x->dtype, &type) || out->dtype != x->dtype || !lt_inner_is_dense(out, n_dims))
         return NULL;
+    *scratch += lt_dense_bytes(x, n_dims);
     for (int i = x->rank - n_dims; i < x->rank; i++) n *= (size_t)x->dim[i];
     for (uint32_t k = 1; k < step->n_in; k++) {
         const lt_tensor *row = &step->args[k].tensor;
@@ -110,7 +111,8 @@ static void softmax_work(void *context, int64_t begin, int64_t end)
 
 static void run_softmax(const lt_cpu *cpu, const lt_op_call *call)
 {
-    const lt_tensor *x = call->in, *out = call->out;
+    char *scratch = call->scratch;
+    const lt_tensor dense = lt_dense_copy(cpu, call->in, 1, &scratch), *x = &dense, *out = call->out;
     lt_softmax_rows rows = {.n = x->dim[x->rank - 1], .logarithm = call->attrs->softmax.log};
     lt_gemm_type type = LT_GEMM_F32;
     lt_float_type(x->dtype, &type);
@@ -122,12 +124,13 @@ static void run_softmax(const lt_cpu *cpu, const lt_op_call *call)
 
 lt_cpu_run lt_bind_softmax(const lt_step *step, size_t *scratch)
 {
-    (void)scratch;
     const lt_tensor *x = &step->args[0].tensor, *out = &step->args[step->n_in].tensor;
     lt_gemm_type type;
     bool fits = lt_float_type(x->dtype, &type) && (out->dtype == x->dtype || out->dtype == LATHE_F32) &&
-                step->attrs.softmax.dim == x->rank - 1 && lt_last_is_dense(x) && lt_last_is_dense(out);
-    return fits ? run_softmax : NULL;
+                step->attrs.softmax.dim == x->rank - 1 && lt_last_is_dense(out);
+    if (!fits) return NULL;
+    *scratch = lt_dense_bytes(x, 1);
+    return run_softmax;
 }
 
 /* ---- Rotary embedding ---- */

@@ -214,9 +214,11 @@ enum { FLOATS = 3 };
 
 static void check_norm(lt_op op, lt_dtype dtype, lt_dtype weight, int n_in, int n_dims)
 {
+    static const int channels_last[] = {0, 2, 3, 1};
     lt_case c = {.step = {.op = op, .attrs = {.norm = {.n_dims = n_dims, .eps = 1e-5}}}};
     int64_t dim[] = {3, 41, 5, 96};
-    add_input(&c, dtype, 4, dim, 3);
+    if (n_in == 2) add_permuted(&c, dtype, 4, dim, channels_last, 3);
+    else add_input(&c, dtype, 4, dim, 3);
     for (int k = 1; k < n_in; k++) add_input(&c, weight, n_dims, dim + 4 - n_dims, 1);
     check_case(&c, 1e-5, lt_op_get(op)->name);
 }
