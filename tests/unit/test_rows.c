@@ -259,12 +259,13 @@ static void test_rope(void **state)
 {
     (void)state;
     static const int as_stored[] = {0, 2, 1, 3};
-    for (int d = 0; d < FLOATS; d++)
+    for (int d = 0; d < 2 * FLOATS; d++)
         for (int64_t n = 2; n <= 130; n += 32) {
+            lt_dtype x = d < FLOATS ? float_dtypes[d] : LATHE_F32, angles = float_dtypes[d % FLOATS];
             lt_case c = {.step = {.op = LT_OP_ROPE}};
-            add_permuted(&c, float_dtypes[d], 4, (int64_t[]){2, 5, 37, n}, as_stored, 3);
-            add_input(&c, float_dtypes[d], 4, (int64_t[]){1, 1, 37, n}, 1);
-            add_input(&c, float_dtypes[d], 2, (int64_t[]){37, n}, 1);
+            add_permuted(&c, x, 4, (int64_t[]){2, 5, 37, n}, as_stored, 3);
+            add_input(&c, angles, 4, (int64_t[]){1, 1, 37, n}, 1);
+            add_input(&c, angles, 2, (int64_t[]){37, n}, 1);
             check_case(&c, 1e-6, "rope");
         }
 }
