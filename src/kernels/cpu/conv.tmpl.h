@@ -60,6 +60,9 @@ LT_INLINE void sum_products(const lt_conv *c, int64_t block, int64_t y, int64_t 
         for (int64_t j = top; j < bottom; j++) {
             const float *row = c->x + u * c->x_block + (first + j * c->dilation) * c->x_row + x * step;
             const float *w = c->w + block * w_block + (u * c->kernel[0] + j) * c->kernel[1] * weights;
+            if (!planar) /* blocks lie too far apart for the processor to see it coming */
+#pragma GCC unroll 16
+                for (int p = 0; p < pixels; p++) __builtin_prefetch(row + c->x_block + p * LT_BLOCK);
             for (int64_t i = 0; i < c->kernel[1]; i++, w += weights) {
                 const float *at = row + c->tap[i];
                 for (int64_t k = 0; k < depth; k++) {
@@ -79,26 +82,23 @@ LT_INLINE void sum_products(const lt_conv *c, int64_t block, int64_t y, int64_t 
     }
 }
 
-/* Positions x … x + pixels - 1 of row y, output blocks block … block + blocks - 1. */
-LT_INLINE void tile(const lt_conv *c, int64_t block, int64_t y, int64_t x, int pixels, int blocks,
-                    bool planar)
+/* Positions x … x + pixels - 1 of row y, output blocks block … block + blocks - 1, one chunk of the sums. */
+LT_INLINE void tile(const lt_conv *c, int64_t block, int64_t y, int64_t x, int64_t begin, int64_t end,
+                    int pixels, int blocks, bool planar)
 {
     vf acc[TILE_P][VECTORS];
     int64_t units = planar ? c->channels : lt_blocks(c->channels);
-    int64_t terms = c->kernel[0] * c->kernel[1] * (planar ? 1 : LT_BLOCK);
-    int64_t chunk = lt_max_i64(1, CHUNK / terms);
-    for (int64_t u = 0; u < units; u += chunk) {
-        sum_products(c, block, y, x, pixels, blocks, planar, u, lt_min_i64(u + chunk, units), acc);
-        add_chunk(c, block, y, x, pixels, blocks, u == 0, u + chunk >= units, acc);
-    }
+    sum_products(c, block, y, x, pixels, blocks, planar, begin, end, acc);
+    add_chunk(c, block, y, x, pixels, blocks, begin == 0, end == units, acc);
 }
 
-typedef void (*lt_conv_tile)(const lt_conv *c, int64_t block, int64_t y, int64_t x);
+typedef void (*lt_conv_tile)(const lt_conv *c, int64_t block, int64_t y, int64_t x, int64_t begin,
+                             int64_t end);
 
-#define ARGS const lt_conv *c, int64_t block, int64_t y, int64_t x
-#define DEFINE_TILE(b, n)                                                    \
-    static void dense_##b##_##n(ARGS) { tile(c, block, y, x, n, b, false); } \
-    static void planar_##b##_##n(ARGS) { tile(c, block, y, x, n, b, true); }
+#define ARGS const lt_conv *c, int64_t block, int64_t y, int64_t x, int64_t begin, int64_t end
+#define DEFINE_TILE(b, n)                                                                \
+    static void dense_##b##_##n(ARGS) { tile(c, block, y, x, begin, end, n, b, false); } \
+    static void planar_##b##_##n(ARGS) { tile(c, block, y, x, begin, end, n, b, true); }
 #define DEFINE_TILES(b) PIXELS(DEFINE_TILE, b)
 BLOCKS(DEFINE_TILES)
 
@@ -109,25 +109,29 @@ BLOCKS(DEFINE_TILES)
 static const lt_conv_tile dense_tiles[TILE_B][TILE_P] = {BLOCKS(DENSE_TILES)};
 static const lt_conv_tile planar_tiles[TILE_B][TILE_P] = {BLOCKS(PLANAR_TILES)};
 
-/* Tiles of nearly equal size. */
-static void run_tiles(const lt_conv_tile *table, ARGS, int64_t end)
+/* One chunk after the other for all positions, in tiles of nearly equal size. */
+static void run(const lt_conv_tile *table, bool planar, const lt_conv *c, const lt_conv_part *part)
 {
-    int64_t n = end - x, parts = (n + TILE_P - 1) / TILE_P;
-    for (int64_t i = 0; i < parts; i++) {
-        int64_t from = n * i / parts, to = n * (i + 1) / parts;
-        table[to - from - 1](c, block, y, x + from);
-    }
+    int64_t units = planar ? c->channels : lt_blocks(c->channels);
+    int64_t terms = c->kernel[0] * c->kernel[1] * (planar ? 1 : LT_BLOCK);
+    int64_t chunk = lt_max_i64(1, CHUNK / terms), n = part->end - part->begin;
+    int64_t tiles = (n + TILE_P - 1) / TILE_P;
+    for (int64_t u = 0; u < units; u += chunk)
+        for (int64_t y = part->y; y < part->y + part->rows; y++)
+            for (int64_t i = 0; i < tiles; i++) {
+                int64_t from = n * i / tiles, to = n * (i + 1) / tiles;
+                table[to - from - 1](c, part->block, y, part->begin + from, u, lt_min_i64(u + chunk, units));
+            }
 }
 
-static void conv(const lt_conv *c, int64_t block, int64_t blocks, int64_t y, int64_t begin, int64_t end)
+static void conv(const lt_conv *c, const lt_conv_part *part)
 {
-    run_tiles(dense_tiles[blocks - 1], c, block, y, begin, end);
+    run(dense_tiles[part->blocks - 1], false, c, part);
 }
 
-static void conv_planar(const lt_conv *c, int64_t block, int64_t blocks, int64_t y, int64_t begin,
-                        int64_t end)
+static void conv_planar(const lt_conv *c, const lt_conv_part *part)
 {
-    run_tiles(planar_tiles[blocks - 1], c, block, y, begin, end);
+    run(planar_tiles[part->blocks - 1], true, c, part);
 }
 
 void FILL(lt_cpu_kernels *kernels)

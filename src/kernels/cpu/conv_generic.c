@@ -35,18 +35,15 @@ static void run(const lt_conv *c, int64_t block, int64_t y, int64_t x, bool plan
     }
 }
 
-static void conv(const lt_conv *c, int64_t block, int64_t blocks, int64_t y, int64_t begin, int64_t end)
+static void run_part(const lt_conv *c, const lt_conv_part *part, bool planar)
 {
-    for (int64_t b = block; b < block + blocks; b++)
-        for (int64_t x = begin; x < end; x++) run(c, b, y, x, false);
+    for (int64_t b = part->block; b < part->block + part->blocks; b++)
+        for (int64_t y = part->y; y < part->y + part->rows; y++)
+            for (int64_t x = part->begin; x < part->end; x++) run(c, b, y, x, planar);
 }
 
-static void conv_planar(const lt_conv *c, int64_t block, int64_t blocks, int64_t y, int64_t begin,
-                        int64_t end)
-{
-    for (int64_t b = block; b < block + blocks; b++)
-        for (int64_t x = begin; x < end; x++) run(c, b, y, x, true);
-}
+static void conv(const lt_conv *c, const lt_conv_part *part) { run_part(c, part, false); }
+static void conv_planar(const lt_conv *c, const lt_conv_part *part) { run_part(c, part, true); }
 
 void lt_cpu_fill_conv_generic(lt_cpu_kernels *kernels)
 {
