@@ -3,8 +3,10 @@
  * f(TILE_B), PIXELS(f, b), which lists f(b, 1) … f(b, TILE_P), and FILL, the name of its fill function.
  *
  * A tile of positions by output channels stays in registers while all taps and input channels go past: a
- * weight vector is loaded once for all positions, an input element is broadcast to all output channels. Each
- * output is summed in the same order wherever it falls in a tile. */
+ * weight vector is loaded once for all positions, an input element is broadcast to all output channels. Sums
+ * are taken in chunks of about CHUNK terms and pass from chunk to chunk through the result: the weights of a
+ * chunk stay in a near cache level while all positions go past, and short chains keep rounding errors small.
+ * Each output is summed in the same order wherever it falls in a tile. */
 #include "kernels/cpu/simd_types.h"
 
 enum { PARTS = LT_BLOCK / LANES, VECTORS = TILE_B * PARTS, CHUNK = 512 };
