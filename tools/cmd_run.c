@@ -18,14 +18,17 @@ static const char help[] =
     "  --inputs F           all inputs from a safetensors file, under their names or as input.K\n"
     "  --output Y.npy       the first output as a NumPy file\n"
     "  --outputs F          all outputs as a safetensors file, as output.K\n"
+    "  --verbose            say which operators had no fast kernel\n"
     "\n"
     "Exit status: 0 done, 1 the run failed, 2 wrong usage or a broken file.\n";
 
 enum { MAX_FILES = 64, NAME_BYTES = 32 };
 
 typedef struct run_options {
-    const char *file, *weights[MAX_FILES], *inputs[MAX_FILES], *all_inputs, *output, *outputs;
-    int n_weights, n_inputs;
+    const char *file, *inputs[MAX_FILES], *all_inputs, *output, *outputs;
+    tool_weights weights;
+    int n_inputs;
+    bool verbose;
 } run_options;
 
 /* Number of the input that the first `length` characters of `name` mean; -1 when there is none. */
@@ -162,6 +165,9 @@ static int run_session(lathe_model *model, lathe_session *session, const run_opt
     const char *notes = "";
     if (status == LATHE_OK) status = lathe_model_notes(model, &notes, &err);
     fputs(notes, stderr);
+    const char *plain = "";
+    if (status == LATHE_OK) status = lathe_session_plain_steps(session, &plain, &err);
+    if (options->verbose && *plain) fprintf(stderr, "runs on plain references: %s\n", plain);
     if (status == LATHE_OK) status = deliver(model, session, options, &err);
     return status == LATHE_OK ? EXIT_DONE : tool_fail(&err);
 }
@@ -171,9 +177,7 @@ static int run_model(const run_options *options)
     lathe_model *model;
     lathe_session *session = NULL;
     lathe_error err;
-    lathe_status status = lathe_model_open(options->file, &model, &err);
-    for (int i = 0; i < options->n_weights && status == LATHE_OK; i++)
-        status = lathe_model_add_weights(model, options->weights[i], &err);
+    lathe_status status = tool_open_model(options->file, &options->weights, &model, &err);
     if (status == LATHE_OK) status = lathe_session_create(model, NULL, &session, &err);
     int code = status == LATHE_OK ? run_session(model, session, options) : tool_fail(&err);
     lathe_session_close(session);
@@ -192,10 +196,14 @@ int cmd_run(int argc, char **argv)
             continue;
         }
         if (arg[0] != '-') return tool_usage("run", "one file at a time, found '%s' and '%s'", o.file, arg);
+        if (strcmp(arg, "--verbose") == 0) {
+            o.verbose = true;
+            continue;
+        }
         if (!value) return tool_usage("run", "option %s needs a value, or is unknown", arg);
         i++;
-        if (strcmp(arg, "--weights") == 0 && o.n_weights < MAX_FILES) o.weights[o.n_weights++] = value;
-        else if (strcmp(arg, "--input") == 0 && o.n_inputs < MAX_FILES) o.inputs[o.n_inputs++] = value;
+        if (strcmp(arg, "--weights") == 0 && tool_add_weights(&o.weights, value)) continue;
+        if (strcmp(arg, "--input") == 0 && o.n_inputs < MAX_FILES) o.inputs[o.n_inputs++] = value;
         else if (strcmp(arg, "--inputs") == 0) o.all_inputs = value;
         else if (strcmp(arg, "--output") == 0) o.output = value;
         else if (strcmp(arg, "--outputs") == 0) o.outputs = value;

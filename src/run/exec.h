@@ -18,6 +18,7 @@ typedef struct lt_exec {
     const lt_program *program;
     lt_op_call *calls;        /* [n_steps] */
     lt_cpu_run *runs;         /* [n_steps]: the fast form; NULL: the operator's reference */
+    uint32_t *joint;          /* [n_steps]: how many from this step on run as one */
     struct lt_patch *patches; /* [n_patches] */
     void *memory, *scratch;
     void **outputs; /* [n_outputs], owned; NULL where there is no tensor */
@@ -29,6 +30,10 @@ typedef struct lt_exec {
 lathe_status lt_exec_create(lt_exec *exec, const lt_program *program, const lt_cpu *cpu,
                             const lt_exec_buffers *buffers, lt_arena *arena, lathe_error *err) LT_MUST_USE;
 void lt_exec_destroy(lt_exec *exec);
+
+/* The operators whose references run, with how many steps each: "index_put 48, sort 1"; in `arena`. */
+lathe_status lt_exec_plain_steps(const lt_exec *exec, lt_arena *arena, const char **text,
+                                 lathe_error *err) LT_MUST_USE;
 
 /* Runs all steps; *failed is the step that an error comes from. */
 lathe_status lt_exec_run(lt_exec *exec, const lt_cpu *cpu, uint32_t *failed, lathe_error *err) LT_MUST_USE;

@@ -20,6 +20,70 @@ static void test_linear(void **state)
             }
 }
 
+/* ---- Linear layers of one input ---- */
+
+enum { JOINT = 3 };
+
+/* Layers over the input of the first case, which lies in the arena; weights do not. */
+static void make_layers(lt_case cases[JOINT], lt_step steps[JOINT], lt_dtype dtype, int64_t m)
+{
+    static const int64_t widths[JOINT] = {75, 20, 130};
+    for (int i = 0; i < JOINT; i++) {
+        lt_case *c = &cases[i];
+        *c = (lt_case){.step = {.op = LT_OP_LINEAR}};
+        add_input(c, dtype, 2, (int64_t[]){m, 70}, 1);
+        add_input(c, dtype, 2, (int64_t[]){widths[i], 70}, 1);
+        if (i != 1) add_input(c, dtype, 1, &widths[i], 1);
+        add_outputs(c);
+        c->args[0].tensor.data = cases[0].args[0].tensor.data;
+        for (uint32_t k = 1; k < c->step.n_in; k++) c->args[k].kind = LT_BUFFER_WEIGHT;
+        steps[i] = c->step;
+    }
+}
+
+static void check_joint(const lt_cpu *cpu, lt_dtype dtype, int64_t m)
+{
+    lt_case cases[JOINT];
+    lt_step steps[JOINT];
+    lt_op_call calls[JOINT];
+    lt_tensor tensors[JOINT][MAX_ARGS];
+    lt_cpu_run runs[JOINT];
+    void *alone[JOINT][LT_MAX_OUTPUTS] = {{NULL}};
+    size_t bytes;
+    make_layers(cases, steps, dtype, m);
+    for (int i = 0; i < JOINT; i++) {
+        runs[i] = lt_cpu_bind(cpu, &steps[i], &bytes);
+        assert_true(run_fast(&cases[i], cpu));
+        copy_outputs(&cases[i], alone[i]);
+        fill_outputs(&cases[i], 0xff);
+    }
+    assert_int_equal(lt_cpu_join(cpu, steps, runs, JOINT, &bytes), JOINT);
+    void *scratch = lt_os_alloc(bytes);
+    for (int i = 0; i < JOINT; i++) calls[i] = call_of(&cases[i], tensors[i], scratch);
+    lt_cpu_run_joint(cpu, calls, runs[0], JOINT);
+    for (int i = 0; i < JOINT; i++) {
+        assert_true(same_outputs(&cases[i], alone[i]));
+        lt_os_free(alone[i][0]);
+    }
+    steps[2].args[0].offset = 64; /* another input */
+    assert_int_equal(lt_cpu_join(cpu, steps, runs, JOINT, &bytes), 2);
+    steps[1].args[1].kind = LT_BUFFER_ARENA; /* what might be written by the step before */
+    assert_int_equal(lt_cpu_join(cpu, steps, runs, JOINT, &bytes), 1);
+    lt_os_free(scratch);
+    for (int i = 0; i < JOINT; i++) free_case(&cases[i]);
+}
+
+static void test_joint(void **state)
+{
+    (void)state;
+    static const lt_dtype dtypes[] = {LATHE_F32, LATHE_BF16, LATHE_F16};
+    for (int p = 0; p < POOLS; p++)
+        for (size_t d = 0; d < LT_COUNT(dtypes); d++) {
+            check_joint(cpus[p], dtypes[d], 1);
+            check_joint(cpus[p], dtypes[d], 33);
+        }
+}
+
 /* ---- Attention ---- */
 
 typedef struct sdpa_shape {
@@ -27,8 +91,26 @@ typedef struct sdpa_shape {
 } sdpa_shape;
 
 /* The masks that models bring: none, by booleans, by -infinity, by the smallest number; for all heads or
- * each; a causal one written out. */
-enum { MASK_NONE, MASK_CAUSAL, MASK_BOOL, MASK_ADDED, MASK_HEADS, MASK_WRITTEN, MASK_KINDS };
+ * each; a causal one written out; and what passes make of them: the last key of a row, or both ends. */
+enum {
+    MASK_NONE,
+    MASK_CAUSAL,
+    MASK_BOOL,
+    MASK_ADDED,
+    MASK_HEADS,
+    MASK_WRITTEN,
+    MASK_LAST,
+    MASK_WINDOW,
+    MASK_KINDS
+};
+
+/* A key for each row, some of them outside. */
+static void add_bound(lt_case *c, int rank, const int64_t *dim, int64_t keys)
+{
+    lt_tensor *bound = add_input(c, LATHE_I64, rank, dim, 1);
+    for (int64_t i = 0; i < lathe_tensor_count(bound); i++)
+        ((int64_t *)bound->data)[i] = (int64_t)((uniform() * 0.6 + 0.5) * (double)keys);
+}
 
 static void hide_future(lt_tensor *mask, int64_t length, int64_t keys, double hidden)
 {
@@ -40,18 +122,28 @@ static void hide_future(lt_tensor *mask, int64_t length, int64_t keys, double hi
         }
 }
 
-static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, int kind)
+static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, lt_dtype stored, int kind, unsigned rounds)
 {
     static const int as_stored[] = {0, 2, 1, 3}; /* projections are [batch, position, head, dim] */
-    char name[120];
-    lt_case c = {
-        .step = {.op = LT_OP_SDPA, .attrs = {.sdpa = {.causal = kind == MASK_CAUSAL, .scale = 0.2}}}};
-    snprintf(name, sizeof name, "sdpa %s mask %d, %lld heads of %lld, %lld rows, %lld keys",
-             lathe_dtype_name(dtype), kind, (long long)s->heads, (long long)s->groups, (long long)s->length,
-             (long long)s->keys);
+    char name[160];
+    bool mask = kind == MASK_BOOL || kind == MASK_ADDED || kind == MASK_HEADS || kind == MASK_WRITTEN;
+    lt_case c = {.step = {.op = LT_OP_SDPA,
+                          .attrs = {.sdpa = {.causal = kind == MASK_CAUSAL,
+                                             .has_mask = mask,
+                                             .has_last = kind == MASK_LAST || kind == MASK_WINDOW,
+                                             .has_first = kind == MASK_WINDOW,
+                                             .empty_nan = kind == MASK_WINDOW,
+                                             .rounded = stored,
+                                             .rounds = rounds,
+                                             .scale = 0.2}}}};
+    snprintf(name, sizeof name, "sdpa %s over %s mask %d rounds %u, %lld heads of %lld, %lld rows, %lld keys",
+             lathe_dtype_name(dtype), lathe_dtype_name(stored), kind, rounds, (long long)s->heads,
+             (long long)s->groups, (long long)s->length, (long long)s->keys);
     add_permuted(&c, dtype, 4, (int64_t[]){s->batch, s->heads, s->length, s->dim}, as_stored, 3);
-    add_input(&c, dtype, 4, (int64_t[]){s->batch, s->groups, s->keys, s->dim}, 1);
-    add_input(&c, dtype, 4, (int64_t[]){s->batch, s->groups, s->keys, s->dim}, 1);
+    add_input(&c, stored, 4, (int64_t[]){s->batch, s->groups, s->keys, s->dim}, 1);
+    add_input(&c, stored, 4, (int64_t[]){s->batch, s->groups, s->keys, s->dim}, 1);
+    if (kind == MASK_LAST || kind == MASK_WINDOW) add_bound(&c, 1, (int64_t[]){s->length}, s->keys);
+    if (kind == MASK_WINDOW) add_bound(&c, 2, (int64_t[]){s->batch, s->length}, s->keys);
     if (kind == MASK_BOOL) add_input(&c, LATHE_BOOL, 2, (int64_t[]){s->length, s->keys}, 1);
     if (kind == MASK_ADDED) add_input(&c, dtype, 4, (int64_t[]){s->batch, 1, 1, s->keys}, 1);
     if (kind == MASK_HEADS) add_input(&c, LATHE_F32, 4, (int64_t[]){1, s->heads, s->length, s->keys}, 1);
@@ -60,7 +152,8 @@ static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, int kind)
                     s->dim % 2           ? -INFINITY
                     : dtype == LATHE_F16 ? -65504
                                          : -3.3e38);
-    check_case(&c, 1e-5, name);
+    /* A score on the other side of a rounding moves the result by as much. */
+    check_case(&c, rounds ? stored == LATHE_BF16 ? 0x1p-6 : 0x1p-9 : 1e-5, name);
 }
 
 static void test_sdpa(void **state)
@@ -71,13 +164,20 @@ static void test_sdpa(void **state)
                                         {2, 4, 2, 5, 600, 16},  {1, 2, 2, 130, 40, 8}, {1, 1, 1, 3, 1, 1}};
     for (size_t d = 0; d < LT_COUNT(dtypes); d++)
         for (size_t s = 0; s < LT_COUNT(shapes); s++)
-            for (int kind = 0; kind < MASK_KINDS; kind++) check_sdpa(&shapes[s], dtypes[d], kind);
+            for (int kind = 0; kind < MASK_KINDS; kind++) {
+                check_sdpa(&shapes[s], dtypes[d], dtypes[d], kind, 0);
+                check_sdpa(&shapes[s], dtypes[d], dtypes[(d + 1) % LT_COUNT(dtypes)], kind, 0);
+                if (dtypes[d] == LATHE_F32) continue;
+                check_sdpa(&shapes[s], dtypes[d], dtypes[d], kind, 15);
+                check_sdpa(&shapes[s], LATHE_F32, dtypes[d], kind, 8);
+            }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_joint),
         cmocka_unit_test(test_sdpa),
     };
     return cmocka_run_group_tests(tests, make_cpus, destroy_cpus);

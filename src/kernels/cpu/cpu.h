@@ -41,13 +41,15 @@ typedef struct lt_gemm {
 } lt_gemm;
 
 /* Attention of some query rows over one head's keys and values: softmax(scale * q k' + mask) v, in float32.
- * Rows and keys are contiguous elements of the slot's type. A row that looks at no key gives zeros. */
+ * Keys and values are contiguous elements of the slot's type, queries and results of their own. */
 enum { LT_ATTEND_ROWS = 48, LT_ATTEND_DIM = 256 };
 typedef struct lt_attend {
+    lt_gemm_type q_type;    /* of queries and results */
     int64_t rows;           /* at most LT_ATTEND_ROWS */
     int64_t dim, value_dim; /* at most LT_ATTEND_DIM: of queries and keys; of values and results */
     int64_t begin, end;     /* keys that this call looks at; begin is a multiple of LT_ATTEND_CHUNK */
     float scale;
+    float empty;                /* what the results of a row that looks at no key are: 0 or NaN */
     const void *k, *v;          /* key 0, [dim]; value 0, [value_dim] */
     int64_t k_stride, v_stride; /* elements from key to key */
     struct lt_attend_row {
@@ -59,7 +61,20 @@ typedef struct lt_attend {
     /* When the keys are split into chunks: instead of `out`, row by row, [rows][LT_ATTEND_PARTIAL +
      * value_dim] the largest score, the sum of exponentials and the unscaled result. NULL: write `out`. */
     float *partial;
+
+    /* Attention that rounds on its way: to which type, and where. Weights can only be rounded once the sum is
+     * known: chunks give the first two numbers of `partial` alone, and are run again with their totals as
+     * `stats`, [rows][2] the largest score and the sum; then what `partial` gets adds up to the result. */
+    lt_gemm_type rounded;
+    unsigned rounds; /* LT_ATTEND_ROUND_... */
+    const float *stats;
 } lt_attend;
+enum {
+    LT_ATTEND_ROUND_PRODUCT = 1, /* products of queries and keys */
+    LT_ATTEND_ROUND_SCALED = 2,  /* these times the scale */
+    LT_ATTEND_ROUND_MASKED = 4,  /* and with the mask added */
+    LT_ATTEND_ROUND_WEIGHTS = 8  /* the softmax */
+};
 enum { LT_ATTEND_CHUNK = 512, LT_ATTEND_PARTIAL = 2 };
 
 /* Elementwise functions of float32 rows. */
@@ -140,9 +155,10 @@ typedef struct lt_cpu_kernels {
     void (*attend[LT_GEMM_TYPES])(const lt_attend *task);
     /* The first key that a mask row lets through, and one past the last; equal when there is none. */
     void (*attend_range)(const float *mask, int64_t keys, int64_t *first, int64_t *last);
-    /* One row from the parts of its chunks, which lie `stride` floats apart, in their order. */
+    /* One row from the parts of its chunks, which lie `stride` floats apart, in their order; `empty`: see
+     * lt_attend. */
     void (*attend_merge[LT_GEMM_TYPES])(const float *parts, int64_t n, int64_t stride, int64_t value_dim,
-                                        void *out);
+                                        float empty, void *out);
 
     /* out[i] = f(x[i], y[i]); y is NULL for functions of one operand. out may be x or y. */
     void (*row[LT_ROW_OPS])(const float *x, const float *y, float *out, int64_t n);
