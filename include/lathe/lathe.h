@@ -188,6 +188,16 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_shape_input(lathe_session *s
 /* All state back to what a new session has. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_reset(lathe_session *session, lathe_error *err);
 
+/* What is kept for an input, as it lies in memory: a view for reading, valid until the next call on the
+ * session. The inputs must be set (or shaped): their sizes say which state is meant. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_state(lathe_session *session, size_t index,
+                                                          lathe_tensor *out, lathe_error *err);
+
+/* Copies the tensor into what is kept for an input, from the first element of each dim on, whatever float
+ * types both have; the rest stays as it is. How one model hands its key/value caches to another. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_write_state(lathe_session *session, size_t index,
+                                                                const lathe_tensor *tensor, lathe_error *err);
+
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_run(lathe_session *session, lathe_error *err);
 
 /* What the last run's program costs, counted from its steps. */
@@ -200,6 +210,11 @@ typedef struct lathe_cost {
 
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out,
                                                          lathe_error *err);
+
+/* Operators of the last run's program that have no fast form for their types and layouts, each with the
+ * number of its steps: "index_put 48, sort 1". Empty when there are none. Owned by the session. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_plain_steps(const lathe_session *session,
+                                                                const char **text, lathe_error *err);
 
 /* The machine's limits as `threads` of lathe's threads reach them together, measured now (some 0.3 s). */
 typedef struct lathe_limits {

@@ -86,8 +86,9 @@ static lt_id attend(lt_builder *b, lt_attention_call *a)
         lt_id mask = lt_build_expand(b, a->mask, rank, dim);
         in[3] = as_four_dims(b, mask, &a->lead);
     }
-    lt_attrs attrs = {.sdpa = {.causal = a->causal, .scale = a->scale}};
-    lt_id out = lt_build(b, LT_OP_SDPA, &attrs, in, a->mask == LT_NONE ? 3 : 4);
+    bool has_mask = a->mask != LT_NONE;
+    lt_attrs attrs = {.sdpa = {.causal = a->causal, .has_mask = has_mask, .scale = a->scale}};
+    lt_id out = lt_build(b, LT_OP_SDPA, &attrs, in, has_mask ? 4 : 3);
     dim[rank - 1] = v.dim[v.rank - 1];
     return lt_build_reshape(b, out, rank, dim);
 }

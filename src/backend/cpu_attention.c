@@ -5,6 +5,7 @@
 
 #include "backend/bind.h"
 #include "ops/convert.h"
+#include "ops/sdpa.h"
 
 /* A tensor of four dims (missing leading ones repeat) as an address and steps in elements. */
 typedef struct lt_grid {
@@ -12,13 +13,20 @@ typedef struct lt_grid {
     int64_t size, step[4]; /* size: bytes of an element */
 } lt_grid;
 
+_Static_assert((int)LT_ROUND_PRODUCT == (int)LT_ATTEND_ROUND_PRODUCT &&
+                   (int)LT_ROUND_SCALED == (int)LT_ATTEND_ROUND_SCALED &&
+                   (int)LT_ROUND_MASKED == (int)LT_ATTEND_ROUND_MASKED &&
+                   (int)LT_ROUND_WEIGHTS == (int)LT_ATTEND_ROUND_WEIGHTS,
+               "the operator's roundings are the kernel's");
+
 typedef struct lt_sdpa {
     const lt_cpu *cpu;
-    lt_gemm_type type;
+    lt_gemm_type q_type, kv_type; /* of queries and results; of keys and values */
     lt_grid q, k, v, out;
+    lt_grid last_key, first_key; /* int64 as [B,1,L,1]; data NULL: there is none */
     int64_t batch, heads, groups, length, keys, dim, value_dim;
     bool causal;
-    float scale;
+    float scale, empty; /* see lt_attend */
 
     /* The mask as float32; step[3] is 1. Rows that are different in memory have one range each. */
     lt_grid mask, mask_in; /* mask.data NULL: none; mask_in: as it came */
@@ -31,6 +39,10 @@ typedef struct lt_sdpa {
     int64_t blocks;        /* of query rows, for each group */
     int64_t chunk, chunks; /* keys are split into `chunks` from chunk `chunk` on; 1: not split */
     float *parts;          /* [batch][groups][chunks][rows][LT_ATTEND_PARTIAL + value_dim] */
+
+    lt_gemm_type rounded;
+    unsigned rounds; /* LT_ATTEND_ROUND_... */
+    float *stats;    /* [batch][groups][rows][2], see lt_attend; NULL until the parts are measured */
 } lt_sdpa;
 
 static lt_grid grid_of(const lt_tensor *tensor)
@@ -104,18 +116,46 @@ static void prepare_mask(lt_sdpa *s, const lt_tensor *mask, char **scratch)
     lt_pool_run(s->cpu->pool, rows, 1, mask_work, s);
 }
 
+/* Bounds [B,L] as [B,1,L,1]. */
+static lt_grid bound_of(const lt_tensor *bound)
+{
+    lt_grid grid = grid_of(bound);
+    grid.step[0] = grid.step[2];
+    grid.step[2] = grid.step[3];
+    grid.step[1] = grid.step[3] = 0;
+    return grid;
+}
+
+static int64_t bound_at(const lt_grid *bound, int64_t b, int64_t l)
+{
+    return *(const int64_t *)(const void *)grid_at(bound, b, 0, l);
+}
+
 /* ---- Tasks ---- */
+
+/* The keys that a row looks at. */
+static struct lt_key_range row_keys(const lt_sdpa *s, int64_t b, int64_t h, int64_t l)
+{
+    int64_t most = s->keys - 1, last = s->causal ? lt_min_i64(l, most) : most, first = 0;
+    if (s->last_key.data) last = lt_min_i64(last, bound_at(&s->last_key, b, l));
+    if (s->first_key.data) first = lt_max_i64(first, bound_at(&s->first_key, b, l));
+    struct lt_key_range range = {first, lt_max_i64(last, -1) + 1};
+    if (s->mask.data) {
+        struct lt_key_range shown = s->ranges[mask_row(s, b, h, l)];
+        range.first = lt_max_i64(range.first, shown.first);
+        range.last = lt_min_i64(range.last, shown.last);
+    }
+    return range.first < range.last ? range : (struct lt_key_range){0, 0};
+}
 
 static void fill_row(const lt_sdpa *s, int64_t b, int64_t h, int64_t l, struct lt_attend_row *row)
 {
+    struct lt_key_range keys = row_keys(s, b, h, l);
     *row = (struct lt_attend_row){.q = grid_at(&s->q, b, h, l),
                                   .out = grid_at(&s->out, b, h, l),
-                                  .last = s->causal ? lt_min_i64(s->keys, l + 1) : s->keys};
-    if (!s->mask.data) return;
-    struct lt_key_range range = s->ranges[mask_row(s, b, h, l)];
-    row->mask = (const float *)(const void *)grid_at(&s->mask, b, h, l);
-    row->first = range.first;
-    row->last = lt_min_i64(row->last, range.last);
+                                  .first = keys.first,
+                                  .last = keys.last};
+    if (s->mask.data) row->mask = (const float *)(const void *)grid_at(&s->mask, b, h, l);
 }
 
 /* Rows of a group, heads innermost: neighbours see nearly the same keys. */
@@ -128,12 +168,16 @@ static int64_t block_of(const lt_sdpa *s, int64_t i) { return i % 2 ? s->blocks 
 static void attend_work(void *context, int64_t begin, int64_t end)
 {
     const lt_sdpa *s = context;
-    lt_attend task = {.dim = s->dim,
+    lt_attend task = {.q_type = s->q_type,
+                      .dim = s->dim,
                       .value_dim = s->value_dim,
                       .scale = s->scale,
+                      .empty = s->empty,
                       .k_stride = s->k.step[2],
                       .v_stride = s->v.step[2],
-                      .end = s->keys};
+                      .end = s->keys,
+                      .rounded = s->rounded,
+                      .rounds = s->rounds};
     int64_t group = s->heads / s->groups, rows = group_rows(s);
     for (int64_t i = begin; i < end; i++) {
         int64_t part = s->chunks > 1 ? i % s->chunks : 0,
@@ -150,9 +194,40 @@ static void attend_work(void *context, int64_t begin, int64_t end)
             task.begin = (s->chunk + part) * LT_ATTEND_CHUNK;
             task.end = lt_min_i64(s->keys, task.begin + LT_ATTEND_CHUNK);
             task.partial = s->parts + i * rows * (LT_ATTEND_PARTIAL + s->value_dim);
+            if (s->stats) task.stats = s->stats + i / s->chunks * rows * 2;
         }
-        s->cpu->kernels.attend[s->type](&task);
+        s->cpu->kernels.attend[s->kv_type](&task);
     }
+}
+
+/* One row's maximum and sum over all chunks. */
+static void stats_work(void *context, int64_t begin, int64_t end)
+{
+    const lt_sdpa *s = context;
+    int64_t rows = group_rows(s), step = LT_ATTEND_PARTIAL + s->value_dim;
+    for (int64_t i = begin; i < end; i++) {
+        float *parts = s->parts + (i / rows * s->chunks * rows + i % rows) * step, most = -INFINITY, sum = 0;
+        for (int64_t c = 0; c < s->chunks; c++) most = fmaxf(most, parts[c * rows * step]);
+        for (int64_t c = 0; c < s->chunks; c++) {
+            const float *part = parts + c * rows * step;
+            if (!(part[1] <= 0)) sum += part[1] * expf(part[0] - most);
+        }
+        s->stats[2 * i] = most;
+        s->stats[2 * i + 1] = sum;
+    }
+}
+
+/* Parts that add up to the result become parts as merging wants them. */
+static void settle_work(void *context, int64_t begin, int64_t end)
+{
+    const lt_sdpa *s = context;
+    int64_t rows = group_rows(s), step = LT_ATTEND_PARTIAL + s->value_dim;
+    for (int64_t i = begin; i < end; i++)
+        for (int64_t c = 0; c < s->chunks; c++) {
+            float *part = s->parts + ((i / rows * s->chunks + c) * rows + i % rows) * step;
+            part[0] = 0;
+            part[1] = c == 0 && !(s->stats[2 * i + 1] <= 0);
+        }
 }
 
 static void merge_work(void *context, int64_t begin, int64_t end)
@@ -162,29 +237,40 @@ static void merge_work(void *context, int64_t begin, int64_t end)
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i % rows, g = i / rows % s->groups, b = i / rows / s->groups;
         const float *parts = s->parts + ((b * s->groups + g) * s->chunks * rows + r) * row;
-        s->cpu->kernels.attend_merge[s->type](parts, s->chunks, rows * row, s->value_dim,
-                                              grid_at(&s->out, b, g * group + r % group, r / group));
+        s->cpu->kernels.attend_merge[s->q_type](parts, s->chunks, rows * row, s->value_dim, s->empty,
+                                                grid_at(&s->out, b, g * group + r % group, r / group));
     }
 }
 
-/* The chunks that some row looks at. */
+/* The chunks that some row looks at; blocks of rows are split instead where there are several. */
 static void choose_chunks(lt_sdpa *s)
 {
     int64_t first = s->keys, last = 0;
-    if (s->mask.data)
-        for (int64_t i = 0; i < s->mask_dim[0] * s->mask_dim[1] * s->mask_dim[2]; i++) {
-            if (s->ranges[i].first == s->ranges[i].last) continue;
-            first = lt_min_i64(first, s->ranges[i].first);
-            last = lt_max_i64(last, s->ranges[i].last);
-        }
-    else first = 0, last = s->keys;
-    if (s->causal) last = lt_min_i64(last, s->length);
-    s->chunk = first / LT_ATTEND_CHUNK;
-    s->chunks = s->blocks > 1 ? 1 : (last + LT_ATTEND_CHUNK - 1) / LT_ATTEND_CHUNK - s->chunk;
+    s->chunks = 1;
+    if (s->blocks > 1) return;
+    for (int64_t b = 0; b < s->batch; b++)
+        for (int64_t h = 0; h < (s->mask.data ? s->heads : 1); h++)
+            for (int64_t l = 0; l < s->length; l++) {
+                struct lt_key_range keys = row_keys(s, b, h, l);
+                if (keys.first == keys.last) continue;
+                first = lt_min_i64(first, keys.first);
+                last = lt_max_i64(last, keys.last);
+            }
+    s->chunk = lt_min_i64(first, last) / LT_ATTEND_CHUNK;
+    s->chunks = (last + LT_ATTEND_CHUNK - 1) / LT_ATTEND_CHUNK - s->chunk;
+}
+
+/* Of every chunk, where chunks there may be. */
+static size_t parts_bytes(const lt_tensor *q, const lt_tensor *k, const lt_tensor *v)
+{
+    if (!k->dim[1] || q->dim[1] / k->dim[1] * q->dim[2] > LT_ATTEND_ROWS) return 0;
+    return (size_t)(q->dim[0] * q->dim[1] * q->dim[2]) * ((size_t)k->dim[2] / LT_ATTEND_CHUNK + 1) *
+           (size_t)(LT_ATTEND_PARTIAL + v->dim[3]) * sizeof(float);
 }
 
 static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
 {
+    lt_sdpa_inputs at = lt_sdpa_find_inputs(&call->attrs->sdpa);
     const lt_tensor *q = &call->in[0], *k = &call->in[1], *v = &call->in[2];
     lt_sdpa s = {.cpu = cpu,
                  .q = grid_of(q),
@@ -199,17 +285,31 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
                  .dim = q->dim[3],
                  .value_dim = v->dim[3],
                  .causal = call->attrs->sdpa.causal,
-                 .scale = (float)call->attrs->sdpa.scale};
+                 .scale = (float)call->attrs->sdpa.scale,
+                 .empty = call->attrs->sdpa.empty_nan ? NAN : 0,
+                 .rounds = call->attrs->sdpa.rounds};
     char *scratch = call->scratch;
     if (lathe_tensor_count(call->out) == 0) return;
-    lt_float_type(q->dtype, &s.type);
-    if (call->n_in > 3) prepare_mask(&s, &call->in[3], &scratch);
+    lt_float_type(q->dtype, &s.q_type);
+    if (s.rounds) lt_float_type(call->attrs->sdpa.rounded, &s.rounded);
+    lt_float_type(k->dtype, &s.kv_type);
+    if (at.mask >= 0) prepare_mask(&s, &call->in[at.mask], &scratch);
+    if (at.last >= 0) s.last_key = bound_of(&call->in[at.last]);
+    if (at.first >= 0) s.first_key = bound_of(&call->in[at.first]);
     s.blocks = (group_rows(&s) + LT_ATTEND_ROWS - 1) / LT_ATTEND_ROWS;
     choose_chunks(&s);
-    s.parts = (float *)(void *)scratch;
+    s.parts = lt_take(&scratch, parts_bytes(q, k, v));
     int64_t tasks = s.batch * s.groups;
     lt_pool_run(cpu->pool, tasks * (s.chunks > 1 ? s.chunks : s.blocks), 1, attend_work, &s);
-    if (s.chunks > 1) lt_pool_run(cpu->pool, tasks * group_rows(&s), 1, merge_work, &s);
+    if (s.chunks <= 1) return;
+    int64_t all_rows = tasks * group_rows(&s);
+    if (s.rounds & LT_ATTEND_ROUND_WEIGHTS) {
+        s.stats = lt_take(&scratch, (size_t)all_rows * 2 * sizeof *s.stats);
+        lt_pool_run(cpu->pool, all_rows, 1, stats_work, &s);
+        lt_pool_run(cpu->pool, tasks * s.chunks, 1, attend_work, &s);
+        lt_pool_run(cpu->pool, all_rows, 1, settle_work, &s);
+    }
+    lt_pool_run(cpu->pool, all_rows, 1, merge_work, &s);
 }
 
 /* Ranges, the mask as float32, and the parts of every chunk. */
@@ -217,17 +317,17 @@ static size_t sdpa_scratch(const lt_step *step)
 {
     const lt_tensor *q = &step->args[0].tensor, *k = &step->args[1].tensor, *v = &step->args[2].tensor;
     size_t keys = (size_t)k->dim[2], bytes = 0;
-    if (step->n_in > 3) {
-        const lt_tensor *mask = &step->args[3].tensor;
+    int at = lt_sdpa_find_inputs(&step->attrs.sdpa).mask;
+    if (at >= 0) {
+        const lt_tensor *mask = &step->args[at].tensor;
         int64_t dim[3];
         mask_shape(mask, dim);
         size_t rows = (size_t)(dim[0] * dim[1] * dim[2]);
         bytes += lt_align64(rows * sizeof(struct lt_key_range));
         if (!mask_is_ready(mask, k->dim[2])) bytes += lt_align64(rows * keys * sizeof(float));
     }
-    if (k->dim[1] && q->dim[1] / k->dim[1] * q->dim[2] <= LT_ATTEND_ROWS)
-        bytes += (size_t)(q->dim[0] * q->dim[1] * q->dim[2]) * (keys / LT_ATTEND_CHUNK + 1) *
-                 (size_t)(LT_ATTEND_PARTIAL + v->dim[3]) * sizeof(float);
+    bytes += lt_align64(parts_bytes(q, k, v));
+    if (step->attrs.sdpa.rounds) bytes += (size_t)(q->dim[0] * q->dim[1] * q->dim[2]) * 2 * sizeof(float);
     return bytes;
 }
 
@@ -240,7 +340,8 @@ lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch)
             tensor->dim[3] > LT_ATTEND_DIM)
             return NULL;
     }
-    if (step->n_in > 3 && step->args[3].tensor.rank == 0) return NULL;
+    int mask = lt_sdpa_find_inputs(&step->attrs.sdpa).mask;
+    if (mask >= 0 && step->args[mask].tensor.rank == 0) return NULL;
     *scratch = sdpa_scratch(step);
     return run_sdpa;
 }

@@ -119,9 +119,23 @@ typedef struct lt_attrs_norm {
     int n_dims;
     double eps;
 } lt_attrs_norm; /* over the last n_dims */
+enum lt_sdpa_round {
+    LT_ROUND_PRODUCT = 1, /* the products of queries and keys */
+    LT_ROUND_SCALED = 2,  /* these times the scale */
+    LT_ROUND_MASKED = 4,  /* and with the mask added */
+    LT_ROUND_WEIGHTS = 8  /* the softmax */
+};
+/* The optional inputs follow query, key and value in the order in which they are named here. */
 typedef struct lt_attrs_sdpa {
-    bool causal;
+    bool causal;    /* row l looks at keys 0 … l */
+    bool has_mask;  /* added to the scores, or bool */
+    bool has_last;  /* per row, the last key that it looks at */
+    bool has_first; /* and the first */
+    bool empty_nan; /* a row that sees no key gives NaN, as a softmax of its own does, not zeros */
     double scale;
+    /* Attention written out in half precision: the type that it rounds to between its steps, and where. */
+    lt_dtype rounded;
+    unsigned rounds; /* LT_ROUND_... */
 } lt_attrs_sdpa;
 /* Output o of a convolution reads input o * stride + k * dilation - padding; of a transposed one, input i
  * adds to output i * stride + k * dilation - padding. `padding_after` is that of the far end (for transposed
@@ -133,6 +147,27 @@ typedef struct lt_attrs_conv {
     int64_t groups;
     bool transposed;
 } lt_attrs_conv;
+/* What follows a convolution before its result is stored: a clamp, or a function of scalar.def. */
+typedef enum lt_activation {
+    LT_ACTIVATION_CLAMP,
+    LT_ACTIVATION_SIGMOID,
+    LT_ACTIVATION_SILU,
+    LT_ACTIVATION_GELU,
+    LT_ACTIVATION_GELU_TANH,
+    LT_ACTIVATION_TANH,
+    LT_ACTIVATION_HARDSIGMOID,
+    LT_ACTIVATION_HARDSWISH
+} lt_activation;
+/* Channels in blocks (base/block.h). */
+typedef struct lt_attrs_unblock {
+    int64_t channels; /* of the result */
+} lt_attrs_unblock;
+typedef struct lt_attrs_blocked_conv {
+    lt_attrs_conv conv; /* of two dims, not transposed */
+    int64_t channels;   /* of the input, in each group */
+    lt_activation activation;
+    double low, high; /* CLAMP; infinite: no bound */
+} lt_attrs_blocked_conv;
 /* Windows over the last `spatial` dims. Adaptive ones divide each dim into `size` parts, which share an
  * element where sizes do not divide. */
 typedef struct lt_attrs_pool {
@@ -184,6 +219,8 @@ typedef union lt_attrs {
     lt_attrs_norm norm;
     lt_attrs_sdpa sdpa;
     lt_attrs_conv conv;
+    lt_attrs_unblock unblock;
+    lt_attrs_blocked_conv blocked_conv;
     lt_attrs_pool pool;
     lt_attrs_resample resample;
     lt_attrs_sample sample;

@@ -158,16 +158,16 @@ static lathe_status load_mapping(lt_causal *causal, const char *path, lathe_erro
 
 /* ---- Creation ---- */
 
-/* One model alone may keep its caches in the session, if the session recognises all of them. Caches that go
- * from one model to another are carried. */
-static lathe_status open_session(lt_causal_part *part, bool alone, int threads, lathe_error *err)
+/* A session keeps the caches if it recognises all of them. A mapping tells which outputs of the model for
+ * prompts become which inputs of the other, not which of its own: there they are carried. */
+static lathe_status open_session(lt_causal_part *part, bool keep, int threads, lathe_error *err)
 {
-    lathe_session_options options = {.keep_state = alone, .threads = threads};
+    lathe_session_options options = {.keep_state = keep, .threads = threads};
     LT_TRY(lathe_session_create(part->model, &options, &part->session, err));
-    part->kept = alone;
+    part->kept = keep && part->n_in;
     for (size_t i = 0; i < part->n_in; i++)
         part->kept = part->kept && lathe_session_keeps_input(part->session, part->cache_in[i]);
-    if (part->kept || !alone) return LATHE_OK;
+    if (part->kept || !keep || !part->n_in) return LATHE_OK;
     lathe_session_close(part->session);
     part->session = NULL;
     options.keep_state = 0;
@@ -236,7 +236,8 @@ static lathe_status fill(lt_causal *causal, lathe_model *model, lathe_model *dec
     LT_TRY(choose_sizes(causal, options, err));
     LT_TRY(read_vocabulary(causal, err));
     for (int i = 0; i < causal->n_parts; i++) {
-        LT_TRY(open_session(&causal->part[i], causal->n_parts == 1, options ? options->threads : 0, err));
+        bool mapped = i == 0 && causal->n_parts == 2 && options && options->kv_mapping;
+        LT_TRY(open_session(&causal->part[i], !mapped, options ? options->threads : 0, err));
         if (causal->part[i].kept) LT_TRY(shape_caches(&causal->part[i], err));
     }
     return LATHE_OK;
@@ -274,7 +275,7 @@ size_t lt_causal_reusable(const lt_causal *causal, size_t wanted)
     return causal->n_parts == 2 && !causal->part[0].n_in ? 0 : wanted;
 }
 
-/* ---- Caches that are carried ---- */
+/* ---- Caches that go from run to run ---- */
 
 static void store(lathe_dtype dtype, void *data, int64_t at, double value)
 {
@@ -318,13 +319,26 @@ static lathe_status set_cache(lt_causal_part *part, size_t input, const lathe_te
     return status;
 }
 
-static lathe_status carry_caches(lt_causal *causal, lt_causal_part *part, lathe_error *err)
+/* A cache that the newest run left: kept by its session, or an output. */
+static lathe_status newest_cache(lt_causal *causal, size_t i, lathe_tensor *out, lathe_error *err)
 {
-    for (size_t i = 0; i < part->n_in; i++) {
+    const lt_causal_part *newest = &causal->part[causal->newest];
+    if (newest->kept) return lathe_session_state(newest->session, newest->cache_in[i], out, err);
+    return lathe_session_output(newest->session, newest->cache_out[i], out, err);
+}
+
+/* Brings the first `count` positions of the caches to a part, which keeps them or takes them as inputs. */
+static lathe_status bring_caches(lt_causal *causal, int which, size_t count, lathe_error *err)
+{
+    lt_causal_part *part = &causal->part[which];
+    bool there = part->kept && (causal->newest == which || causal->newest < 0);
+    for (size_t i = 0; i < part->n_in && !there; i++) {
         lathe_tensor from;
-        const lt_causal_part *newest = causal->newest < 0 ? NULL : &causal->part[causal->newest];
-        if (newest) LT_TRY(lathe_session_output(newest->session, newest->cache_out[i], &from, err));
-        LT_TRY(set_cache(part, part->cache_in[i], newest ? &from : NULL, err));
+        if (causal->newest >= 0) LT_TRY(newest_cache(causal, i, &from, err));
+        if (part->kept) {
+            if (from.rank == 4) from.dim[2] = lt_min_i64(from.dim[2], (int64_t)count);
+            LT_TRY(lathe_session_write_state(part->session, part->cache_in[i], &from, err));
+        } else LT_TRY(set_cache(part, part->cache_in[i], causal->newest < 0 ? NULL : &from, err));
     }
     return LATHE_OK;
 }
@@ -410,7 +424,7 @@ static lathe_status run_part(lt_causal *causal, int which, const int64_t *ids, s
     lathe_status status = set_inputs(scratch, part, ids, first, count, length, err);
     lt_arena_destroy(scratch);
     LT_TRY(status);
-    if (!part->kept) LT_TRY(carry_caches(causal, part, err));
+    LT_TRY(bring_caches(causal, which, first, err));
     LT_TRY(lathe_session_run(part->session, err));
     causal->newest = which;
     return last ? take_logits(causal, part, count - 1, err) : LATHE_OK;
@@ -430,7 +444,7 @@ lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, 
 {
     if (!first) {
         causal->newest = -1;
-        if (causal->part[0].kept) LT_TRY(lathe_session_reset(causal->part[0].session, err));
+        for (int i = 0; i < causal->n_parts; i++) LT_TRY(lathe_session_reset(causal->part[i].session, err));
     }
     while (first < count) {
         size_t left = count - first, take = fitting(causal, &causal->part[0], first, left);

@@ -13,9 +13,9 @@ typedef struct lt_causal_part {
     int ids, position, position_ids, mask; /* inputs; -1: there is none */
     size_t *cache_in, *cache_out;          /* [n_in], [n_out] inputs and outputs, in the same order */
     size_t n_in, n_out;
-    bool kept;                     /* the session keeps the caches; else they are carried from run to run */
-    int64_t length;                /* tokens of one run; -1: open */
-    int64_t cache;                 /* positions that its caches have; -1: open; 0: it has no cache inputs */
+    bool kept;      /* the session keeps the caches of cache_in; else they are outputs that become inputs */
+    int64_t length; /* tokens of one run; -1: open */
+    int64_t cache;  /* positions that its caches have; -1: open; 0: it has no cache inputs */
     int64_t length_max, cache_max; /* the most that an open length or cache may have */
 } lt_causal_part;
 
@@ -23,7 +23,7 @@ typedef struct lt_causal {
     lt_arena *arena;
     lt_causal_part part[2]; /* for prompts, and for single tokens where that is another model */
     int n_parts;
-    int newest; /* the part whose outputs are the newest caches, where they are carried; -1: none */
+    int newest; /* the part that has the newest caches; -1: none */
     int64_t context, chunk;
     int64_t vocabulary; /* ids are less than this; -1: the model does not say */
     float *logits;      /* [n_logits] of the last token run */

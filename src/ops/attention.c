@@ -1,25 +1,29 @@
 /* Scaled dot product attention: query [B,H,L,E], key [B,G,S,E], value [B,G,S,V] with H a multiple of G (query
- * head h reads key head h / (H / G)), and an optional mask that broadcasts to [B,H,L,S]: bool (true: look) or
- * added. Softmax in float32 (float64 for float64). A row that may look at nothing gives zeros, as PyTorch's.
- */
+ * head h reads key head h / (H / G)). Optional inputs, as the attributes say: a mask that broadcasts to
+ * [B,H,L,S], bool (true: look) or added; the last and the first key that a row looks at, int64 that broadcast
+ * to [B,L]. Keys and values may be stored in another type than the query, which gives the type of the result.
+ * Softmax in float32 (float64 for float64). A row that may look at nothing gives zeros, as PyTorch's, or NaN
+ * where the attributes say so. */
 #include <math.h>
 
 #include "ops/convert.h"
 #include "ops/families.h"
 #include "ops/product.h"
+#include "ops/sdpa.h"
 
 enum { ROWS = 32, CHUNK = 256 };
 
 /* Query rows that read the same keys and values. */
 typedef struct lt_attention {
-    int64_t rows, keys;        /* at most ROWS; S */
-    int64_t first;             /* key (or keys) that the rows may look at when causal: 0 … first */
-    int64_t first_step;        /* how far `first` moves from row to row: 0 or 1 */
-    lt_product scores, values; /* per block: m, n or k and the addresses of the range */
-    const char *mask;          /* NULL: none */
-    int64_t mask_step[2];      /* bytes: row, key */
+    int64_t rows, keys;             /* at most ROWS; S */
+    int64_t begin[ROWS], end[ROWS]; /* per row, the keys that it may look at: begin … end - 1 */
+    lt_product scores, values;      /* per block: m, n or k and the addresses of the range */
+    const char *mask;               /* NULL: none */
+    int64_t mask_step[2];           /* bytes: row, key */
     lt_dtype mask_dtype;
-    bool causal;
+    bool empty_nan;
+    lt_dtype rounded;
+    unsigned rounds;
     double scale;
 } lt_attention;
 
@@ -39,14 +43,36 @@ typedef struct lt_attention {
 #define FN(name) name##_f64
 #include "ops/attention.tmpl.h"
 
+static lathe_status check_mask(const lt_type *mask, const lt_type *scores, lathe_error *err)
+{
+    char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT];
+    lt_type wide = *scores;
+    LT_TRY(lt_broadcast(&wide, mask, err));
+    if (!lt_type_equal(&wide, scores) || (mask->dtype != LATHE_BOOL && !lt_dtype_is_float(mask->dtype)))
+        LT_FAIL(err, TYPE, "mask %s for scores %s", lt_type_print(mask, a), lt_type_print(scores, b));
+    return LATHE_OK;
+}
+
+/* Of a key for each row. */
+static lathe_status check_bound(const lt_type *bound, const lt_type *scores, lathe_error *err)
+{
+    char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT];
+    lt_type rows = {.dtype = LATHE_I64, .rank = 2, .dim = {scores->dim[0], scores->dim[2]}}, wide = rows;
+    LT_TRY(lt_broadcast(&wide, bound, err));
+    if (!lt_type_equal(&wide, &rows) || bound->dtype != LATHE_I64)
+        LT_FAIL(err, TYPE, "bounds %s for scores %s", lt_type_print(bound, a), lt_type_print(scores, b));
+    return LATHE_OK;
+}
+
 lathe_status lt_infer_sdpa(LT_INFER_ARGS)
 {
-    (void)op, (void)attrs;
-    if (n_in < 3 || n_in > 4) LT_FAIL(err, INTERNAL, "%d inputs, expected 3 or 4", n_in);
+    (void)op;
+    lt_sdpa_inputs at = lt_sdpa_find_inputs(&attrs->sdpa);
+    if (n_in != at.count) LT_FAIL(err, INTERNAL, "%d inputs, expected %d", n_in, at.count);
     const lt_type *q = &in[0], *k = &in[1], *v = &in[2];
     char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT], c[LT_TYPE_TEXT];
-    bool fits = q->rank == 4 && k->rank == 4 && v->rank == 4 && q->dtype == k->dtype &&
-                q->dtype == v->dtype && lt_dtype_is_float(q->dtype) && q->dim[0] == k->dim[0] &&
+    bool fits = q->rank == 4 && k->rank == 4 && v->rank == 4 && k->dtype == v->dtype &&
+                lt_dtype_is_float(q->dtype) && lt_dtype_is_float(k->dtype) && q->dim[0] == k->dim[0] &&
                 q->dim[0] == v->dim[0] && k->dim[1] == v->dim[1] && k->dim[2] == v->dim[2] &&
                 q->dim[3] == k->dim[3] && (k->dim[1] ? q->dim[1] % k->dim[1] == 0 : q->dim[1] == 0);
     if (!fits)
@@ -54,13 +80,10 @@ lathe_status lt_infer_sdpa(LT_INFER_ARGS)
                 lt_type_print(v, c));
     *out = *q;
     out->dim[3] = v->dim[3];
-    if (n_in < 4) return LATHE_OK;
-    lt_type shape = {.dtype = q->dtype, .rank = 4, .dim = {q->dim[0], q->dim[1], q->dim[2], k->dim[2]}};
-    lt_type wide = shape;
-    LT_TRY(lt_broadcast(&wide, &in[3], err));
-    if (!lt_type_equal(&wide, &shape) || (in[3].dtype != LATHE_BOOL && !lt_dtype_is_float(in[3].dtype)))
-        LT_FAIL(err, TYPE, "mask %s for scores %s", lt_type_print(&in[3], a), lt_type_print(&shape, b));
-    return LATHE_OK;
+    lt_type scores = {.dtype = q->dtype, .rank = 4, .dim = {q->dim[0], q->dim[1], q->dim[2], k->dim[2]}};
+    if (at.mask >= 0) LT_TRY(check_mask(&in[at.mask], &scores, err));
+    if (at.last >= 0) LT_TRY(check_bound(&in[at.last], &scores, err));
+    return at.first < 0 ? LATHE_OK : check_bound(&in[at.first], &scores, err);
 }
 
 size_t lt_scratch_sdpa(const lt_attrs *attrs, const lt_type *in, int n_in)
@@ -89,21 +112,43 @@ static lt_grid grid_of(const lt_tensor *tensor)
     return grid;
 }
 
+/* Bounds [B,L] as [B,1,L,1]. */
+static lt_grid bound_of(const lt_tensor *bound)
+{
+    lt_grid grid = grid_of(bound);
+    grid.step[0] = grid.step[2];
+    grid.step[2] = grid.step[3];
+    grid.step[1] = grid.step[3] = 0;
+    return grid;
+}
+
 static char *grid_at(const lt_grid *grid, int64_t i0, int64_t i1, int64_t i2)
 {
     return grid->data + i0 * grid->step[0] + i1 * grid->step[1] + i2 * grid->step[2];
 }
 
 typedef struct lt_attention_grids {
-    lt_grid q, k, v, mask, out;
+    lt_grid q, k, v, mask, last, first, out; /* last and first as [B,1,L,1]; data NULL: there is none */
 } lt_attention_grids;
+
+/* The keys that row l of a batch entry looks at. */
+static void find_keys(const lt_attention_grids *g, int64_t batch, int64_t l, bool causal, int64_t keys,
+                      int64_t *begin, int64_t *end)
+{
+    int64_t last = causal ? l : keys - 1, first = 0;
+    if (g->last.data) last = lt_min_i64(last, *(const int64_t *)(const void *)grid_at(&g->last, batch, 0, l));
+    if (g->first.data) first = *(const int64_t *)(const void *)grid_at(&g->first, batch, 0, l);
+    *end = lt_max_i64(lt_min_i64(last, keys - 1), -1) + 1;
+    *begin = lt_max_i64(lt_min_i64(first, keys), 0);
+}
 
 /* Rows `row` … of one batch entry, starting at head h and position l; they lie along dim `along`. */
 static void run_block(const lt_op_call *call, const lt_attention_grids *g, lt_attention *block, int64_t batch,
                       int64_t h, int64_t l, int along, int64_t group)
 {
-    block->first = l;
-    block->first_step = along == 2;
+    for (int64_t row = 0; row < block->rows; row++)
+        find_keys(g, batch, along == 2 ? l + row : l, call->attrs->sdpa.causal, block->keys,
+                  &block->begin[row], &block->end[row]);
     block->scores.m = block->values.m = block->rows;
     block->scores.a = grid_at(&g->q, batch, h, l);
     block->scores.a_step[0] = g->q.step[along];
@@ -124,12 +169,14 @@ static void run_block(const lt_op_call *call, const lt_attention_grids *g, lt_at
 static lt_attention describe(const lt_op_call *call, const lt_attention_grids *g)
 {
     const lt_tensor *q = &call->in[0], *k = &call->in[1], *v = &call->in[2];
-    bool has_mask = call->n_in > 3;
+    int mask = lt_sdpa_find_inputs(&call->attrs->sdpa).mask;
     return (lt_attention){
         .keys = k->dim[2],
-        .mask_dtype = has_mask ? call->in[3].dtype : LATHE_DTYPE_COUNT,
+        .mask_dtype = mask < 0 ? LATHE_DTYPE_COUNT : call->in[mask].dtype,
         .mask_step = {0, g->mask.step[3]},
-        .causal = call->attrs->sdpa.causal,
+        .empty_nan = call->attrs->sdpa.empty_nan,
+        .rounded = call->attrs->sdpa.rounded,
+        .rounds = call->attrs->sdpa.rounds,
         .scale = call->attrs->sdpa.scale,
         .scores = {.k = q->dim[3],
                    .a_dtype = q->dtype,
@@ -149,9 +196,12 @@ lathe_status lt_ref_sdpa(const lt_op_call *call, lathe_error *err)
     (void)err;
     const lt_tensor *q = &call->in[0];
     if (lathe_tensor_count(call->out) == 0) return LATHE_OK;
+    lt_sdpa_inputs at = lt_sdpa_find_inputs(&call->attrs->sdpa);
     lt_attention_grids g = {
         .q = grid_of(q), .k = grid_of(&call->in[1]), .v = grid_of(&call->in[2]), .out = grid_of(call->out)};
-    if (call->n_in > 3) g.mask = grid_of(&call->in[3]);
+    if (at.mask >= 0) g.mask = grid_of(&call->in[at.mask]);
+    if (at.last >= 0) g.last = bound_of(&call->in[at.last]);
+    if (at.first >= 0) g.first = bound_of(&call->in[at.first]);
     lt_attention block = describe(call, &g);
     int64_t heads = q->dim[1], length = q->dim[2], group = heads / call->in[1].dim[1];
     /* With one query position, the heads of a group are the rows, so that keys and values are read once. */

@@ -10,24 +10,19 @@ static void FN(load_mask)(const lt_attention *block, int64_t row, int64_t at, in
     for (int64_t i = 0; i < n; i++) to[i] = to[i] != 0 ? 0 : -(T)INFINITY;
 }
 
-/* Keys that row `row` may look at: 0 … result - 1. */
-static int64_t FN(limit)(const lt_attention *block, int64_t row)
-{
-    return block->causal ? lt_min_i64(block->keys, block->first + row * block->first_step + 1) : block->keys;
-}
-
 /* Narrows *from … *to - 1 to the keys that some row looks at. Reading a mask is cheaper than reading keys. */
 static void FN(find_range)(const lt_attention *block, int64_t *from, int64_t *to)
 {
     T chunk[CHUNK];
-    *from = 0;
-    *to = FN(limit)(block, block->rows - 1);
-    if (!block->mask) return;
-    int64_t low = *to, high = 0;
+    int64_t low = block->keys, high = 0;
     for (int64_t row = 0; row < block->rows; row++) {
-        int64_t limit = FN(limit)(block, row);
-        for (int64_t at = 0; at < limit; at += CHUNK) {
-            int64_t n = lt_min_i64(CHUNK, limit - at);
+        int64_t begin = block->begin[row], end = block->end[row];
+        if (!block->mask && begin < end) {
+            low = lt_min_i64(low, begin);
+            high = lt_max_i64(high, end);
+        }
+        for (int64_t at = begin; block->mask && at < end; at += CHUNK) {
+            int64_t n = lt_min_i64(CHUNK, end - at);
             FN(load_mask)(block, row, at, n, chunk);
             for (int64_t i = 0; i < n; i++) {
                 if (chunk[i] == -(T)INFINITY) continue;
@@ -36,22 +31,37 @@ static void FN(find_range)(const lt_attention *block, int64_t *from, int64_t *to
             }
         }
     }
-    *from = low;
-    *to = lt_max_i64(low, high);
+    *from = lt_min_i64(low, high);
+    *to = high;
+    if (*from == *to && block->empty_nan) *to = *from + 1; /* so that there is a score to be NaN */
+}
+
+/* Rounds numbers as the graph does at this point, if it does. */
+static void FN(round_row)(const lt_attention *block, unsigned where, int64_t n, T *x)
+{
+    uint16_t half[CHUNK];
+    for (int64_t at = 0; (block->rounds & where) && at < n; at += CHUNK) {
+        int64_t part = lt_min_i64(CHUNK, n - at);
+        FN(lt_store)(block->rounded, half, sizeof *half, part, x + at);
+        FN(lt_load)(block->rounded, half, sizeof *half, part, x + at);
+    }
 }
 
 /* Scales, masks and normalises a row of scores of keys `from` … `to` - 1. */
 static void FN(soften)(const lt_attention *block, int64_t row, int64_t from, int64_t to, T *x)
 {
     T chunk[CHUNK], largest = -(T)INFINITY, scale = (T)block->scale;
-    int64_t n = to - from, limit = lt_max_i64(0, lt_min_i64(n, FN(limit)(block, row) - from));
-    for (int64_t i = 0; i < limit; i++) x[i] *= scale;
-    for (int64_t i = limit; i < n; i++) x[i] = -(T)INFINITY;
-    for (int64_t at = 0; block->mask && at < limit; at += CHUNK) {
-        int64_t part = lt_min_i64(CHUNK, limit - at);
+    int64_t n = to - from, begin = lt_max_i64(0, block->begin[row] - from),
+            end = lt_min_i64(n, block->end[row] - from);
+    FN(round_row)(block, LT_ROUND_PRODUCT, n, x);
+    for (int64_t i = 0; i < n; i++) x[i] = i >= begin && i < end ? x[i] * scale : -(T)INFINITY;
+    FN(round_row)(block, LT_ROUND_SCALED, n, x);
+    for (int64_t at = begin; block->mask && at < end; at += CHUNK) {
+        int64_t part = lt_min_i64(CHUNK, end - at);
         FN(load_mask)(block, row, from + at, part, chunk);
         for (int64_t i = 0; i < part; i++) x[at + i] += chunk[i];
     }
+    FN(round_row)(block, LT_ROUND_MASKED, n, x);
     bool looks = false;
     for (int64_t i = 0; i < n; i++) {
         largest = x[i] > largest ? x[i] : largest;
@@ -62,8 +72,9 @@ static void FN(soften)(const lt_attention *block, int64_t row, int64_t from, int
         x[i] = looks ? M(exp)(x[i] - largest) : 0;
         sum += x[i];
     }
-    T inverse = looks ? (T)(1 / sum) : 0;
+    T inverse = looks ? (T)(1 / sum) : block->empty_nan ? (T)NAN : 0;
     for (int64_t i = 0; i < n; i++) x[i] *= inverse;
+    FN(round_row)(block, LT_ROUND_WEIGHTS, n, x);
 }
 
 /* `rows`: room for rows x keys scores. */

@@ -3,8 +3,14 @@
 
 const lt_pass lt_passes[] = {
     {"simplify", "fold constants, join casts and views, share common subexpressions", 1, lt_pass_simplify},
+    {"attention", "attention written out, repeated heads, masks that are bounds", 2, lt_pass_attention},
     {"fuse", "RMS norm, rotary embedding, gated units", 2, lt_pass_fuse},
+    {"conv_norm", "factors and terms of channels into the convolution before them", 2, lt_pass_conv_norm},
+    {"layout", "channels in blocks for convolutions and what lies between them", 2, lt_pass_layout},
+    {"conv_epilogue", "sums and activations into the convolution before them", 2, lt_pass_conv_epilogue},
+    {"tidy", "what the fusions left to simplify", 2, lt_pass_simplify},
     {"chain", "elementwise formulas that follow one another", 2, lt_pass_chain},
+    {"prune", "leave out what nothing reads", 1, lt_pass_prune},
     {NULL, NULL, 0, NULL},
 };
 

@@ -20,7 +20,12 @@ extern const lt_pass lt_passes[]; /* in their order; the last has no name */
 lathe_status lt_passes_run(lt_graph **graph, int level, lt_text *dump, lathe_error *err) LT_MUST_USE;
 
 lathe_status lt_pass_simplify(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_prune(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_attention(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_fuse(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_conv_norm(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_layout(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_conv_epilogue(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_chain(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 
 #endif

@@ -14,22 +14,31 @@ static const lt_node *new_producer(const lt_rewrite *rw, lt_id value)
     return lt_graph_producer(rw->b.graph, value);
 }
 
+/* The node, or an equal one that is there already. */
+static lt_id build_once(lt_rewrite *rw, lt_op op, const lt_attrs *attrs, lt_id in)
+{
+    lt_node key = {.op = op, .attrs = *attrs, .in = &in, .n_in = 1};
+    const lt_node *same = lt_rewrite_same(rw, &key);
+    return same ? same->out : lt_build(&rw->b, op, attrs, &in, 1);
+}
+
 /* A view of a view of the same kind is one view; one that changes nothing is none. */
 static bool join_views(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
     if (node->op != LT_OP_RESHAPE && node->op != LT_OP_PERMUTE) return false;
     lt_id in = rw->map[node->in[0]];
     const lt_node *inner = new_producer(rw, in);
-    if (node->op == LT_OP_RESHAPE) {
-        if (inner && inner->op == LT_OP_RESHAPE) in = inner->in[0];
-        *out = lt_build_reshape(&rw->b, in, node->attrs.reshape.rank, node->attrs.reshape.dim);
-        return true;
+    const lt_type *type = lt_rewrite_type(rw, node->out);
+    lt_attrs attrs = node->attrs;
+    if (inner && inner->op == node->op) {
+        in = inner->in[0];
+        for (int i = 0; node->op == LT_OP_PERMUTE && i < type->rank; i++)
+            attrs.permute.dim[i] = inner->attrs.permute.dim[node->attrs.permute.dim[i]];
     }
-    if (!inner || inner->op != LT_OP_PERMUTE) return false;
-    int dims[LT_MAX_RANK];
-    for (int i = 0; i < lt_rewrite_type(rw, node->out)->rank; i++)
-        dims[i] = inner->attrs.permute.dim[node->attrs.permute.dim[i]];
-    *out = lt_build_permute(&rw->b, inner->in[0], dims);
+    bool same = lt_type_equal(type, lt_build_type(&rw->b, in));
+    for (int i = 0; node->op == LT_OP_PERMUTE && i < type->rank; i++)
+        same = same && attrs.permute.dim[i] == i;
+    *out = same ? in : build_once(rw, node->op, &attrs, in);
     return true;
 }
 
@@ -120,28 +129,16 @@ static bool fold_constant(lt_rewrite *rw, const lt_node *node, lt_id *out)
 
 /* ---- Common subexpressions ---- */
 
-static bool same_node(const lt_node *a, const lt_node *b)
-{
-    return a->op == b->op && a->n_in == b->n_in && memcmp(a->in, b->in, a->n_in * sizeof *a->in) == 0 &&
-           memcmp(&a->attrs, &b->attrs, sizeof a->attrs) == 0;
-}
-
-/* Equal nodes are met close to one another: looking back over a window keeps this linear. */
 static bool share(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
-    enum { WINDOW = 64, MAX_IN = 16 };
-    lt_id in[MAX_IN];
-    const lt_graph *to = rw->b.graph;
-    if (node->n_in > MAX_IN) return false;
-    for (uint32_t k = 0; k < node->n_in; k++) in[k] = rw->map[node->in[k]];
     lt_node key = *node;
-    key.in = in;
-    for (uint32_t i = to->n_nodes, n = 0; i-- > 0 && n < WINDOW; n++)
-        if (same_node(&to->nodes[i], &key)) {
-            *out = to->nodes[i].out;
-            return true;
-        }
-    return false;
+    lt_id few[16];
+    key.in = few;
+    if (node->n_in > LT_COUNT(few)) return false;
+    for (uint32_t k = 0; k < node->n_in; k++) few[k] = rw->map[node->in[k]];
+    const lt_node *same = lt_rewrite_same(rw, &key);
+    if (same) *out = same->out;
+    return same != NULL;
 }
 
 static bool simplify(lt_rewrite *rw, const lt_node *node, lt_id *out)

@@ -2,6 +2,7 @@
  * buffers; weights belong to the model and state to the session, so entries share them. */
 #include <string.h>
 
+#include "base/block.h"
 #include "ops/convert.h"
 #include "pass/pass.h"
 #include "run/exec.h"
@@ -334,6 +335,40 @@ static lathe_status choose_entry(lathe_session *session, lathe_error *err)
     return LATHE_OK;
 }
 
+/* ---- State from outside ---- */
+
+lathe_status lathe_session_state(lathe_session *session, size_t index, lathe_tensor *out, lathe_error *err)
+{
+    LT_TRY(check_input(session, index, err));
+    if (!session->inputs[index].kept) LT_FAIL(err, INVALID_ARGUMENT, "input %zu is not kept as state", index);
+    LT_TRY(choose_entry(session, err));
+    const lt_program *program = session->current->program;
+    for (uint32_t i = 0; i < program->n_states; i++) {
+        if (program->state_info[i].input != index) continue;
+        *out = lt_tensor_of(&program->states[i], session->states[i]);
+        return LATHE_OK;
+    }
+    LT_FAIL(err, INTERNAL, "input %zu has no state", index);
+}
+
+lathe_status lathe_session_write_state(lathe_session *session, size_t index, const lathe_tensor *tensor,
+                                       lathe_error *err)
+{
+    lt_tensor state;
+    LT_TRY(lathe_session_state(session, index, &state, err));
+    bool fits =
+        tensor->rank == state.rank && lt_dtype_is_float(tensor->dtype) == lt_dtype_is_float(state.dtype);
+    for (int i = 0; fits && i < state.rank; i++) {
+        fits = tensor->dim[i] >= 0 && tensor->dim[i] <= state.dim[i];
+        state.dim[i] = tensor->dim[i];
+    }
+    if (!fits)
+        LT_FAIL(err, TYPE, "the tensor does not fit the state of input '%s'",
+                lt_model_user_input(session->model, index)->label);
+    lt_tensor_copy(tensor, &state);
+    return LATHE_OK;
+}
+
 /* ---- Running ---- */
 
 static lathe_status note_step(const lathe_session *session, uint32_t i, lathe_status status, lathe_error *err)
@@ -366,6 +401,13 @@ lathe_status lathe_session_output(lathe_session *session, size_t index, lathe_te
     return LATHE_OK;
 }
 
+lathe_status lathe_session_plain_steps(const lathe_session *session, const char **text, lathe_error *err)
+{
+    *text = "";
+    if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
+    return lt_exec_plain_steps(&session->current->exec, session->current->arena, text, err);
+}
+
 /* ---- Cost ---- */
 
 static double step_flops(const lt_step *step)
@@ -376,6 +418,8 @@ static double step_flops(const lt_step *step)
     case LT_OP_LINEAR:
     case LT_OP_MATMUL: return 2 * out * (double)a->dim[a->rank - 1];
     case LT_OP_CONV: return 2 * out * (double)lathe_tensor_count(b) / (double)lt_max_i64(b->dim[0], 1);
+    case LT_OP_BLOCKED_CONV: /* every weight meets every position once */
+        return 2 * (double)lathe_tensor_count(b) * out / (double)lt_max_i64(b->dim[0] * LT_BLOCK, 1);
     case LT_OP_SDPA: return 4 * (double)lathe_tensor_count(a) * (double)b->dim[2];
     default: return 0;
     }

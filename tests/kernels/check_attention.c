@@ -22,8 +22,8 @@ static void reference_row(const lt_attend *t, lt_gemm_type type, int64_t r, doub
     for (int64_t k = first; k < last; k++) {
         double s = 0, size = 0;
         for (int64_t d = 0; d < t->dim; d++) {
-            double product =
-                check_get(type, row->q, d) * check_get(type, t->k, k * t->k_stride + d) * (double)t->scale;
+            double product = check_get(t->q_type, row->q, d) * check_get(type, t->k, k * t->k_stride + d) *
+                             (double)t->scale;
             s += product;
             size += fabs(product);
         }
@@ -44,6 +44,7 @@ static void reference_row(const lt_attend *t, lt_gemm_type type, int64_t r, doub
         }
     }
     for (int64_t d = 0; d < t->value_dim && sum > 0; d++) out[d] /= sum, magnitude[d] /= sum;
+    for (int64_t d = 0; d < t->value_dim && !(sum > 0); d++) out[d] = (double)t->empty;
 }
 
 /* Scores are off by their chain of additions, exponentials by that and their own rounding, sums by theirs. */
@@ -53,21 +54,22 @@ static void compare_rows(const lt_attend *t, lt_gemm_type type)
     for (int64_t r = 0; r < t->rows; r++) {
         reference_row(t, type, r, out, magnitude, &spread);
         for (int64_t d = 0; d < t->value_dim; d++) {
+            if (isnan(out[d]) && isnan(check_get(t->q_type, t->row[r].out, d))) continue;
             double relative = 2 * ((double)t->dim + 4) * spread + (double)(t->end - t->begin) + 16;
-            double tolerance = 0x1p-24 * relative * magnitude[d] + check_rounding(type) * fabs(out[d]) +
-                               (type == LT_GEMM_F16 ? 0x1p-25 : 1e-30);
-            check_close((float)check_get(type, t->row[r].out, d), out[d], tolerance, "out", r, d);
+            double tolerance = 0x1p-24 * relative * magnitude[d] + check_rounding(t->q_type) * fabs(out[d]) +
+                               (t->q_type == LT_GEMM_F16 ? 0x1p-25 : 1e-30);
+            check_close((float)check_get(t->q_type, t->row[r].out, d), out[d], tolerance, "out", r, d);
         }
     }
 }
 
 /* Masks as models write them: nothing, a few keys hidden, the smallest number instead of -infinity. */
-static void make_row(lt_attend *t, lt_gemm_type type, int64_t r, int64_t keys)
+static void make_row(lt_attend *t, int64_t r, int64_t keys)
 {
     struct lt_attend_row *row = &t->row[r];
-    size_t size = check_size(type);
+    size_t size = check_size(t->q_type);
     void *q = check_buffer(size * (size_t)t->dim);
-    for (int64_t d = 0; d < t->dim; d++) check_put(type, q, d, check_float() * 3);
+    for (int64_t d = 0; d < t->dim; d++) check_put(t->q_type, q, d, check_float() * 3);
     row->q = q;
     row->out = check_buffer(size * (size_t)t->value_dim);
     row->first = check_range(0, 3) ? 0 : check_range(0, keys);
@@ -85,6 +87,8 @@ static void make_task(lt_attend *t, lt_gemm_type type, int64_t rows, int64_t key
                       int64_t value_dim)
 {
     *t = (lt_attend){.rows = rows, .dim = dim, .value_dim = value_dim, .end = keys, .scale = 0.3f};
+    t->empty = check_range(0, 1) ? 0 : NAN;
+    t->q_type = check_range(0, 1) ? type : (lt_gemm_type)check_range(0, LT_GEMM_TYPES - 1);
     t->k_stride = dim + check_range(0, 1) * check_range(1, 9);
     t->v_stride = value_dim + check_range(0, 1) * check_range(1, 9);
     void *k = check_buffer(check_size(type) * (size_t)((keys - 1) * t->k_stride + dim));
@@ -95,7 +99,7 @@ static void make_task(lt_attend *t, lt_gemm_type type, int64_t rows, int64_t key
     }
     t->k = k;
     t->v = v;
-    for (int64_t r = 0; r < rows; r++) make_row(t, type, r, keys);
+    for (int64_t r = 0; r < rows; r++) make_row(t, r, keys);
 }
 
 /* In chunks, merged: the same within the tolerance. */
@@ -111,7 +115,8 @@ static void check_parts(const lt_cpu_kernels *kernels, lt_attend *t, lt_gemm_typ
         kernels->attend[type](t);
     }
     for (int64_t r = 0; r < t->rows; r++)
-        kernels->attend_merge[type](parts + r * row, chunks, stride, t->value_dim, t->row[r].out);
+        kernels->attend_merge[t->q_type](parts + r * row, chunks, stride, t->value_dim, t->empty,
+                                         t->row[r].out);
     t->begin = 0;
     t->end = keys;
     t->partial = NULL;
@@ -137,12 +142,12 @@ static void check_nan(const lt_cpu_kernels *kernels, lt_gemm_type type)
     check_case("attention %s with NaN", type_names[type]);
     make_task(&t, type, 3, 70, 32, 32);
     for (int64_t r = 0; r < 3; r++) t.row[r].mask = NULL, t.row[r].first = 0, t.row[r].last = 70;
-    check_put(type, (void *)(uintptr_t)t.row[1].q, 5, NAN);
+    check_put(t.q_type, (void *)(uintptr_t)t.row[1].q, 5, NAN);
     check_put(type, (void *)(uintptr_t)t.v, 40 * t.v_stride + 7, NAN);
     kernels->attend[type](&t);
     for (int64_t d = 0; d < 32; d++) {
-        if (!isnan(check_get(type, t.row[1].out, d))) check_fail("NaN of a query is lost");
-        if (isnan(check_get(type, t.row[0].out, d)) != (d == 7))
+        if (!isnan(check_get(t.q_type, t.row[1].out, d))) check_fail("NaN of a query is lost");
+        if (isnan(check_get(t.q_type, t.row[0].out, d)) != (d == 7))
             check_fail("NaN of a value is lost or spreads");
     }
 }
@@ -213,7 +218,8 @@ static void bench_one(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below
     for (int64_t h = 0; h < heads; h++) {
         lt_attend *t = &job.tasks[h];
         int64_t at = h * keys * dim * (int64_t)size;
-        *t = (lt_attend){.rows = rows,
+        *t = (lt_attend){.q_type = type,
+                         .rows = rows,
                          .dim = dim,
                          .value_dim = dim,
                          .end = keys,

@@ -27,8 +27,26 @@ typedef struct sdpa_shape {
 } sdpa_shape;
 
 /* The masks that models bring: none, by booleans, by -infinity, by the smallest number; for all heads or
- * each; a causal one written out. */
-enum { MASK_NONE, MASK_CAUSAL, MASK_BOOL, MASK_ADDED, MASK_HEADS, MASK_WRITTEN, MASK_KINDS };
+ * each; a causal one written out; and what passes make of them: the last key of a row, or both ends. */
+enum {
+    MASK_NONE,
+    MASK_CAUSAL,
+    MASK_BOOL,
+    MASK_ADDED,
+    MASK_HEADS,
+    MASK_WRITTEN,
+    MASK_LAST,
+    MASK_WINDOW,
+    MASK_KINDS
+};
+
+/* A key for each row, some of them outside. */
+static void add_bound(lt_case *c, int rank, const int64_t *dim, int64_t keys)
+{
+    lt_tensor *bound = add_input(c, LATHE_I64, rank, dim, 1);
+    for (int64_t i = 0; i < lathe_tensor_count(bound); i++)
+        ((int64_t *)bound->data)[i] = (int64_t)((uniform() * 0.6 + 0.5) * (double)keys);
+}
 
 static void hide_future(lt_tensor *mask, int64_t length, int64_t keys, double hidden)
 {
@@ -40,18 +58,28 @@ static void hide_future(lt_tensor *mask, int64_t length, int64_t keys, double hi
         }
 }
 
-static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, int kind)
+static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, lt_dtype stored, int kind, unsigned rounds)
 {
     static const int as_stored[] = {0, 2, 1, 3}; /* projections are [batch, position, head, dim] */
-    char name[120];
-    lt_case c = {
-        .step = {.op = LT_OP_SDPA, .attrs = {.sdpa = {.causal = kind == MASK_CAUSAL, .scale = 0.2}}}};
-    snprintf(name, sizeof name, "sdpa %s mask %d, %lld heads of %lld, %lld rows, %lld keys",
-             lathe_dtype_name(dtype), kind, (long long)s->heads, (long long)s->groups, (long long)s->length,
-             (long long)s->keys);
+    char name[160];
+    bool mask = kind == MASK_BOOL || kind == MASK_ADDED || kind == MASK_HEADS || kind == MASK_WRITTEN;
+    lt_case c = {.step = {.op = LT_OP_SDPA,
+                          .attrs = {.sdpa = {.causal = kind == MASK_CAUSAL,
+                                             .has_mask = mask,
+                                             .has_last = kind == MASK_LAST || kind == MASK_WINDOW,
+                                             .has_first = kind == MASK_WINDOW,
+                                             .empty_nan = kind == MASK_WINDOW,
+                                             .rounded = stored,
+                                             .rounds = rounds,
+                                             .scale = 0.2}}}};
+    snprintf(name, sizeof name, "sdpa %s over %s mask %d rounds %u, %lld heads of %lld, %lld rows, %lld keys",
+             lathe_dtype_name(dtype), lathe_dtype_name(stored), kind, rounds, (long long)s->heads,
+             (long long)s->groups, (long long)s->length, (long long)s->keys);
     add_permuted(&c, dtype, 4, (int64_t[]){s->batch, s->heads, s->length, s->dim}, as_stored, 3);
-    add_input(&c, dtype, 4, (int64_t[]){s->batch, s->groups, s->keys, s->dim}, 1);
-    add_input(&c, dtype, 4, (int64_t[]){s->batch, s->groups, s->keys, s->dim}, 1);
+    add_input(&c, stored, 4, (int64_t[]){s->batch, s->groups, s->keys, s->dim}, 1);
+    add_input(&c, stored, 4, (int64_t[]){s->batch, s->groups, s->keys, s->dim}, 1);
+    if (kind == MASK_LAST || kind == MASK_WINDOW) add_bound(&c, 1, (int64_t[]){s->length}, s->keys);
+    if (kind == MASK_WINDOW) add_bound(&c, 2, (int64_t[]){s->batch, s->length}, s->keys);
     if (kind == MASK_BOOL) add_input(&c, LATHE_BOOL, 2, (int64_t[]){s->length, s->keys}, 1);
     if (kind == MASK_ADDED) add_input(&c, dtype, 4, (int64_t[]){s->batch, 1, 1, s->keys}, 1);
     if (kind == MASK_HEADS) add_input(&c, LATHE_F32, 4, (int64_t[]){1, s->heads, s->length, s->keys}, 1);
@@ -60,7 +88,8 @@ static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, int kind)
                     s->dim % 2           ? -INFINITY
                     : dtype == LATHE_F16 ? -65504
                                          : -3.3e38);
-    check_case(&c, 1e-5, name);
+    /* A score on the other side of a rounding moves the result by as much. */
+    check_case(&c, rounds ? stored == LATHE_BF16 ? 0x1p-6 : 0x1p-9 : 1e-5, name);
 }
 
 static void test_sdpa(void **state)
@@ -71,7 +100,13 @@ static void test_sdpa(void **state)
                                         {2, 4, 2, 5, 600, 16},  {1, 2, 2, 130, 40, 8}, {1, 1, 1, 3, 1, 1}};
     for (size_t d = 0; d < LT_COUNT(dtypes); d++)
         for (size_t s = 0; s < LT_COUNT(shapes); s++)
-            for (int kind = 0; kind < MASK_KINDS; kind++) check_sdpa(&shapes[s], dtypes[d], kind);
+            for (int kind = 0; kind < MASK_KINDS; kind++) {
+                check_sdpa(&shapes[s], dtypes[d], dtypes[d], kind, 0);
+                check_sdpa(&shapes[s], dtypes[d], dtypes[(d + 1) % LT_COUNT(dtypes)], kind, 0);
+                if (dtypes[d] == LATHE_F32) continue;
+                check_sdpa(&shapes[s], dtypes[d], dtypes[d], kind, 15);
+                check_sdpa(&shapes[s], LATHE_F32, dtypes[d], kind, 8);
+            }
 }
 
 int main(void)

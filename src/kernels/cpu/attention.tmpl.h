@@ -29,8 +29,8 @@ typedef struct lt_attend_state {
     float q[ROWS * LT_ATTEND_DIM];      /* queries times the scale */
     float out[ROWS * LT_ATTEND_DIM];    /* sums of values, relative to `most` */
     float scores[ROWS * BLOCK_MAX];     /* [row][room] of this block, then their exponentials */
-    float most[ROWS], sum[ROWS];
-    float fade[ROWS]; /* what the block changed earlier sums by */
+    float most[ROWS], sum[ROWS];        /* sum: once weights are rounded, what they are multiplied by */
+    float fade[ROWS];                   /* what the block changed earlier sums by */
 } lt_attend_state;
 
 static int64_t block_keys(const lt_attend *t)
@@ -128,14 +128,52 @@ static void soften_nothing(lt_attend_state *s, int64_t row, float *scores)
     s->fade[row] = 1;
 }
 
-/* Adds the mask, finds the new maximum and turns scores into exponentials. */
-static void soften(const struct lt_attend_row *r, lt_attend_state *s, int64_t row, int64_t at, int64_t n)
+/* Scale and mask with roundings between them. */
+LT_INLINE void round_scores(const lt_attend *t, int type, const float *mask, float *scores, int64_t n)
+{
+    vf scale = vf_set(t->scale);
+    for (int64_t i = 0; i < n; i += LANES) {
+        vf x = vf_load(scores + i);
+        if (t->rounds & LT_ATTEND_ROUND_PRODUCT) x = round_as(type, x);
+        x = vf_mul(x, scale);
+        if (t->rounds & LT_ATTEND_ROUND_SCALED) x = round_as(type, x);
+        if (mask) x = vf_add(x, load_left(LT_GEMM_F32, mask, i, n - i));
+        if (t->rounds & LT_ATTEND_ROUND_MASKED) x = round_as(type, x);
+        vf_store(scores + i, x);
+    }
+}
+
+/* Adds the mask to the scores of keys at … at + n - 1 and hides what the row does not look at. */
+static void mask_scores(const lt_attend *t, const struct lt_attend_row *r, float *scores, int64_t at,
+                        int64_t n, int64_t room)
+{
+    const float *mask = r->mask ? r->mask + at : NULL;
+    if (t->rounds && t->rounded == LT_GEMM_BF16) round_scores(t, LT_GEMM_BF16, mask, scores, n);
+    else if (t->rounds) round_scores(t, LT_GEMM_F16, mask, scores, n);
+    else
+        for (int64_t i = 0; mask && i < n; i += LANES)
+            vf_store(scores + i, vf_add(vf_load(scores + i), load_left(LT_GEMM_F32, mask, i, n - i)));
+    for (int64_t i = 0; i < n && at + i < r->first; i++) scores[i] = -INFINITY;
+    for (int64_t i = lt_max_i64(0, lt_min_i64(n, r->last - at)); i < room; i++) scores[i] = -INFINITY;
+}
+
+/* Scores become weights, whose maximum and sum are known: rounded, they are summed as they are. */
+static void weigh(const lt_attend *t, lt_attend_state *s, int64_t row)
 {
     float *scores = s->scores + row * s->room;
-    for (int64_t i = 0; r->mask && i < n; i += LANES)
-        vf_store(scores + i, vf_add(vf_load(scores + i), load_left(LT_GEMM_F32, r->mask, at + i, n - i)));
-    for (int64_t i = 0; i < n && at + i < r->first; i++) scores[i] = -INFINITY;
-    for (int64_t i = lt_max_i64(0, lt_min_i64(n, r->last - at)); i < s->room; i++) scores[i] = -INFINITY;
+    vf most = vf_set(s->most[row]), inverse = vf_set(s->sum[row]);
+    for (int64_t i = 0; i < s->room; i += LANES) {
+        vf e = vf_mul(vf_exp(vf_sub(vf_load(scores + i), most)), inverse);
+        e = t->rounded == LT_GEMM_BF16 ? round_as(LT_GEMM_BF16, e) : round_as(LT_GEMM_F16, e);
+        vf_store(scores + i, e);
+    }
+    s->fade[row] = 1;
+}
+
+/* Finds the new maximum and turns scores into exponentials. */
+static void soften(lt_attend_state *s, int64_t row)
+{
+    float *scores = s->scores + row * s->room;
     vf largest = vf_set(s->most[row]), total = vf_zero();
     for (int64_t i = 0; i < s->room; i += LANES) largest = vf_max(vf_load(scores + i), largest);
     float most = vf_largest(largest);
@@ -247,16 +285,26 @@ LT_INLINE void value_block(const lt_attend *t, lt_attend_state *s, int type, int
 
 /* ---- Whole calls ---- */
 
-LT_INLINE void begin(const lt_attend *t, lt_attend_state *s, int type)
+/* A row of queries, times the scale. */
+LT_INLINE void take_query(int type, const void *q, int64_t dim, vf scale, float *to)
+{
+    for (int64_t d = 0; d < dim; d += LANES) vf_store(to + d, vf_mul(scale, load_left(type, q, d, dim - d)));
+}
+
+static void begin(const lt_attend *t, lt_attend_state *s)
 {
     enum { STEP = WIDE * LANES };
     s->room = block_keys(t);
     s->q_stride = (t->dim + LANES - 1) / LANES * LANES;
     s->out_stride = (t->value_dim + STEP - 1) / STEP * STEP;
-    vf scale = vf_set(t->scale);
+    vf scale = vf_set(t->rounds ? 1 : t->scale);
     for (int64_t r = 0; r < t->rows; r++) {
-        for (int64_t d = 0; d < t->dim; d += LANES)
-            vf_store(s->q + r * s->q_stride + d, vf_mul(scale, load_left(type, t->row[r].q, d, t->dim - d)));
+        float *to = s->q + r * s->q_stride;
+        switch (t->q_type) {
+        case LT_GEMM_F32: take_query(LT_GEMM_F32, t->row[r].q, t->dim, scale, to); break;
+        case LT_GEMM_BF16: take_query(LT_GEMM_BF16, t->row[r].q, t->dim, scale, to); break;
+        default: take_query(LT_GEMM_F16, t->row[r].q, t->dim, scale, to); break;
+        }
         for (int64_t d = 0; d < s->out_stride; d += LANES)
             vf_store(s->out + r * s->out_stride + d, vf_zero());
         s->most[r] = -INFINITY;
@@ -264,21 +312,69 @@ LT_INLINE void begin(const lt_attend *t, lt_attend_state *s, int type)
     }
 }
 
-LT_INLINE void finish(const lt_attend *t, const lt_attend_state *s, int type)
+/* `n` sums, times the scale, as a result. */
+LT_INLINE void give_result(int type, const float *from, int64_t n, vf scale, void *to)
+{
+    for (int64_t d = 0; d < n; d += LANES) store_left(type, to, d, n - d, vf_mul(scale, vf_load(from + d)));
+}
+
+/* What a row's sums are multiplied by. */
+static float last_factor(const lt_attend *t, const lt_attend_state *s, int64_t r)
+{
+    bool nothing = !(s->sum[r] > 0 || isnan(s->sum[r]));
+    if (nothing) return t->empty;
+    return t->rounds & LT_ATTEND_ROUND_WEIGHTS ? 1 : 1 / s->sum[r];
+}
+
+static void finish(const lt_attend *t, const lt_attend_state *s)
 {
     for (int64_t r = 0; r < t->rows; r++) {
         const float *from = s->out + r * s->out_stride;
         float *part = t->partial ? t->partial + r * (LT_ATTEND_PARTIAL + t->value_dim) : NULL;
-        float none = s->sum[r] > 0 || isnan(s->sum[r]) ? 1 / s->sum[r] : 0;
-        vf scale = vf_set(part ? 1 : none);
-        for (int64_t d = 0; d < t->value_dim; d += LANES) {
-            vf x = vf_mul(scale, vf_load(from + d));
-            if (part) store_left(LT_GEMM_F32, part + LT_ATTEND_PARTIAL, d, t->value_dim - d, x);
-            else store_left(type, t->row[r].out, d, t->value_dim - d, x);
+        if (part) {
+            part[0] = s->most[r];
+            part[1] = s->sum[r];
+            give_result(LT_GEMM_F32, from, t->value_dim, vf_set(1), part + LT_ATTEND_PARTIAL);
+            continue;
         }
-        if (!part) continue;
-        part[0] = s->most[r];
-        part[1] = s->sum[r];
+        vf scale = vf_set(last_factor(t, s, r));
+        switch (t->q_type) {
+        case LT_GEMM_F32: give_result(LT_GEMM_F32, from, t->value_dim, scale, t->row[r].out); break;
+        case LT_GEMM_BF16: give_result(LT_GEMM_BF16, from, t->value_dim, scale, t->row[r].out); break;
+        default: give_result(LT_GEMM_F16, from, t->value_dim, scale, t->row[r].out); break;
+        }
+    }
+}
+
+enum { WALK_SOFTEN, WALK_MEASURE, WALK_WEIGH };
+
+/* Over keys first … last - 1, block by block. MEASURE leaves the values out. */
+LT_INLINE void go_over(const lt_attend *t, lt_attend_state *s, int type, int64_t first, int64_t last,
+                       int walk)
+{
+    for (int64_t at = first; at < last; at += s->room) {
+        int64_t n = lt_min_i64(s->room, last - at);
+        score_block(t, s, type, at, n);
+        for (int64_t r = 0; r < t->rows; r++) {
+            mask_scores(t, &t->row[r], s->scores + r * s->room, at, n, s->room);
+            if (walk == WALK_WEIGH) weigh(t, s, r);
+            else soften(s, r);
+        }
+        if (walk != WALK_MEASURE) value_block(t, s, type, at, n);
+    }
+}
+
+/* The maximum and the sum of all keys; a row that looks at nothing has no weights. */
+static void know_stats(const lt_attend *t, lt_attend_state *s)
+{
+    for (int64_t r = 0; r < t->rows; r++) {
+        if (t->stats) {
+            s->most[r] = t->stats[2 * r];
+            s->sum[r] = t->stats[2 * r + 1];
+        }
+        bool nothing = !(s->sum[r] > 0 || isnan(s->sum[r]));
+        if (nothing) s->most[r] = 0;
+        s->sum[r] = nothing ? 0 : 1 / s->sum[r];
     }
 }
 
@@ -286,7 +382,7 @@ LT_INLINE void attend(const lt_attend *t, int type)
 {
     lt_attend_state s;
     int64_t first = t->end, last = t->begin;
-    begin(t, &s, type);
+    begin(t, &s);
     for (int64_t r = 0; r < t->rows; r++) {
         if (t->row[r].first >= t->row[r].last) continue;
         first = lt_min_i64(first, t->row[r].first);
@@ -294,16 +390,18 @@ LT_INLINE void attend(const lt_attend *t, int type)
     }
     first = lt_max_i64(first, t->begin) / s.room * s.room;
     last = lt_min_i64(last, t->end);
-    for (int64_t at = first; at < last; at += s.room) {
-        int64_t n = lt_min_i64(s.room, last - at);
-        score_block(t, &s, type, at, n);
-        for (int64_t r = 0; r < t->rows; r++) soften(&t->row[r], &s, r, at, n);
-        value_block(t, &s, type, at, n);
+    bool rounds = t->rounds & LT_ATTEND_ROUND_WEIGHTS;
+    int walk = !rounds ? WALK_SOFTEN : t->stats ? WALK_WEIGH : WALK_MEASURE;
+    for (;; walk = WALK_WEIGH) {
+        if (walk == WALK_WEIGH) know_stats(t, &s);
+        go_over(t, &s, type, first, last, walk);
+        if (walk != WALK_MEASURE || t->partial) break;
     }
-    finish(t, &s, type);
+    finish(t, &s);
 }
 
-LT_INLINE void merge(int type, const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out)
+LT_INLINE void merge(int type, const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty,
+                     void *out)
 {
     float most = -INFINITY, sum = 0, weight[LANES];
     float total[LT_ATTEND_DIM];
@@ -318,16 +416,17 @@ LT_INLINE void merge(int type, const float *parts, int64_t n, int64_t stride, in
             vf_store(total + d, vf_fma(e, load_left(LT_GEMM_F32, part, LT_ATTEND_PARTIAL + d, value_dim - d),
                                        vf_load(total + d)));
     }
-    vf scale = vf_set(sum > 0 || isnan(sum) ? 1 / sum : 0);
+    vf scale = vf_set(sum > 0 || isnan(sum) ? 1 / sum : empty);
     for (int64_t d = 0; d < value_dim; d += LANES)
         store_left(type, out, d, value_dim - d, vf_mul(scale, vf_load(total + d)));
 }
 
-#define DEFINE(name, type)                                                                                \
-    static void attend_##name(const lt_attend *t) { attend(t, type); }                                    \
-    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out) \
-    {                                                                                                     \
-        merge(type, parts, n, stride, value_dim, out);                                                    \
+#define DEFINE(name, type)                                                                                  \
+    static void attend_##name(const lt_attend *t) { attend(t, type); }                                      \
+    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty, \
+                             void *out)                                                                     \
+    {                                                                                                       \
+        merge(type, parts, n, stride, value_dim, empty, out);                                               \
     }
 
 DEFINE(f32, LT_GEMM_F32)

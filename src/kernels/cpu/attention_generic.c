@@ -15,38 +15,61 @@ static void put_f32(void *array, int64_t i, float value) { ((float *)array)[i] =
 static void put_bf16(void *array, int64_t i, float value) { ((uint16_t *)array)[i] = lt_f32_to_bf16(value); }
 static void put_f16(void *array, int64_t i, float value) { ((uint16_t *)array)[i] = lt_f32_to_f16(value); }
 
+static const lt_get get_as[LT_GEMM_TYPES] = {
+    [LT_GEMM_F32] = get_f32, [LT_GEMM_BF16] = get_bf16, [LT_GEMM_F16] = get_f16};
+static const lt_put put_as[LT_GEMM_TYPES] = {
+    [LT_GEMM_F32] = put_f32, [LT_GEMM_BF16] = put_bf16, [LT_GEMM_F16] = put_f16};
+
+/* As the type that the task rounds to holds it, where it rounds. */
+static float round_at(const lt_attend *t, unsigned where, float x)
+{
+    uint16_t half;
+    if (!(t->rounds & where)) return x;
+    put_as[t->rounded](&half, 0, x);
+    return get_as[t->rounded](&half, 0);
+}
+
 static float score(const lt_attend *t, const struct lt_attend_row *row, int64_t key, lt_get get)
 {
     float sum = 0;
-    for (int64_t d = 0; d < t->dim; d++) sum += get(row->q, d) * get(t->k, key * t->k_stride + d);
-    return sum * t->scale + (row->mask ? row->mask[key] : 0);
+    lt_get get_q = get_as[t->q_type];
+    for (int64_t d = 0; d < t->dim; d++) sum += get_q(row->q, d) * get(t->k, key * t->k_stride + d);
+    sum = round_at(t, LT_ATTEND_ROUND_SCALED, round_at(t, LT_ATTEND_ROUND_PRODUCT, sum) * t->scale);
+    return round_at(t, LT_ATTEND_ROUND_MASKED, sum + (row->mask ? row->mask[key] : 0));
 }
 
-static void attend_row(const lt_attend *t, int64_t r, lt_get get, lt_put put)
+static float power(float x, float most) { return isinf(x) && x < 0 ? 0 : expf(x - most); }
+
+static void attend_row(const lt_attend *t, int64_t r, lt_get get)
 {
     const struct lt_attend_row *row = &t->row[r];
-    float most = -INFINITY, sum = 0, out[LT_ATTEND_DIM] = {0};
+    float most = t->stats ? t->stats[2 * r] : -INFINITY, sum = t->stats ? t->stats[2 * r + 1] : 0;
+    float out[LT_ATTEND_DIM] = {0};
     int64_t first = lt_max_i64(row->first, t->begin), last = lt_min_i64(row->last, t->end);
-    for (int64_t key = first; key < last; key++) {
+    for (int64_t key = first; !t->stats && key < last; key++) {
         float s = score(t, row, key, get);
         most = s > most ? s : most;
     }
-    for (int64_t key = first; key < last; key++) {
-        float s = score(t, row, key, get), weight = isinf(s) && s < 0 ? 0 : expf(s - most);
-        sum += weight;
+    for (int64_t key = first; !t->stats && key < last; key++) sum += power(score(t, row, key, get), most);
+    bool sees = sum > 0 || isnan(sum), rounds = t->rounds & LT_ATTEND_ROUND_WEIGHTS;
+    bool measures = rounds && t->partial && !t->stats;
+    for (int64_t key = first; sees && !measures && key < last; key++) {
+        float weight = power(score(t, row, key, get), most);
+        if (rounds) weight = round_at(t, LT_ATTEND_ROUND_WEIGHTS, weight * (1 / sum));
         for (int64_t d = 0; d < t->value_dim; d++) out[d] += weight * get(t->v, key * t->v_stride + d);
     }
     float *part = t->partial ? t->partial + r * (LT_ATTEND_PARTIAL + t->value_dim) : NULL;
-    float scale = sum > 0 || isnan(sum) ? 1 / sum : 0;
+    float scale = !sees ? t->empty : rounds ? 1 : 1 / sum;
     for (int64_t d = 0; d < t->value_dim; d++)
         if (part) part[LT_ATTEND_PARTIAL + d] = out[d];
-        else put(row->out, d, out[d] * scale);
+        else put_as[t->q_type](row->out, d, out[d] * scale);
     if (!part) return;
     part[0] = most;
     part[1] = sum;
 }
 
-static void merge(const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out, lt_put put)
+static void merge(const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty, void *out,
+                  lt_put put)
 {
     float most = -INFINITY, sum = 0, total[LT_ATTEND_DIM] = {0};
     for (int64_t i = 0; i < n; i++) most = parts[i * stride] > most ? parts[i * stride] : most;
@@ -56,18 +79,19 @@ static void merge(const float *parts, int64_t n, int64_t stride, int64_t value_d
         sum += weight * part[1];
         for (int64_t d = 0; d < value_dim; d++) total[d] += weight * part[LT_ATTEND_PARTIAL + d];
     }
-    float scale = sum > 0 || isnan(sum) ? 1 / sum : 0;
+    float scale = sum > 0 || isnan(sum) ? 1 / sum : empty;
     for (int64_t d = 0; d < value_dim; d++) put(out, d, total[d] * scale);
 }
 
-#define DEFINE(name)                                                                                      \
-    static void attend_##name(const lt_attend *t)                                                         \
-    {                                                                                                     \
-        for (int64_t r = 0; r < t->rows; r++) attend_row(t, r, get_##name, put_##name);                   \
-    }                                                                                                     \
-    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, void *out) \
-    {                                                                                                     \
-        merge(parts, n, stride, value_dim, out, put_##name);                                              \
+#define DEFINE(name)                                                                                        \
+    static void attend_##name(const lt_attend *t)                                                           \
+    {                                                                                                       \
+        for (int64_t r = 0; r < t->rows; r++) attend_row(t, r, get_##name);                                 \
+    }                                                                                                       \
+    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty, \
+                             void *out)                                                                     \
+    {                                                                                                       \
+        merge(parts, n, stride, value_dim, empty, out, put_##name);                                         \
     }
 
 DEFINE(f32)

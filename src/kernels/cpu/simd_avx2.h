@@ -72,6 +72,7 @@ static inline __m128i to_bf16(vf v)
 static inline void vf_store_bf16(uint16_t *p, vf v) { _mm_storeu_si128((__m128i *)p, to_bf16(v)); }
 static inline void vf_store_bf16_part(uint16_t *p, vf v, int64_t n) { store_u16_part(p, to_bf16(v), n); }
 
+static inline vf from_f16(__m128i v) { return _mm256_cvtph_ps(v); }
 static inline vf vf_load_f16(const uint16_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));

@@ -51,6 +51,7 @@ static inline void vf_store_bf16_part(uint16_t *p, vf v, int64_t n)
     _mm256_mask_storeu_epi16(p, part_mask(n), to_bf16(v));
 }
 
+static inline vf from_f16(__m256i v) { return _mm512_cvtph_ps(v); }
 static inline vf vf_load_f16(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));

@@ -28,6 +28,12 @@ LT_INLINE vf load_left(int type, const void *array, int64_t i, int64_t left)
     }
 }
 
+/* Rounded to a storage type. */
+LT_INLINE vf round_as(int type, vf v)
+{
+    return type == LT_GEMM_F32 ? v : type == LT_GEMM_BF16 ? from_bf16(to_bf16(v)) : from_f16(to_f16(v));
+}
+
 LT_INLINE void store_as(int type, void *array, int64_t i, vf v)
 {
     switch (type) {
