@@ -13,7 +13,8 @@ typedef struct lt_archive {
 
 static void put(lt_text *text, uint64_t value, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++) lt_text_append(text, &(char){(char)(value >> 8 * i)}, 1);
+    for (size_t i = 0; i < bytes; i++)
+        lt_text_append(text, &(char){(char)(i < sizeof value ? value >> 8 * i : 0)}, 1);
 }
 
 /* Signature, versions, flags and method, date, CRC, sizes and length of the name: what both headers share. */
