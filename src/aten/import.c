@@ -215,6 +215,20 @@ static lathe_status build_call(lt_importer *im, const lt_xgraph *graph, const lt
     return im->b.status;
 }
 
+/* The result of a node is a copy of what it would be a view of. */
+static lathe_status note_source(const lt_importer *im, const lt_scope *scope, const lt_xnode *node,
+                                const char *aliased)
+{
+    const lt_binding *base = aliased ? lt_scope_find(scope, aliased) : NULL;
+    lt_binding *result =
+        node->n_outs && node->outs[0].kind == LT_ARG_NAME ? lt_scope_find(scope, node->outs[0].text) : NULL;
+    if (!base || !result || !base->storage)
+        LT_FAIL(im->err, UNSUPPORTED, "a view at an index that only a run knows");
+    result->source = base->storage;
+    result->source_version = base->storage->version;
+    return LATHE_OK;
+}
+
 /* Operators with a storage_offset look at the memory behind a tensor: they get all of its elements in place
  * of it, and its own offset where none is given. `memory` names these elements for results that share them.
  */
@@ -263,8 +277,9 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
                             form == LT_ATEN_INPLACE && schema.returns_alias);
     }
     LT_TRY(apply_writes(im, scope, &arguments, &call));
-    return bind_results(im, graph, scope, node, call.results, call.n_results,
-                        memory && schema.returns_alias ? memory : aliased_name(&arguments, &schema));
+    const char *aliased = memory && schema.returns_alias ? memory : aliased_name(&arguments, &schema);
+    LT_TRY(bind_results(im, graph, scope, node, call.results, call.n_results, aliased));
+    return call.copies_view ? note_source(im, scope, node, aliased) : LATHE_OK;
 }
 
 static lathe_status import_symbolic(lt_importer *im, const lt_xgraph *graph, lt_scope *scope,

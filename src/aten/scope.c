@@ -93,7 +93,9 @@ lathe_status lt_binding_alias(lt_builder *b, lt_binding *base, lt_id value, lt_b
     **out = (lt_binding){.arg = {.kind = LT_ARG_TENSOR, .id = value},
                          .storage = base->storage,
                          .view = view,
-                         .version = base->version};
+                         .version = base->version,
+                         .source = base->source,
+                         .source_version = base->source_version};
     return LATHE_OK;
 }
 
@@ -112,6 +114,8 @@ static int list_views(const lt_view_step *view, const lt_view_step *steps[MAX_VI
 
 lt_id lt_binding_read(lt_builder *b, lt_binding *binding)
 {
+    if (binding->source && binding->source->version != binding->source_version)
+        return lt_build_fail(b, LATHE_UNSUPPORTED, "reads at an index that only a run knows, after a write");
     if (binding->version == binding->storage->version) return binding->arg.id;
     const lt_view_step *steps[MAX_VIEWS];
     int n = list_views(binding->view, steps);
@@ -174,6 +178,10 @@ lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, int64_t *off
 void lt_binding_write(lt_builder *b, lt_binding *binding, lt_id value)
 {
     if (value == lt_binding_read(b, binding)) return; /* detach_, dropout_ */
+    if (binding->source) {
+        lt_build_fail(b, LATHE_UNSUPPORTED, "writes at an index that only a run knows");
+        return;
+    }
     lt_type type = *lt_build_type(b, lt_binding_read(b, binding));
     value = lt_build_expand(b, lt_build_cast(b, value, type.dtype), type.rank, type.dim);
     if (b->status != LATHE_OK) return;

@@ -25,6 +25,9 @@ typedef struct lt_binding {
     lt_storage *storage; /* TENSOR only */
     const lt_view_step *view;
     uint32_t version;
+    /* A copy of what PyTorch has a view of: it cannot be written, nor read once its source was. */
+    const lt_storage *source;
+    uint32_t source_version;
 } lt_binding;
 
 /* Names of one region. */
