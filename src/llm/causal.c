@@ -394,19 +394,16 @@ static lathe_status set_inputs(lt_arena *scratch, lt_causal_part *part, const in
     return part->mask < 0 ? LATHE_OK : set_mask(scratch, part, first, length, err);
 }
 
-/* Takes row `row` of the logits [1,s,vocab]. */
-static lathe_status take_logits(lt_causal *causal, lt_causal_part *part, size_t row, lathe_error *err)
+/* Takes the logits [1,1,vocab] of the selected row. */
+static lathe_status take_logits(lt_causal *causal, lt_causal_part *part, lathe_error *err)
 {
     lathe_tensor logits;
     LT_TRY(lathe_session_output(part->session, 0, &logits, err));
-    if (logits.rank != 3 || logits.dim[0] != 1 || (int64_t)row >= logits.dim[1] || !is_float(logits.dtype))
+    if (logits.rank != 3 || logits.dim[0] != 1 || logits.dim[1] != 1 || !is_float(logits.dtype))
         LT_FAIL(err, UNSUPPORTED, "output 0 is of rank %d, expected logits [1,s,vocabulary]", logits.rank);
     size_t count = (size_t)logits.dim[2];
     if (count != causal->n_logits) LT_ALLOC(causal->arena, causal->logits, count, err);
     causal->n_logits = count;
-    logits.data =
-        (char *)logits.data + (int64_t)row * logits.stride[1] * (int64_t)lathe_dtype_size(logits.dtype);
-    logits.dim[1] = 1;
     if (logits.dtype == LATHE_F32 && logits.stride[2] == 1)
         memcpy(causal->logits, logits.data, count * sizeof *causal->logits);
     else
@@ -424,10 +421,11 @@ static lathe_status run_part(lt_causal *causal, int which, const int64_t *ids, s
     lathe_status status = set_inputs(scratch, part, ids, first, count, length, err);
     lt_arena_destroy(scratch);
     LT_TRY(status);
+    LT_TRY(lathe_session_select_row(part->session, 0, (int64_t)count - 1, err));
     LT_TRY(bring_caches(causal, which, first, err));
     LT_TRY(lathe_session_run(part->session, err));
     causal->newest = which;
-    return last ? take_logits(causal, part, count - 1, err) : LATHE_OK;
+    return last ? take_logits(causal, part, err) : LATHE_OK;
 }
 
 /* How many of `left` tokens a part can run at once from position `first` on; 0: none. */

@@ -5,6 +5,7 @@ const lt_pass lt_passes[] = {
     {"simplify", "fold constants, join casts and views, share common subexpressions", 1, lt_pass_simplify},
     {"attention", "attention written out, repeated heads, masks that are bounds", 2, lt_pass_attention},
     {"fuse", "RMS norm, rotary embedding, gated units", 2, lt_pass_fuse},
+    {"narrow", "one row of what is computed row by row, where only that is read", 2, lt_pass_narrow},
     {"tidy", "what the fusions left to simplify", 2, lt_pass_simplify},
     {"chain", "elementwise formulas that follow one another", 2, lt_pass_chain},
     {"prune", "leave out what nothing reads", 1, lt_pass_prune},
