@@ -217,6 +217,11 @@ typedef struct lathe_cost {
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out,
                                                          lathe_error *err);
 
+/* Operators of the last run's program that have no fast form for their types and layouts, each with the
+ * number of its steps: "index_put 48, sort 1". Empty when there are none. Owned by the session. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_plain_steps(const lathe_session *session,
+                                                                const char **text, lathe_error *err);
+
 /* The machine's limits as `threads` of lathe's threads reach them together, measured now (some 0.3 s). */
 typedef struct lathe_limits {
     double read_bytes_per_second; /* over 1 GiB, or less where memory is short */

@@ -6,6 +6,25 @@ import shutil
 import sys
 
 
+# What lathe generate reads beside the archive: the tokenizer, how a text ends, how a chat is written.
+TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"]
+
+
+def copy_tokenizer(model, folder):
+    if os.path.isdir(model):
+        for name in TOKENIZER_FILES:
+            if os.path.isfile(os.path.join(model, name)):
+                shutil.copy(os.path.join(model, name), os.path.join(folder, name))
+        return
+    from transformers import AutoTokenizer, GenerationConfig
+
+    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
+    try:
+        GenerationConfig.from_pretrained(model).save_pretrained(folder)
+    except OSError:
+        pass  # not every model has one
+
+
 def export_language_model(args):
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -23,13 +42,7 @@ def export_language_model(args):
         model = AutoModelForCausalLM.from_pretrained(args.model, dtype=dtype or "auto", attn_implementation="sdpa")
     path = os.path.join(args.output, "model.pt2")
     torch.export.save(export_causal_lm(model.eval(), args.max_context), path)
-    tokenizer = os.path.join(args.model, "tokenizer.json")
-    if os.path.isfile(tokenizer):
-        shutil.copy(tokenizer, os.path.join(args.output, "tokenizer.json"))
-    elif not os.path.isdir(args.model):
-        from transformers import AutoTokenizer
-
-        AutoTokenizer.from_pretrained(args.model).backend_tokenizer.save(os.path.join(args.output, "tokenizer.json"))
+    copy_tokenizer(args.model, args.output)
     return path
 
 

@@ -93,10 +93,19 @@ static void float_power_scalar(lt_call *c)
     lt_call_return(c, power_of_floats(c->b, x, lt_call_float(c, "exponent"), LATHE_F64));
 }
 
+/* Integer exponents of floats count modulo 2^32, as PyTorch passes them on; others raise a 2 of the dtype of x, or
+ * a Python number where that is the default dtype. */
 static void ldexp_tensor(lt_call *c)
 {
-    lt_id power = lt_build_binary(c->b, LT_OP_POW, lt_build_number(c->b, 2), lt_call_tensor(c, "other"));
-    lt_call_return(c, lt_build_mul(c->b, lt_call_tensor(c, "self"), power));
+    lt_builder *b = c->b;
+    lt_id x = lt_call_tensor(c, "self"), exponent = lt_call_tensor(c, "other"), two = lt_build_number(b, 2);
+    lt_dtype dtype = lt_build_dtype(b, x);
+    if (lt_dtype_is_float(dtype) && !lt_dtype_is_float(lt_build_dtype(b, exponent))) {
+        lt_call_return(c, lt_build_binary(b, LT_OP_LDEXP, x, lt_build_cast(b, exponent, LATHE_I32)));
+        return;
+    }
+    if (lt_dtype_is_float(dtype) && dtype != LATHE_F32) two = lt_build_cast(b, two, dtype);
+    lt_call_return(c, lt_build_mul(b, x, lt_build_binary(b, LT_OP_POW, two, exponent)));
 }
 
 /* ---- Others of two operands ---- */
@@ -131,9 +140,13 @@ static void nextafter_tensor(lt_call *c)
 {
     lt_id x = lt_call_tensor(c, "self"), y = lt_call_tensor(c, "other");
     lt_dtype dtype = lt_build_promote(c->b, (lt_id[]){x, y}, 2);
-    bool half = dtype == LATHE_BF16 || dtype == LATHE_F16;
-    lt_call_return(c,
-                   half ? half_neighbour(c->b, x, y, dtype) : lt_build_binary(c->b, LT_OP_NEXTAFTER, x, y));
+    if (dtype == LATHE_BF16 || dtype == LATHE_F16) {
+        x = lt_build_cast(c->b, x, dtype);
+        y = lt_build_cast(c->b, y, dtype);
+        lt_call_return(c, half_neighbour(c->b, x, y, dtype));
+    } else {
+        lt_call_return(c, lt_build_binary(c->b, LT_OP_NEXTAFTER, x, y));
+    }
 }
 
 static void isclose(lt_call *c)

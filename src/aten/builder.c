@@ -178,11 +178,13 @@ static bool keeps_number_exact(lt_op op, int operand)
 
 lt_id lt_build_operand(lt_builder *b, lt_id x, lt_dtype dtype)
 {
-    if (x == LT_NONE || lt_build_rank(b, x) > 0) return x;
+    if (x == LT_NONE) return x;
     lt_dtype own = lt_build_dtype(b, x);
-    bool rounds = dtype == LATHE_BF16 || dtype == LATHE_F16;
+    bool half = dtype == LATHE_BF16 || dtype == LATHE_F16;
+    if (lt_build_rank(b, x) > 0) /* the formula converts it, from a float exactly */
+        return half && lt_dtype_is_int(own) && lathe_dtype_size(own) > 1 ? lt_build_cast(b, x, dtype) : x;
     bool wraps = lt_dtype_is_int(dtype) && lathe_dtype_size(own) > lathe_dtype_size(dtype);
-    return rounds || wraps ? lt_build_cast(b, x, dtype) : x;
+    return half || wraps ? lt_build_cast(b, x, dtype) : x;
 }
 
 lt_id lt_build_binary(lt_builder *b, lt_op op, lt_id x, lt_id y)
@@ -191,7 +193,7 @@ lt_id lt_build_binary(lt_builder *b, lt_op op, lt_id x, lt_id y)
     if (b->status != LATHE_OK || x == LT_NONE || y == LT_NONE) return lt_build(b, op, &(lt_attrs){0}, in, 2);
     lt_dtype compute, out = result_dtype(b, op, lt_build_promote(b, in, 2), &compute);
     for (int i = 0; i < 2; i++)
-        if (lt_dtype_is_int(compute) || !keeps_number_exact(op, i))
+        if (lt_dtype_is_int(compute) || lt_build_rank(b, in[i]) > 0 || !keeps_number_exact(op, i))
             in[i] = lt_build_operand(b, in[i], compute);
     return lt_build_formula(b, op, compute, out, in, 2);
 }

@@ -8,6 +8,10 @@
 
 lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_block(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_unblock(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_blocked_conv(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_blocked_pool(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_elementwise(const lt_step *step, size_t *scratch); /* formulas, casts, chains */
 lt_cpu_run lt_bind_copy(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_cat(const lt_step *step, size_t *scratch);

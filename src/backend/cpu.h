@@ -22,4 +22,7 @@ typedef void (*lt_cpu_run)(const lt_cpu *cpu, const lt_op_call *call);
  */
 lt_cpu_run lt_cpu_bind(const lt_cpu *cpu, const lt_step *step, size_t *scratch);
 
+/* Whether that is the operator's reference, on one thread (NULL) or in parts on all. */
+bool lt_cpu_is_plain(lt_cpu_run run);
+
 #endif

@@ -74,18 +74,12 @@ static void store_row(const lt_cpu_kernels *kernels, lt_class class, const void 
 /* n copies of one element, loaded once. */
 static void repeat_row(lt_dtype dtype, const char *from, int64_t n, lt_class class, void *to)
 {
-    lt_tile *tile = to;
     load_row(NULL, dtype, from, 0, 1, class, to);
-    switch (class) {
-    case LT_CLASS_F32:
-        for (int64_t i = 1; i < n; i++) tile->f32[i] = tile->f32[0];
-        break;
-    case LT_CLASS_F64:
-        for (int64_t i = 1; i < n; i++) tile->f64[i] = tile->f64[0];
-        break;
-    case LT_CLASS_I64:
-        for (int64_t i = 1; i < n; i++) tile->i64[i] = tile->i64[0];
-        break;
+    if (class == LT_CLASS_F32) {
+        float *f32 = to;
+        for (int64_t i = 1; i < n; i++) f32[i] = f32[0];
+    } else { /* 8 bytes, whatever they hold */
+        for (int64_t i = 1; i < n; i++) memcpy((char *)to + i * 8, to, 8);
     }
 }
 

@@ -204,3 +204,5 @@ lt_cpu_run lt_bind_split(const lt_step *step, size_t *scratch)
     *scratch = part_scratch(&call) * (size_t)lt_min_i64(PARTS, call.out->dim[dim]);
     return run_split;
 }
+
+bool lt_cpu_is_plain(lt_cpu_run run) { return !run || run == run_split; }

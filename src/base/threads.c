@@ -10,7 +10,13 @@
 
 #include "base/arena.h"
 
-enum { MAX_THREADS = 256, SPIN_ROUNDS = 20000, CHUNKS_PER_THREAD = 4 };
+enum {
+    MAX_THREADS = 256,
+    SPIN_ROUNDS = 20000,
+    CHUNKS_PER_THREAD = 4,
+    STACK_BYTES = 1 << 20, /* of a worker */
+    WORK_BYTES = 192 << 10 /* of stack that work may use: small tiles of many operands */
+};
 
 struct lt_pool {
     int threads;
@@ -19,6 +25,7 @@ struct lt_pool {
     _Atomic uint64_t ticket; /* number of the job, next chunk of it */
     atomic_uint done;        /* chunks of the current job that are finished */
     atomic_int sleepers;
+    int started; /* workers that are ready; under the mutex */
     atomic_bool stop;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -92,15 +99,35 @@ static unsigned wait_for_job(lt_pool *pool, unsigned seen)
     return atomic_load(&pool->generation);
 }
 
+/* Has the stack that work uses in memory before any work begins, so that no step waits for a page. */
+static void touch_stack(void)
+{
+    enum { PAGE = 4096 };
+    volatile char stack[WORK_BYTES];
+    for (size_t i = 0; i < sizeof stack; i += PAGE) stack[i] = 0;
+}
+
 static void *worker_main(void *argument)
 {
     lt_pool *pool = argument;
     unsigned seen = 0;
+    touch_stack();
+    pthread_mutex_lock(&pool->mutex);
+    pool->started++;
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->mutex);
     for (;;) {
         seen = wait_for_job(pool, seen);
         if (atomic_load(&pool->stop)) return NULL;
         run_chunks(pool, seen);
     }
+}
+
+static void wait_for_workers(lt_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    while (pool->started < pool->threads - 1) pthread_cond_wait(&pool->wake, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
 static void announce(lt_pool *pool)
@@ -114,12 +141,17 @@ static void announce(lt_pool *pool)
 
 static lathe_status start_workers(lt_pool *pool, int threads, lathe_error *err)
 {
-    for (pool->threads = 1; pool->threads < threads; pool->threads++) {
-        int problem = pthread_create(&pool->workers[pool->threads], NULL, worker_main, pool);
-        if (problem)
-            LT_FAIL(err, LIMIT, "cannot start thread %d of %d: %s", pool->threads + 1, threads,
-                    strerror(problem));
+    pthread_attr_t attributes;
+    int problem = pthread_attr_init(&attributes);
+    if (!problem) problem = pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    for (pool->threads = 1; !problem && pool->threads < threads; pool->threads++) {
+        problem = pthread_create(&pool->workers[pool->threads], &attributes, worker_main, pool);
+        if (problem) break;
     }
+    pthread_attr_destroy(&attributes);
+    if (problem)
+        LT_FAIL(err, LIMIT, "cannot start thread %d of %d: %s", pool->threads + 1, threads,
+                strerror(problem));
     return LATHE_OK;
 }
 
@@ -130,9 +162,11 @@ lathe_status lt_pool_create(int threads, lt_pool **out, lathe_error *err)
         LT_FAIL(err, INVALID_ARGUMENT, "%d threads, expected 1 to %d", threads, MAX_THREADS);
     lt_pool *pool = lt_heap_alloc(1, sizeof *pool);
     if (!pool) return lt_out_of_memory(err, 1, sizeof *pool);
+    touch_stack();
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
     lathe_status status = start_workers(pool, threads, err);
+    wait_for_workers(pool);
     if (status == LATHE_OK) *out = pool;
     else lt_pool_destroy(pool);
     return status;

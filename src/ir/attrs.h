@@ -147,6 +147,27 @@ typedef struct lt_attrs_conv {
     int64_t groups;
     bool transposed;
 } lt_attrs_conv;
+/* What follows a convolution before its result is stored: a clamp, or a function of scalar.def. */
+typedef enum lt_activation {
+    LT_ACTIVATION_CLAMP,
+    LT_ACTIVATION_SIGMOID,
+    LT_ACTIVATION_SILU,
+    LT_ACTIVATION_GELU,
+    LT_ACTIVATION_GELU_TANH,
+    LT_ACTIVATION_TANH,
+    LT_ACTIVATION_HARDSIGMOID,
+    LT_ACTIVATION_HARDSWISH
+} lt_activation;
+/* Channels in blocks (base/block.h). */
+typedef struct lt_attrs_unblock {
+    int64_t channels; /* of the result */
+} lt_attrs_unblock;
+typedef struct lt_attrs_blocked_conv {
+    lt_attrs_conv conv; /* of two dims, not transposed */
+    int64_t channels;   /* of the input, in each group */
+    lt_activation activation;
+    double low, high; /* CLAMP; infinite: no bound */
+} lt_attrs_blocked_conv;
 /* Windows over the last `spatial` dims. Adaptive ones divide each dim into `size` parts, which share an
  * element where sizes do not divide. */
 typedef struct lt_attrs_pool {
@@ -198,6 +219,8 @@ typedef union lt_attrs {
     lt_attrs_norm norm;
     lt_attrs_sdpa sdpa;
     lt_attrs_conv conv;
+    lt_attrs_unblock unblock;
+    lt_attrs_blocked_conv blocked_conv;
     lt_attrs_pool pool;
     lt_attrs_resample resample;
     lt_attrs_sample sample;

@@ -1,6 +1,9 @@
 /* Pooling over one to three dims: maxima with their positions, and means, in sliding or adaptive windows. */
 #include <math.h>
 
+#include <string.h>
+
+#include "base/block.h"
 #include "ops/convert.h"
 #include "ops/families.h"
 #include "ops/iter.h"
@@ -166,23 +169,26 @@ static lt_tensor leading_view(const lt_tensor *tensor, int spatial)
 }
 
 static void pool_plane(const lt_pool *p, const lt_tensor *from, const lt_tensor *to, const lt_tensor *where,
-                       void *buffer)
+                       bool largest, void *buffer)
 {
     switch (lt_class_of(from->dtype)) {
-    case LT_CLASS_F32: pool_plane_f32(p, from, to, where, buffer); break;
-    case LT_CLASS_F64: pool_plane_f64(p, from, to, where, buffer); break;
-    case LT_CLASS_I64: pool_plane_i64(p, from, to, where, buffer); break;
+    case LT_CLASS_F32: pool_plane_f32(p, from, to, where, largest, buffer); break;
+    case LT_CLASS_F64: pool_plane_f64(p, from, to, where, largest, buffer); break;
+    case LT_CLASS_I64: pool_plane_i64(p, from, to, where, largest, buffer); break;
     }
 }
 
-static lathe_status run_pool(const lt_op_call *call, bool positions)
+/* `positions` is NULL where the pool gives none. */
+static lathe_status run_pool(const lt_op_call *call, const lt_tensor *in, const lt_tensor *out,
+                             const lt_tensor *positions)
 {
     const lt_attrs_pool *a = &call->attrs->pool;
     int spatial = a->spatial, missing = LT_MAX_SPATIAL - spatial;
-    lt_tensor from = plane_view(&call->in[0], spatial), to = plane_view(&call->out[0], spatial),
-              where = positions ? plane_view(&call->out[1], spatial) : to;
-    lt_tensor leads[3] = {leading_view(&call->out[0], spatial), leading_view(&call->in[0], spatial),
-                          leading_view(&call->out[positions ? 1 : 0], spatial)};
+    bool largest = call->op == LT_OP_MAX_POOL || call->op == LT_OP_BLOCKED_MAX_POOL;
+    lt_tensor from = plane_view(in, spatial), to = plane_view(out, spatial),
+              where = positions ? plane_view(positions, spatial) : to;
+    lt_tensor leads[3] = {leading_view(out, spatial), leading_view(in, spatial),
+                          leading_view(positions ? positions : out, spatial)};
     lt_pool p = {.attrs = a};
     for (int d = 0; d < LT_MAX_SPATIAL; d++) {
         p.in[d] = d < missing ? 1 : from.dim[d - missing];
@@ -196,7 +202,7 @@ static lathe_status run_pool(const lt_op_call *call, bool positions)
             to.data = it.at[0] + i * it.row_step[0];
             from.data = it.at[1] + i * it.row_step[1];
             where.data = it.at[2] + i * it.row_step[2];
-            pool_plane(&p, &from, &to, positions ? &where : NULL, call->scratch);
+            pool_plane(&p, &from, &to, positions ? &where : NULL, largest, call->scratch);
         }
     } while (lt_iter_next(&it));
     return LATHE_OK;
@@ -205,11 +211,73 @@ static lathe_status run_pool(const lt_op_call *call, bool positions)
 lathe_status lt_ref_max_pool(const lt_op_call *call, lathe_error *err)
 {
     (void)err;
-    return run_pool(call, true);
+    return run_pool(call, &call->in[0], &call->out[0], &call->out[1]);
 }
 
 lathe_status lt_ref_avg_pool(const lt_op_call *call, lathe_error *err)
 {
     (void)err;
-    return run_pool(call, false);
+    return run_pool(call, &call->in[0], &call->out[0], NULL);
+}
+
+/* ---- Channels in blocks: [batch, blocks, height, width, LT_BLOCK] ---- */
+
+/* Moves the last dim in front of the planes, or back. */
+static void move_lanes(bool last, int64_t dim[5])
+{
+    int64_t lanes = dim[last ? 2 : 4];
+    if (last) memmove(&dim[2], &dim[3], 2 * sizeof *dim);
+    else memmove(&dim[3], &dim[2], 2 * sizeof *dim);
+    dim[last ? 4 : 2] = lanes;
+}
+
+static lathe_status infer_blocked_pool(LT_INFER_ARGS)
+{
+    char text[LT_TYPE_TEXT];
+    LT_TRY(lt_expect_inputs(n_in, 1, err));
+    if (in->rank != 5 || in->dim[4] != LT_BLOCK || attrs->pool.spatial != 2)
+        LT_FAIL(err, TYPE, "input %s is not of images with channels in blocks", lt_type_print(in, text));
+    lt_type planes = *in;
+    move_lanes(false, planes.dim);
+    LT_TRY(infer_pool(op, attrs, &planes, n_in, out, err));
+    move_lanes(true, out->dim);
+    return LATHE_OK;
+}
+
+lathe_status lt_infer_blocked_max_pool(LT_INFER_ARGS)
+{
+    return infer_blocked_pool(op, attrs, in, n_in, out, err);
+}
+
+lathe_status lt_infer_blocked_avg_pool(LT_INFER_ARGS)
+{
+    return infer_blocked_pool(op, attrs, in, n_in, out, err);
+}
+
+size_t lt_scratch_blocked_max_pool(const lt_attrs *attrs, const lt_type *in, int n_in)
+{
+    lt_type planes = *in;
+    move_lanes(false, planes.dim);
+    return lt_scratch_max_pool(attrs, &planes, n_in);
+}
+
+size_t lt_scratch_blocked_avg_pool(const lt_attrs *attrs, const lt_type *in, int n_in)
+{
+    return lt_scratch_blocked_max_pool(attrs, in, n_in);
+}
+
+lathe_status lt_ref_blocked_max_pool(const lt_op_call *call, lathe_error *err)
+{
+    (void)err;
+    lt_tensor in = call->in[0], out = call->out[0];
+    move_lanes(false, in.dim);
+    move_lanes(false, in.stride);
+    move_lanes(false, out.dim);
+    move_lanes(false, out.stride);
+    return run_pool(call, &in, &out, NULL);
+}
+
+lathe_status lt_ref_blocked_avg_pool(const lt_op_call *call, lathe_error *err)
+{
+    return lt_ref_blocked_max_pool(call, err);
 }

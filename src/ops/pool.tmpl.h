@@ -1,5 +1,5 @@
-/* Pooling of one plane for one arithmetic class. Before including: T, DTYPE (the dtype that is a T), SUM (what
- * sums are kept in), LOWEST, IS_NAN(x), FN(name). */
+/* Pooling of one plane for one arithmetic class. Before including: T, DTYPE (the dtype that is a T), SUM
+ * (what sums are kept in), LOWEST, IS_NAN(x), FN(name). */
 
 /* The current plane as contiguous T: in place when it already is, else copied to `buffer`. */
 static const T *FN(plane)(const lt_tensor *plane, void *buffer)
@@ -45,9 +45,9 @@ static T FN(mean)(const lt_pool *p, const T *plane, const lt_window w[3])
     return (T)(sum / (SUM)count);
 }
 
-/* One plane; `where` is NULL for means. */
+/* One plane: the largest of each window or the mean; `where` is NULL when positions are not wanted. */
 static void FN(pool_plane)(const lt_pool *p, const lt_tensor *from, const lt_tensor *to,
-                           const lt_tensor *where, void *buffer)
+                           const lt_tensor *where, bool largest, void *buffer)
 {
     const T *plane = FN(plane)(from, buffer);
     T values[CHUNK];
@@ -61,10 +61,10 @@ static void FN(pool_plane)(const lt_pool *p, const lt_tensor *from, const lt_ten
             int64_t n = lt_min_i64(CHUNK, p->out[2] - x0);
             for (int64_t x = 0; x < n; x++) {
                 w[2] = window(p, 2, x0 + x);
-                values[x] = where ? FN(largest)(p, plane, w, &positions[x]) : FN(mean)(p, plane, w);
+                values[x] = largest ? FN(largest)(p, plane, w, &positions[x]) : FN(mean)(p, plane, w);
             }
-            FN(lt_store)(to->dtype, row_of(to, z, y) + x0 * to->stride[last] * size, to->stride[last] * size,
-                         n, values);
+            FN(lt_store)
+            (to->dtype, row_of(to, z, y) + x0 * to->stride[last] * size, to->stride[last] * size, n, values);
             if (where)
                 lt_store_i64(where->dtype,
                              row_of(where, z, y) + x0 * where->stride[last] * (int64_t)sizeof(int64_t),

@@ -150,7 +150,7 @@ static void find_wishes(lt_wishes *w)
         for (int k = 0; k < lt_op_get(node->op)->n_out; k++) live = live || w->uses[node->out + (lt_id)k];
         if (!live) continue;
         lt_wish own = w->of[node->out], picked;
-        if (!narrow) w->of[node->out].kind = WISH_ALL;
+        for (int k = narrow; k < lt_op_get(node->op)->n_out; k++) w->of[node->out + (lt_id)k].kind = WISH_ALL;
         for (uint32_t k = 0; k < node->n_in; k++) {
             int dim = -1;
             if (narrow) input_dim(w, node, k, own.dim, &dim);

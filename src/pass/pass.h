@@ -24,6 +24,9 @@ lathe_status lt_pass_narrow(const lt_graph *from, lt_graph **out, lathe_error *e
 lathe_status lt_pass_prune(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_attention(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_fuse(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_conv_norm(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_layout(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_conv_epilogue(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_chain(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 
 #endif

@@ -73,6 +73,7 @@ static lathe_status rewrite_node(lt_rewrite *rw, const lt_node *node, lt_rewrite
     if (out == LT_NONE) return LATHE_OK;
     int n_out = lt_op_get(node->op)->n_out;
     for (int k = 0; k < n_out; k++) {
+        if (!rw->uses[node->out + (lt_id)k]) continue; /* the replacement need not have it */
         rw->map[node->out + (lt_id)k] = out + (lt_id)k;
         lt_value *value = &rw->b.graph->values[out + (lt_id)k];
         if (!value->name) value->name = rw->from->values[node->out + (lt_id)k].name;
@@ -207,6 +208,12 @@ bool lt_rewrite_scalar(const lt_rewrite *rw, lt_id value, double *out)
     if (v->kind != LT_VALUE_CONST || lt_type_count(&v->type) != 1) return false;
     *out = lt_load_one(v->type.dtype, v->data);
     return true;
+}
+
+const lt_node *lt_rewrite_new(const lt_rewrite *rw, lt_id value, lt_op op)
+{
+    const lt_node *node = lt_graph_producer(rw->b.graph, value);
+    return node && node->op == op ? node : NULL;
 }
 
 lt_id lt_rewrite_uncast(const lt_rewrite *rw, lt_id value)

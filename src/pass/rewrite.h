@@ -42,4 +42,9 @@ bool lt_rewrite_scalar(const lt_rewrite *rw, lt_id value, double *out);
 /* Sees through casts: the value before them. */
 lt_id lt_rewrite_uncast(const lt_rewrite *rw, lt_id value);
 
+/* ---- Looking at the new graph ---- */
+
+/* The node of that operator which makes the new value; NULL: another, or none. */
+const lt_node *lt_rewrite_new(const lt_rewrite *rw, lt_id value, lt_op op);
+
 #endif

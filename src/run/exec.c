@@ -104,3 +104,19 @@ lathe_status lt_exec_run(lt_exec *exec, const lt_cpu *cpu, uint32_t *failed, lat
     }
     return LATHE_OK;
 }
+
+lathe_status lt_exec_plain_steps(const lt_exec *exec, lt_arena *arena, const char **text, lathe_error *err)
+{
+    uint32_t counts[LT_OP_COUNT] = {0};
+    const char *list = "";
+    for (uint32_t i = 0; i < exec->program->n_steps; i++)
+        if (lt_cpu_is_plain(exec->runs[i])) counts[exec->calls[i].op]++;
+    for (int op = 0; op < LT_OP_COUNT; op++) {
+        if (!counts[op]) continue;
+        list = lt_arena_printf(arena, "%s%s%s %u", list, *list ? ", " : "", lt_op_get((lt_op)op)->name,
+                               counts[op]);
+        if (!list) return lt_out_of_memory(err, 1, 1);
+    }
+    *text = list;
+    return LATHE_OK;
+}

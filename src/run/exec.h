@@ -30,6 +30,10 @@ lathe_status lt_exec_create(lt_exec *exec, const lt_program *program, const lt_c
                             const lt_exec_buffers *buffers, lt_arena *arena, lathe_error *err) LT_MUST_USE;
 void lt_exec_destroy(lt_exec *exec);
 
+/* The operators whose references run, with how many steps each: "index_put 48, sort 1"; in `arena`. */
+lathe_status lt_exec_plain_steps(const lt_exec *exec, lt_arena *arena, const char **text,
+                                 lathe_error *err) LT_MUST_USE;
+
 /* Runs all steps; *failed is the step that an error comes from. */
 lathe_status lt_exec_run(lt_exec *exec, const lt_cpu *cpu, uint32_t *failed, lathe_error *err) LT_MUST_USE;
 

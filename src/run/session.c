@@ -2,6 +2,7 @@
  * buffers; weights belong to the model and state to the session, so entries share them. */
 #include <string.h>
 
+#include "base/block.h"
 #include "ops/convert.h"
 #include "pass/pass.h"
 #include "run/exec.h"
@@ -435,6 +436,13 @@ lathe_status lathe_session_output(lathe_session *session, size_t index, lathe_te
     return LATHE_OK;
 }
 
+lathe_status lathe_session_plain_steps(const lathe_session *session, const char **text, lathe_error *err)
+{
+    *text = "";
+    if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
+    return lt_exec_plain_steps(&session->current->exec, session->current->arena, text, err);
+}
+
 /* ---- Cost ---- */
 
 static double step_flops(const lt_step *step)
@@ -445,6 +453,8 @@ static double step_flops(const lt_step *step)
     case LT_OP_LINEAR:
     case LT_OP_MATMUL: return 2 * out * (double)a->dim[a->rank - 1];
     case LT_OP_CONV: return 2 * out * (double)lathe_tensor_count(b) / (double)lt_max_i64(b->dim[0], 1);
+    case LT_OP_BLOCKED_CONV: /* every weight meets every position once */
+        return 2 * (double)lathe_tensor_count(b) * out / (double)lt_max_i64(b->dim[0] * LT_BLOCK, 1);
     case LT_OP_SDPA: return 4 * (double)lathe_tensor_count(a) * (double)b->dim[2];
     default: return 0;
     }

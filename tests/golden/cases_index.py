@@ -11,7 +11,7 @@ import sys
 import torch
 import torch.nn.functional as F
 
-from lathe_export.golden import write_case
+from lathe_export.make_golden import write_case
 
 CASES = {}
 f32, f64, bf16, f16 = torch.float32, torch.float64, torch.bfloat16, torch.float16

@@ -6,7 +6,7 @@ import sys
 import torch
 import torch.nn.functional as F
 
-from lathe_export.golden import write_case
+from lathe_export.make_golden import write_case
 
 FLOATS = {"f32": torch.float32, "f64": torch.float64, "bf16": torch.bfloat16, "f16": torch.float16}
 INTS = {"i8": torch.int8, "i16": torch.int16, "i32": torch.int32, "i64": torch.int64, "u8": torch.uint8}

@@ -14,7 +14,7 @@ import sys
 import torch
 import torch.nn.functional as F
 
-from lathe_export.golden import write_case
+from lathe_export.make_golden import write_case
 
 FLOATS = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 INTS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.export import Dim
 
-from lathe_export.golden import write_case
+from lathe_export.make_golden import write_case
 
 CASES = {}
 

@@ -7,7 +7,7 @@ import warnings
 import torch
 import torch.nn.functional as F
 
-from lathe_export.golden import write_case
+from lathe_export.make_golden import write_case
 
 warnings.filterwarnings("ignore")
 NAN, INF = float("nan"), float("inf")

@@ -11,7 +11,7 @@ import warnings
 import torch
 import transformers as tf
 
-from lathe_export.golden import write_case
+from lathe_export.make_golden import write_case
 
 warnings.filterwarnings("ignore")
 folder = sys.argv[1]

@@ -8,6 +8,7 @@ import sys
 lathe, source, work = sys.argv[1:4]
 sys.path.insert(0, os.path.join(source, "python"))
 try:
+    import numpy
     import safetensors  # noqa: F401
     import torch
     import transformers
@@ -15,7 +16,7 @@ except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
-from lathe_export.golden import write_case  # noqa: E402
+from lathe_export.make_golden import write_case  # noqa: E402
 
 
 def run(*command):
@@ -32,6 +33,22 @@ print("torch seed", torch.initial_seed())
 net = torch.nn.Sequential(torch.nn.Linear(7, 12), torch.nn.GELU(), torch.nn.LayerNorm(12), torch.nn.Linear(12, 3))
 write_case(work, "net", net, (torch.randn(5, 7),), exact=True)
 print(run(lathe, "verify", f"{work}/net.pt2", f"{work}/net.core.pt2"))
+
+# The same from the command line.
+with open(f"{work}/gate.py", "w") as file:
+    file.write("import torch\n\n\ndef case():\n    return lambda x, y: x.sigmoid() * y, (torch.randn(3, 4), torch.randn(4))\n")
+run(sys.executable, "-m", "lathe_export.make_golden", f"{work}/gate.py", "-o", work)
+print(run(lathe, "verify", f"{work}/gate.pt2", f"{work}/gate.core.pt2"))
+
+# A classifier, where torchvision is installed.
+try:
+    import torchvision  # noqa: F401
+
+    run(sys.executable, "-m", "lathe_export", "--vision", "squeezenet1_1", "--size", "64", "-o", f"{work}/vision")
+    numpy.save(f"{work}/image.npy", numpy.random.rand(1, 3, 64, 64).astype(numpy.float32))
+    print(run(lathe, "run", f"{work}/vision/squeezenet1_1.pt2", "--input", f"0={work}/image.npy"))
+except ImportError as error:
+    print(f"no classifier: {error}")
 
 # A causal language model, whole and graph only with its checkpoint beside it.
 config = transformers.Qwen2Config(

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
 
@@ -14,12 +16,20 @@ const char *lt_cpu_level_name(lt_cpu_level level)
     return level < LT_CPU_LEVELS ? names[level] : "?";
 }
 
+#if defined(__x86_64__)
+/* clang 14's __builtin_cpu_supports does not know the name. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c = 0, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 static lt_cpu_level highest(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init(); /* looks at cpuid and at what the system saves (xgetbv) */
-    bool avx2 =
-        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");

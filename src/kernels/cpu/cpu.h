@@ -5,6 +5,7 @@
 #ifndef LT_CPU_H
 #define LT_CPU_H
 
+#include "base/block.h"
 #include "base/compiler.h"
 
 /* Levels, not feature soup. Within an architecture each includes those before it. */
@@ -94,6 +95,46 @@ typedef struct lt_norm {
     bool centre; /* takes the mean away */
 } lt_norm;
 
+/* Convolution of channels in blocks. Along a row, tap k of output i reads position i + tap[k] of the input's
+ * row, whatever the stride and the padding are: whoever calls has arranged the rows so. */
+typedef struct lt_conv {
+    int64_t channels;        /* of the input */
+    int64_t kernel[2];       /* taps down and along a row */
+    int64_t height;          /* rows of the input; those above and below are zero */
+    int64_t stride, padding; /* of the rows */
+    int64_t dilation;        /* of the rows */
+    int64_t out_width;
+    const float *x;         /* blocks of channels (planar: channels), rows, positions */
+    int64_t x_block, x_row; /* floats between blocks (planar: channels), between rows */
+    const int64_t *tap;     /* [kernel[1]], in floats */
+    const float *w;         /* [out blocks][in blocks][down][along][LT_BLOCK in][LT_BLOCK out], planar: [out
+                               blocks][channels][down][along][LT_BLOCK] */
+    const float *bias;      /* [out blocks][LT_BLOCK] */
+    const float *add;       /* added before clamping, laid out as the output; NULL: nothing */
+    float *out;             /* [out blocks][rows][out_width][LT_BLOCK] */
+    int64_t out_block;      /* floats between blocks of the output */
+    float low, high;        /* the result is clamped */
+} lt_conv;
+
+/* The convolution of each channel of a block with its own kernel. */
+typedef struct lt_depthwise {
+    int64_t height, width, out_width;
+    int64_t kernel[2], stride[2], padding[2], dilation[2];
+    const float *x;    /* [height][width][LT_BLOCK] */
+    const float *w;    /* [kernel[0]][kernel[1]][LT_BLOCK] */
+    const float *bias; /* [LT_BLOCK] */
+    const float *add;  /* as of lt_conv */
+    float *out;        /* [rows][out_width][LT_BLOCK] */
+    float low, high;
+} lt_depthwise;
+
+/* Positions of one block of channels that an element of a pool's result stands for. */
+typedef struct lt_pool_window {
+    const float *x;
+    int64_t rows, row_step, columns, column_step; /* steps in floats */
+    float divisor;                                /* means: the sum is divided by it */
+} lt_pool_window;
+
 typedef struct lt_cpu_kernels {
     lt_cpu_level level;
 
@@ -123,6 +164,20 @@ typedef struct lt_cpu_kernels {
     /* x * cosine + rotated * sine, where the rotated row is its negated second half, then its first. */
     void (*rope[LT_GEMM_TYPES])(const void *x, const void *cosine, const void *sine, void *out, int64_t n);
 
+    /* Outputs begin … end - 1 of row y, of `blocks` output blocks from `block` on, at most conv_blocks. */
+    void (*conv)(const lt_conv *conv, int64_t block, int64_t blocks, int64_t y, int64_t begin, int64_t end);
+    void (*conv_planar)(const lt_conv *conv, int64_t block, int64_t blocks, int64_t y, int64_t begin,
+                        int64_t end);
+    int64_t conv_blocks, conv_positions;                    /* of a register tile */
+    void (*depthwise)(const lt_depthwise *task, int64_t y); /* row y */
+    /* One block of channels of one position: NaN when one is; -infinity or zero for no positions. */
+    void (*pool_max)(const lt_pool_window *window, float *out);
+    void (*pool_mean)(const lt_pool_window *window, float *out);
+    /* Rows of n elements, one for each channel of a block and `stride` floats apart, to n positions and back.
+     * Channels that are missing become zeros. */
+    void (*block)(const float *rows, int64_t stride, int64_t channels, int64_t n, float *out);
+    void (*unblock)(const float *x, int64_t n, float *rows, int64_t stride, int64_t channels);
+
     /* What the machine can do at most: reads `count` floats (a multiple of 64; the result only keeps the
      * reads alive), and does `rounds` times probe_fma_flops float32 operations as multiply-adds. */
     float (*probe_read)(const float *data, int64_t count);
@@ -141,6 +196,8 @@ void lt_cpu_kernels_init(lt_cpu_kernels *kernels, lt_cpu_level level);
     void lt_cpu_fill_gemm_##level(lt_cpu_kernels *kernels);      \
     void lt_cpu_fill_attention_##level(lt_cpu_kernels *kernels); \
     void lt_cpu_fill_rows_##level(lt_cpu_kernels *kernels);      \
+    void lt_cpu_fill_conv_##level(lt_cpu_kernels *kernels);      \
+    void lt_cpu_fill_blocks_##level(lt_cpu_kernels *kernels);    \
     void lt_cpu_fill_probe_##level(lt_cpu_kernels *kernels);
 LT_CPU_FILLS(generic)
 LT_CPU_FILLS(avx2)

@@ -65,5 +65,7 @@ void lt_cpu_fill_generic(lt_cpu_kernels *kernels)
     lt_cpu_fill_gemm_generic(kernels);
     lt_cpu_fill_attention_generic(kernels);
     lt_cpu_fill_rows_generic(kernels);
+    lt_cpu_fill_conv_generic(kernels);
+    lt_cpu_fill_blocks_generic(kernels);
     lt_cpu_fill_probe_generic(kernels);
 }
