@@ -28,7 +28,7 @@ may_see src/load lathe/ base/ ir/ load/
 may_see src/program lathe/ base/ ir/ program/
 may_see src/backend lathe/ base/ kernels/ ir/ ops/ program/ backend/
 may_see src/run lathe/ base/ ir/ ops/ aten/ load/ pass/ program/ backend/ run/
-may_see src/llm lathe/ base/ llm/ load/gguf # tokenizers come in GGUF files too
+may_see src/llm lathe/ base/ llm/ load/gguf load/lathe_file # tokenizers come in these files too
 may_see include lathe/
 may_see tools lathe/ tool
 

@@ -1,45 +1,57 @@
 /* lathe bench: how fast a model runs, against what the machine can do at most. */
-#include <jansson.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <lathe/llm.h>
 
-#include "tool.h"
+#include "tool_bench.h"
 
 static const char help[] =
-    "Measures a model: a language model's prefill of prompts and decode at cache depths, any other model's "
-    "latency.\n"
-    "The machine's read bandwidth and float32 multiply-add rate are measured in the same run.\n"
+    "Measures a model: a language model's prefill of prompts and decode at cache depths, any\n"
+    "other model's latency, and how long it takes from opening to the first token. The\n"
+    "machine's read bandwidth and float32 multiply-add rate are measured in the same run.\n"
     "\n"
     "Usage: lathe bench MODEL [OPTIONS]\n"
     "\n"
     "  --weights F          weights file; may be repeated\n"
     "  --random-weights     random weights for those that MODEL has no bytes for\n"
-    "  -p N[,N...]          prompt lengths to prefill (default: 128)\n"
-    "  -n N                 tokens to decode at each depth (default: 16)\n"
-    "  -d N[,N...]          cache depths to decode at (default: 0)\n"
-    "  -t N                 threads (default: all that the process may use)\n"
-    "  -r N                 runs of each test, the median is reported (default: 5)\n"
+    "  -p LIST              lengths of prompts to prefill (default: 128)\n"
+    "  -n LIST              numbers of tokens to decode (default: 16); 0: none\n"
+    "  -d LIST              cache depths to decode at (default: 0)\n"
+    "  -t LIST              threads (default: all that the process may use)\n"
+    "  -r N                 runs of each test (default: 5), after one to warm up\n"
+    "  -c N                 positions of the caches, where the model leaves them open\n"
+    "                       (default: what the tests need)\n"
+    "  --no-cold            leave out the start with files that are not in memory\n"
     "  -o md|json|csv       form of the output (default: md)\n"
+    "\n"
+    "A LIST is numbers and ranges between commas: 1,128,512-2048*2,0-4096+1024 (FIRST-LAST,\n"
+    "times a factor or plus a step). Reported are the median of the runs and their spread: the\n"
+    "median distance from it, as a part of it. bytes are those of the weights and of the cache\n"
+    "up to the last position.\n"
     "\n"
     "Exit status: 0 done, 1 a run failed, 2 wrong usage or a broken file.\n";
 
-enum { MAX_WEIGHTS = 16, MAX_LIST = 64, MAX_RUNS = 100 };
-
 typedef struct bench_options {
-    const char *file, *weights[MAX_WEIGHTS], *form;
-    int n_weights, random, threads, runs;
-    long prompts[MAX_LIST], depths[MAX_LIST], tokens;
-    int n_prompts, n_depths;
+    const char *file;
+    tool_weights weights;
+    bench_form form;
+    bench_list prompts, tokens, depths, threads;
+    long runs, context;
+    bool no_cold;
 } bench_options;
 
 typedef struct bench {
     const bench_options *options;
-    json_t *rows;
+    bench_row *rows; /* [BENCH_MAX_ROWS] */
+    int n, first;    /* rows; the first of the present number of threads */
+    double start;
+    long runs_done, runs_planned;
 } bench;
 
 static double seconds_now(void)
@@ -49,58 +61,68 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static int by_value(const void *a, const void *b)
+/* Since it was last reset, where the system lets us; else since the start. */
+static double peak_memory_mb(void)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void add_row(bench *b, const char *test, long tokens, long depth, double *ms, int n, double bytes,
-                    double flops)
-{
-    json_t *samples = json_array(), *row = json_object();
-    for (int i = 0; i < n; i++) json_array_append_new(samples, json_real(ms[i]));
-    qsort(ms, (size_t)n, sizeof *ms, by_value);
-    double median = n % 2 ? ms[n / 2] : (ms[n / 2 - 1] + ms[n / 2]) / 2;
     struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    json_object_set_new(row, "test", json_string(test));
-    json_object_set_new(row, "tokens", json_integer(tokens));
-    json_object_set_new(row, "depth", json_integer(depth));
-    json_object_set_new(row, "ms", json_real(median));
-    json_object_set_new(row, "samples_ms", samples);
-    json_object_set_new(row, "tokens_per_s", json_real((double)tokens * 1e3 / median));
-    json_object_set_new(row, "bytes", json_real(bytes));
-    json_object_set_new(row, "flops", json_real(flops));
-    json_object_set_new(row, "device", json_string("cpu"));
-    json_object_set_new(row, "rss_mb", json_real((double)usage.ru_maxrss / 1024));
-    json_object_set_new(row, "version", json_string(LATHE_VERSION));
-    json_array_append_new(b->rows, row);
-    fprintf(stderr, "%s of %ld at depth %ld: %.3f ms\n", test, tokens, depth, median);
+    char line[256];
+    double kb = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && !kb && fgets(line, sizeof line, status)) sscanf(line, "VmHWM: %lf", &kb);
+    if (status) fclose(status);
+    if (!kb && getrusage(RUSAGE_SELF, &usage) == 0) kb = (double)usage.ru_maxrss;
+    return kb / 1024;
 }
 
-/* Measured after the model, whose peak memory would else be that of the measurement. */
-static lathe_status relate_to_limits(bench *b, lathe_error *err)
+static void reset_peak_memory(void)
+{
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    if (!file) return;
+    fputs("5", file);
+    fclose(file);
+}
+
+/* ---- Rows ---- */
+
+static lathe_status add_row(bench *b, const bench_row *row, lathe_error *err)
+{
+    if (b->n == BENCH_MAX_ROWS) {
+        snprintf(err->message, sizeof err->message, "more than %d tests", BENCH_MAX_ROWS);
+        return err->code = LATHE_LIMIT;
+    }
+    b->rows[b->n] = *row;
+    b->rows[b->n++].rss_mb = peak_memory_mb();
+    return LATHE_OK;
+}
+
+/* Tests differ in length, so the time left is a guess. */
+static void report(bench *b, const bench_row *row)
+{
+    bool terminal = isatty(STDERR_FILENO);
+    if (!terminal && row->n < b->options->runs) return;
+    double passed = seconds_now() - b->start;
+    double left = passed / (double)b->runs_done * (double)(b->runs_planned - b->runs_done);
+    if (terminal) fprintf(stderr, "\r\033[K");
+    fprintf(stderr, "%s of %ld at depth %ld, run %ld: %.3f ms; about %.0f s left", row->test, row->tokens,
+            row->depth, row->n, row->samples[row->n - 1], left);
+    if (!terminal || b->runs_done == b->runs_planned) fprintf(stderr, "\n");
+}
+
+static void add_sample(bench *b, bench_row *row, double seconds)
+{
+    row->samples[row->n++] = seconds * 1e3;
+    b->runs_done++;
+    report(b, row);
+}
+
+/* Measured after the model, which it shall not take the memory from. */
+static lathe_status relate_to_limits(bench *b, long threads, lathe_error *err)
 {
     lathe_limits limits;
-    size_t i;
-    json_t *row;
-    lathe_status status = lathe_measure_limits(b->options->threads, &limits, err);
-    if (status != LATHE_OK) return status;
-    json_array_foreach(b->rows, i, row)
-    {
-        double seconds = json_real_value(json_object_get(row, "ms")) / 1e3;
-        double bytes = json_real_value(json_object_get(row, "bytes"));
-        double flops = json_real_value(json_object_get(row, "flops"));
-        json_object_set_new(row, "bandwidth_gb_s", json_real(limits.read_bytes_per_second / 1e9));
-        json_object_set_new(row, "peak_gflop_s", json_real(limits.flops_per_second / 1e9));
-        json_object_set_new(row, "share_of_bandwidth",
-                            json_real(bytes / seconds / limits.read_bytes_per_second));
-        json_object_set_new(row, "share_of_peak", json_real(flops / seconds / limits.flops_per_second));
-        json_object_set_new(row, "threads", json_integer(limits.threads));
-        json_object_set_new(row, "isa", json_string(limits.level));
-    }
-    return LATHE_OK;
+    lathe_status status = lathe_measure_limits((int)threads, &limits, err);
+    reset_peak_memory(); /* its own is none of the model's */
+    for (; status == LATHE_OK && b->first < b->n; b->first++) bench_finish(&b->rows[b->first], &limits);
+    return status;
 }
 
 /* ---- Language models ---- */
@@ -109,34 +131,60 @@ static lathe_status relate_to_limits(bench *b, lathe_error *err)
 static lathe_status measure_tokens(bench *b, lathe_generator *generator, const char *test, long tokens,
                                    long step, long depth, lathe_error *err)
 {
-    double ms[MAX_RUNS], bytes = 0, flops = 0;
-    for (int run = -1; run < b->options->runs; run++) { /* the first one warms up */
+    bench_row row = {.test = test, .state = "", .tokens = tokens, .depth = depth};
+    lathe_status status = lathe_generator_prepare(generator, (size_t)depth, (size_t)step, NULL, err);
+    for (long run = -1; run < b->options->runs; run++) { /* the first one warms up */
         double seconds = 0;
-        bytes = flops = 0;
-        for (long done = 0; done < tokens; done += step) {
-            lathe_generator_cost cost;
-            lathe_status status =
-                lathe_generator_measure(generator, (size_t)(depth + done), (size_t)step, &cost, err);
-            if (status != LATHE_OK) return status;
+        row.bytes = row.flops = 0;
+        for (long done = 0; done < tokens && status == LATHE_OK; done += step) {
+            lathe_generator_cost cost = {0};
+            status = lathe_generator_measure(generator, (size_t)(depth + done), (size_t)step, &cost, err);
             seconds += cost.seconds;
-            bytes += cost.bytes;
-            flops += cost.flops;
+            row.bytes += cost.bytes;
+            row.flops += cost.flops;
+            row.weight_type = cost.weight_type;
+            row.kv_type = cost.kv_type;
+            row.activations = cost.activations;
         }
-        if (run >= 0) ms[run] = seconds * 1e3;
+        if (status != LATHE_OK) return status;
+        if (run >= 0) add_sample(b, &row, seconds);
     }
-    add_row(b, test, tokens, depth, ms, b->options->runs, bytes, flops);
-    return LATHE_OK;
+    return add_row(b, &row, err);
 }
 
 static lathe_status bench_language_model(bench *b, lathe_generator *generator, lathe_error *err)
 {
     const bench_options *o = b->options;
     lathe_status status = LATHE_OK;
-    for (int i = 0; i < o->n_prompts && status == LATHE_OK; i++)
-        status = measure_tokens(b, generator, "prefill", o->prompts[i], o->prompts[i], 0, err);
-    for (int i = 0; i < o->n_depths && status == LATHE_OK; i++)
-        status = measure_tokens(b, generator, "decode", o->tokens, 1, o->depths[i], err);
+    for (int i = 0; i < o->prompts.n && status == LATHE_OK; i++)
+        if (o->prompts.value[i])
+            status =
+                measure_tokens(b, generator, "prefill", o->prompts.value[i], o->prompts.value[i], 0, err);
+    for (int k = 0; k < o->tokens.n; k++)
+        for (int i = 0; i < o->depths.n && status == LATHE_OK; i++)
+            if (o->tokens.value[k])
+                status =
+                    measure_tokens(b, generator, "decode", o->tokens.value[k], 1, o->depths.value[i], err);
     return status;
+}
+
+static long largest(const bench_list *list)
+{
+    long most = 0;
+    for (int i = 0; i < list->n; i++) most = list->value[i] > most ? list->value[i] : most;
+    return most;
+}
+
+static lathe_status create_generator(const bench_options *o, lathe_model *model, long threads,
+                                     lathe_generator **out, lathe_error *err)
+{
+    long context = 2, prompt = largest(&o->prompts), end = largest(&o->depths) + largest(&o->tokens);
+    if (prompt > context) context = prompt;
+    if (end > context) context = end;
+    if (o->context) context = o->context;
+    return lathe_generator_create(
+        model, NULL, NULL,
+        &(lathe_generator_options){.context = context, .chunk = 512, .threads = (int)threads}, out, err);
 }
 
 /* ---- Other models ---- */
@@ -160,133 +208,202 @@ static lathe_status set_zero_inputs(lathe_model *model, lathe_session *session, 
     return LATHE_OK;
 }
 
-static lathe_status bench_latency(bench *b, lathe_model *model, lathe_error *err)
+static lathe_status open_session(lathe_model *model, long threads, lathe_session **out, lathe_error *err)
 {
-    lathe_session *session;
-    lathe_cost cost;
-    double ms[MAX_RUNS];
     lathe_status status =
-        lathe_session_create(model, &(lathe_session_options){.threads = b->options->threads}, &session, err);
-    if (status != LATHE_OK) return status;
-    status = set_zero_inputs(model, session, err);
-    for (int run = -1; run < b->options->runs && status == LATHE_OK; run++) {
+        lathe_session_create(model, &(lathe_session_options){.threads = (int)threads}, out, err);
+    return status == LATHE_OK ? set_zero_inputs(model, *out, err) : status;
+}
+
+static lathe_status bench_latency(bench *b, lathe_session *session, lathe_error *err)
+{
+    lathe_cost cost = {0};
+    bench_row row = {.test = "latency", .state = "", .tokens = 1};
+    lathe_status status = lathe_session_prepare(session, NULL, err);
+    for (long run = -1; run < b->options->runs && status == LATHE_OK; run++) {
         double start = seconds_now();
         status = lathe_session_run(session, err);
-        if (run >= 0) ms[run] = (seconds_now() - start) * 1e3;
+        if (run >= 0) add_sample(b, &row, seconds_now() - start);
     }
     if (status == LATHE_OK) status = lathe_session_cost(session, &cost, err);
-    if (status == LATHE_OK)
-        add_row(b, "latency", 1, 0, ms, b->options->runs, cost.weight_bytes + cost.state_bytes, cost.flops);
-    lathe_session_close(session);
+    row.bytes = cost.weight_bytes + cost.state_bytes;
+    row.flops = cost.flops;
+    row.weight_type = cost.weight_type;
+    row.kv_type = cost.state_type;
+    row.activations = cost.activations;
+    return status == LATHE_OK ? add_row(b, &row, err) : status;
+}
+
+/* ---- Starting ---- */
+
+/* Asks the system to forget what it keeps of a file in memory. */
+static void forget_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    if (fsync(fd) == 0) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
+}
+
+/* What is to be measured: a generator of a language model, a session of any other. */
+typedef struct subject {
+    lathe_model *model;
+    lathe_generator *generator;
+    lathe_session *session;
+} subject;
+
+static void close_subject(subject *s)
+{
+    lathe_generator_destroy(s->generator);
+    lathe_session_close(s->session);
+    s->generator = NULL;
+    s->session = NULL;
+}
+
+static lathe_status open_subject(const bench_options *o, subject *s, long threads, lathe_error *err)
+{
+    lathe_status status = create_generator(o, s->model, threads, &s->generator, err);
+    if (status != LATHE_UNSUPPORTED) return status;
+    return open_session(s->model, threads, &s->session, err); /* it is no language model */
+}
+
+/* From opening to the first token, or the first result of another model. */
+static lathe_status measure_start(bench *b, subject *s, const char *state, lathe_error *err)
+{
+    const bench_options *o = b->options;
+    lathe_preparation spent = {0};
+    lathe_generator_cost token;
+    lathe_cost cost = {0};
+    double start = seconds_now();
+    lathe_status status = tool_open_model(o->file, &o->weights, &s->model, err);
+    if (status != LATHE_OK) return status;
+    if (o->weights.random) start = seconds_now(); /* making them up is no part of it */
+    double loaded = seconds_now();
+    status = open_subject(o, s, o->threads.value[0], err);
+    if (status == LATHE_OK && s->generator) {
+        status = lathe_generator_prepare(s->generator, 0, 1, &spent, err);
+        if (status == LATHE_OK) status = lathe_generator_measure(s->generator, 0, 1, &token, err);
+        if (status == LATHE_OK)
+            cost = (lathe_cost){.weight_type = token.weight_type,
+                                .state_type = token.kv_type,
+                                .activations = token.activations};
+    } else if (status == LATHE_OK) {
+        status = lathe_session_prepare(s->session, &spent, err);
+        if (status == LATHE_OK) status = lathe_session_run(s->session, err);
+        if (status == LATHE_OK) status = lathe_session_cost(s->session, &cost, err);
+    }
+    if (status != LATHE_OK) return status;
+    double end = seconds_now();
+    bench_row row = {.test = "startup",
+                     .state = state,
+                     .tokens = 1,
+                     .samples = {(end - start) * 1e3},
+                     .n = 1,
+                     .load_ms = (loaded - start) * 1e3,
+                     .compile_ms = spent.compile_seconds * 1e3,
+                     .pack_ms = spent.pack_seconds * 1e3,
+                     .first_token_ms = (end - start) * 1e3,
+                     .weight_type = cost.weight_type,
+                     .kv_type = cost.state_type,
+                     .activations = cost.activations};
+    fprintf(stderr, "%s start: %.1f ms to the first %s\n", state, row.first_token_ms,
+            s->generator ? "token" : "result");
+    return add_row(b, &row, err);
+}
+
+/* The cold start comes first, while nothing has the files mapped. */
+static lathe_status measure_starts(bench *b, subject *s, lathe_error *err)
+{
+    const bench_options *o = b->options;
+    if (!o->no_cold && !o->weights.random) {
+        forget_file(o->file);
+        for (int i = 0; i < o->weights.n; i++) forget_file(o->weights.path[i]);
+        lathe_status status = measure_start(b, s, "cold", err);
+        close_subject(s);
+        lathe_model_close(s->model);
+        s->model = NULL;
+        if (status != LATHE_OK) return status;
+    }
+    return measure_start(b, s, "warm", err);
+}
+
+/* ---- All of it ---- */
+
+static lathe_status measure(bench *b, subject *s, lathe_error *err)
+{
+    const bench_options *o = b->options;
+    lathe_status status = measure_starts(b, s, err);
+    bool language = s->generator != NULL;
+    long tests = 0;
+    for (int i = 0; i < o->prompts.n; i++) tests += o->prompts.value[i] != 0;
+    for (int i = 0; i < o->tokens.n; i++) tests += o->tokens.value[i] ? o->depths.n : 0;
+    b->runs_planned = (language ? tests : 1) * o->threads.n * o->runs;
+    b->start = seconds_now();
+    for (int i = 0; i < o->threads.n && status == LATHE_OK; i++) {
+        if (i) close_subject(s);
+        if (i) status = open_subject(o, s, o->threads.value[i], err);
+        if (status == LATHE_OK)
+            status =
+                language ? bench_language_model(b, s->generator, err) : bench_latency(b, s->session, err);
+        if (status == LATHE_OK) status = relate_to_limits(b, o->threads.value[i], err);
+    }
     return status;
 }
 
-/* ---- Output ---- */
-
-static void print_table(const json_t *rows, const char *form)
+static int run_bench(const bench_options *o)
 {
-    static const char *const columns[] = {
-        "test",          "tokens",         "depth",        "ms",      "tokens_per_s", "share_of_bandwidth",
-        "share_of_peak", "bandwidth_gb_s", "peak_gflop_s", "threads", "isa",          "rss_mb"};
-    bool md = strcmp(form, "md") == 0;
-    size_t n = sizeof columns / sizeof *columns, i;
-    const json_t *row;
-    for (size_t k = 0; k < n; k++) printf("%s%s", md ? k ? " | " : "| " : k ? "," : "", columns[k]);
-    printf(md ? " |\n" : "\n");
-    for (size_t k = 0; md && k < n; k++) printf(k + 1 < n ? "| --- " : "| --- |\n");
-    json_array_foreach(rows, i, row)
-    {
-        for (size_t k = 0; k < n; k++) {
-            const json_t *value = json_object_get(row, columns[k]);
-            printf("%s", md ? k ? " | " : "| " : k ? "," : "");
-            if (json_is_string(value)) printf("%s", json_string_value(value));
-            else if (json_is_integer(value)) printf("%lld", (long long)json_integer_value(value));
-            else printf("%.3f", json_number_value(value));
-        }
-        printf(md ? " |\n" : "\n");
-    }
-}
-
-static int run_bench(bench *b)
-{
-    const bench_options *o = b->options;
     lathe_error err = {0};
-    lathe_model *model = NULL;
-    lathe_generator *generator = NULL;
-    lathe_status status = lathe_model_open(o->file, &model, &err);
-    for (int i = 0; i < o->n_weights && status == LATHE_OK; i++)
-        status = lathe_model_add_weights(model, o->weights[i], &err);
-    if (status == LATHE_OK && o->random) status = lathe_model_randomize_weights(model, 1, &err);
-    if (status == LATHE_OK) {
-        long context = 2;
-        for (int i = 0; i < o->n_prompts; i++) context = o->prompts[i] > context ? o->prompts[i] : context;
-        for (int i = 0; i < o->n_depths; i++)
-            context = o->depths[i] + o->tokens > context ? o->depths[i] + o->tokens : context;
-        lathe_generator_options options = {.context = context, .chunk = 512, .threads = o->threads};
-        status = lathe_generator_create(model, NULL, NULL, &options, &generator, &err);
-        if (status == LATHE_OK) status = bench_language_model(b, generator, &err);
-        else if (status == LATHE_UNSUPPORTED) status = bench_latency(b, model, &err); /* no language model */
-    }
-    if (status == LATHE_OK) status = relate_to_limits(b, &err);
-    if (status == LATHE_OK && strcmp(o->form, "json") == 0) {
-        json_dumpf(b->rows, stdout, JSON_INDENT(2));
-        printf("\n");
-    } else if (status == LATHE_OK) {
-        print_table(b->rows, o->form);
-    }
-    lathe_generator_destroy(generator);
-    lathe_model_close(model);
-    return status == LATHE_OK ? EXIT_DONE : tool_fail(&err);
+    subject s = {0};
+    bench b = {.options = o, .rows = calloc(BENCH_MAX_ROWS, sizeof *b.rows)};
+    if (!b.rows) return fprintf(stderr, "lathe bench: out of memory\n"), EXIT_DIFFERS;
+    lathe_status status = measure(&b, &s, &err);
+    close_subject(&s);
+    lathe_model_close(s.model);
+    if (status == LATHE_OK) bench_print(b.rows, b.n, o->form);
+    free(b.rows);
+    if (status != LATHE_OK) return tool_fail(&err);
+    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_DIFFERS;
 }
 
 /* ---- Command line ---- */
 
-/* "1,128,512": 0 when it is no such list. */
-static int parse_list(const char *text, long *out)
+static bool parse_form(bench_options *o, const char *text)
 {
-    int n = 0;
-    for (char *end; n < MAX_LIST; text = end + 1) {
-        out[n] = strtol(text, &end, 10);
-        if (end == text || out[n] < 0 || out[n] > 1 << 24) return 0;
-        n++;
-        if (!*end) return n;
-        if (*end != ',') return 0;
-    }
-    return 0;
+    static const char *const forms[] = {[BENCH_MD] = "md", [BENCH_JSON] = "json", [BENCH_CSV] = "csv"};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (strcmp(text, forms[i]) == 0) return o->form = (bench_form)i, true;
+    return false;
 }
 
 static bool parse_option(bench_options *o, const char *name, const char *value)
 {
-    long number[MAX_LIST];
-    if (strcmp(name, "--weights") == 0 && o->n_weights < MAX_WEIGHTS)
-        return o->weights[o->n_weights++] = value, true;
-    if (strcmp(name, "-o") == 0)
-        return o->form = value,
-               strcmp(value, "md") == 0 || strcmp(value, "json") == 0 || strcmp(value, "csv") == 0;
-    if (strcmp(name, "-p") == 0) return (o->n_prompts = parse_list(value, o->prompts)) > 0;
-    if (strcmp(name, "-d") == 0) return (o->n_depths = parse_list(value, o->depths)) > 0;
-    if (parse_list(value, number) != 1 || number[0] < 1) return false;
-    if (strcmp(name, "-n") == 0) o->tokens = number[0];
-    else if (strcmp(name, "-t") == 0) o->threads = (int)number[0];
-    else if (strcmp(name, "-r") == 0 && number[0] <= MAX_RUNS) o->runs = (int)number[0];
-    else return false;
-    return true;
+    bench_list number;
+    if (strcmp(name, "--weights") == 0) return tool_add_weights(&o->weights, value);
+    if (strcmp(name, "-o") == 0) return parse_form(o, value);
+    if (strcmp(name, "-p") == 0) return bench_parse_list(value, 0, &o->prompts);
+    if (strcmp(name, "-n") == 0) return bench_parse_list(value, 0, &o->tokens);
+    if (strcmp(name, "-d") == 0) return bench_parse_list(value, 0, &o->depths);
+    if (strcmp(name, "-t") == 0) return bench_parse_list(value, 1, &o->threads);
+    if (!bench_parse_list(value, 1, &number) || number.n != 1) return false;
+    if (strcmp(name, "-c") == 0) return o->context = number.value[0], true;
+    if (strcmp(name, "-r") == 0) return o->runs = number.value[0], o->runs <= BENCH_MAX_RUNS;
+    return false;
 }
 
 int cmd_bench(int argc, char **argv)
 {
-    bench_options o = {
-        .form = "md", .runs = 5, .prompts = {128}, .n_prompts = 1, .n_depths = 1, .tokens = 16};
+    bench_options o = {.runs = 5,
+                       .prompts = {.value = {128}, .n = 1},
+                       .tokens = {.value = {16}, .n = 1},
+                       .depths = {.n = 1},
+                       .threads = {.n = 1}};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
-        if (strcmp(argv[i], "--random-weights") == 0) o.random = 1;
+        if (strcmp(argv[i], "--random-weights") == 0) o.weights.random = true;
+        else if (strcmp(argv[i], "--no-cold") == 0) o.no_cold = true;
         else if (argv[i][0] != '-' && !o.file) o.file = argv[i];
         else if (i + 1 < argc && argv[i][0] == '-' && parse_option(&o, argv[i], argv[i + 1])) i++;
         else return tool_usage("bench", "option %s %s", argv[i], i + 1 < argc ? argv[i + 1] : "");
     }
-    if (!o.file) return tool_usage("bench", "no file given");
-    bench b = {.options = &o, .rows = json_array()};
-    int code = run_bench(&b);
-    json_decref(b.rows);
-    return code;
+    return o.file ? run_bench(&o) : tool_usage("bench", "no file given");
 }

@@ -51,16 +51,17 @@ static const char help[] =
     "it is\n"
     "taken as it is. Exit status: 0 done, 1 failed, 2 wrong usage or a broken file.\n";
 
-enum { MAX_WEIGHTS = 16, DEFAULT_TOKENS = 256, CHAT_CONTEXT = 2048 };
+enum { DEFAULT_TOKENS = 256, CHAT_CONTEXT = 2048 };
 
 typedef struct generate_options {
-    const char *model[2], *weights[MAX_WEIGHTS], *tokenizer, *kv_mapping, *prompt, *system;
-    int n_models, n_weights;
+    const char *model[2], *tokenizer, *kv_mapping, *prompt, *system;
+    tool_weights weights;
+    int n_models;
     bool chat, interactive, raw, seeded;
     int64_t context, chunk;
     lathe_generation how;
-    json_t *manifest;             /* owns names taken from it */
-    char *names[MAX_WEIGHTS + 8]; /* paths made here: malloc */
+    json_t *manifest;                  /* owns names taken from it */
+    char *names[TOOL_MAX_WEIGHTS + 8]; /* paths made here: malloc */
     int n_names;
 } generate_options;
 
@@ -151,9 +152,8 @@ static int take_option(generate_options *o, int option)
 {
     switch (option) {
     case OPT_WEIGHTS:
-        if (o->n_weights == MAX_WEIGHTS) return tool_usage("generate", "more than %d --weights", MAX_WEIGHTS);
-        o->weights[o->n_weights++] = optarg;
-        return EXIT_DONE;
+        if (tool_add_weights(&o->weights, optarg)) return EXIT_DONE;
+        return tool_usage("generate", "more than %d --weights", TOOL_MAX_WEIGHTS);
     case OPT_TOKENIZER: o->tokenizer = optarg; return EXIT_DONE;
     case OPT_KV_MAPPING: o->kv_mapping = optarg; return EXIT_DONE;
     case 'p': o->prompt = optarg; return EXIT_DONE;
@@ -247,10 +247,10 @@ static int use_manifest(generate_options *o, const char *folder, const char *pat
     }
     if (!o->tokenizer) o->tokenizer = manifest_path(o, folder, json_object_get(o->manifest, "tokenizer"));
     if (!o->kv_mapping) o->kv_mapping = manifest_path(o, folder, json_object_get(o->manifest, "kv_mapping"));
-    bool given = o->n_weights > 0;
-    for (size_t i = 0; !given && i < json_array_size(weights) && o->n_weights < MAX_WEIGHTS; i++) {
-        o->weights[o->n_weights] = manifest_path(o, folder, json_array_get(weights, i));
-        o->n_weights += o->weights[o->n_weights] != NULL;
+    bool given = o->weights.n > 0;
+    for (size_t i = 0; !given && i < json_array_size(weights); i++) {
+        const char *file = manifest_path(o, folder, json_array_get(weights, i));
+        if (file && !tool_add_weights(&o->weights, file)) break;
     }
     return EXIT_DONE;
 }
@@ -270,38 +270,10 @@ static int use_folder(generate_options *o)
     } else {
         o->model[0] = path;
     }
-    if (!o->n_weights && ((path = find_in(o, folder, "model.safetensors")) ||
+    if (!o->weights.n && ((path = find_in(o, folder, "model.safetensors")) ||
                           (path = find_in(o, folder, "model.safetensors.index.json"))))
-        o->weights[o->n_weights++] = path;
+        tool_add_weights(&o->weights, path);
     return EXIT_DONE;
-}
-
-static bool is_gguf(const char *path)
-{
-    char magic[4] = {0};
-    FILE *file = fopen(path, "rb");
-    if (!file) return false;
-    size_t got = fread(magic, 1, 4, file);
-    fclose(file);
-    return got == 4 && memcmp(magic, "GGUF", 4) == 0;
-}
-
-/* Where the tokenizer is, unless it was given. */
-static int choose_tokenizer(generate_options *o)
-{
-    for (int i = 0; i < o->n_weights && !o->tokenizer; i++)
-        if (is_gguf(o->weights[i])) o->tokenizer = o->weights[i];
-    if (o->tokenizer) return EXIT_DONE;
-    const char *slash = strrchr(o->model[0], '/');
-    const char *beside = join(o, o->model[0], slash ? (size_t)(slash - o->model[0]) : 0, "tokenizer.json");
-    if (beside && access(beside, R_OK) == 0) {
-        o->tokenizer = beside;
-        return EXIT_DONE;
-    }
-    return tool_usage("generate",
-                      "no tokenizer: give --tokenizer (the weights are no GGUF, and beside %s there is no "
-                      "tokenizer.json)",
-                      o->model[0]);
 }
 
 /* ---- Running ---- */
@@ -309,11 +281,8 @@ static int choose_tokenizer(generate_options *o)
 static lathe_status open_models(const generate_options *o, engine *e, lathe_error *err)
 {
     lathe_status status = LATHE_OK;
-    for (int i = 0; i < o->n_models && status == LATHE_OK; i++) {
-        status = lathe_model_open(o->model[i], &e->model[i], err);
-        for (int k = 0; k < o->n_weights && status == LATHE_OK; k++)
-            status = lathe_model_add_weights(e->model[i], o->weights[k], err);
-    }
+    for (int i = 0; i < o->n_models && status == LATHE_OK; i++)
+        status = tool_open_model(o->model[i], &o->weights, &e->model[i], err);
     return status;
 }
 
@@ -472,8 +441,12 @@ static int run(generate_options *o, engine *e)
     int code = o->n_models == 1 ? use_folder(o) : EXIT_DONE;
     if (code != EXIT_DONE) return code;
     if (open_models(o, e, &err) != LATHE_OK) return tool_fail(&err);
-    if ((code = choose_tokenizer(o)) != EXIT_DONE) return code;
-    if (lathe_tokenizer_open(o->tokenizer, &e->tokenizer, &err) != LATHE_OK) return tool_fail(&err);
+    char tokenizer[TOOL_PATH_BYTES];
+    if (!tool_find_tokenizer(o->tokenizer, o->model[0], &o->weights, tokenizer))
+        return tool_usage("generate",
+                          "no tokenizer: give --tokenizer (the weights are no GGUF, and there is no %s)",
+                          tokenizer);
+    if (lathe_tokenizer_open(tokenizer, &e->tokenizer, &err) != LATHE_OK) return tool_fail(&err);
     if ((code = choose_template(o, e)) != EXIT_DONE) return code;
     if (o->how.sampling.temperature > 0) {
         if (!o->seeded) o->how.sampling.seed = (uint64_t)time(NULL);

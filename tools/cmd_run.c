@@ -25,8 +25,9 @@ static const char help[] =
 enum { MAX_FILES = 64, NAME_BYTES = 32 };
 
 typedef struct run_options {
-    const char *file, *weights[MAX_FILES], *inputs[MAX_FILES], *all_inputs, *output, *outputs;
-    int n_weights, n_inputs;
+    const char *file, *inputs[MAX_FILES], *all_inputs, *output, *outputs;
+    tool_weights weights;
+    int n_inputs;
     bool verbose;
 } run_options;
 
@@ -176,9 +177,7 @@ static int run_model(const run_options *options)
     lathe_model *model;
     lathe_session *session = NULL;
     lathe_error err;
-    lathe_status status = lathe_model_open(options->file, &model, &err);
-    for (int i = 0; i < options->n_weights && status == LATHE_OK; i++)
-        status = lathe_model_add_weights(model, options->weights[i], &err);
+    lathe_status status = tool_open_model(options->file, &options->weights, &model, &err);
     if (status == LATHE_OK) status = lathe_session_create(model, NULL, &session, &err);
     int code = status == LATHE_OK ? run_session(model, session, options) : tool_fail(&err);
     lathe_session_close(session);
@@ -203,8 +202,8 @@ int cmd_run(int argc, char **argv)
         }
         if (!value) return tool_usage("run", "option %s needs a value, or is unknown", arg);
         i++;
-        if (strcmp(arg, "--weights") == 0 && o.n_weights < MAX_FILES) o.weights[o.n_weights++] = value;
-        else if (strcmp(arg, "--input") == 0 && o.n_inputs < MAX_FILES) o.inputs[o.n_inputs++] = value;
+        if (strcmp(arg, "--weights") == 0 && tool_add_weights(&o.weights, value)) continue;
+        if (strcmp(arg, "--input") == 0 && o.n_inputs < MAX_FILES) o.inputs[o.n_inputs++] = value;
         else if (strcmp(arg, "--inputs") == 0) o.all_inputs = value;
         else if (strcmp(arg, "--output") == 0) o.output = value;
         else if (strcmp(arg, "--outputs") == 0) o.outputs = value;

@@ -24,34 +24,6 @@ static const char help[] = "Splits a text into the tokens of a model, or puts to
                            "written so and other control characters and incomplete characters as \\xNN.\n"
                            "Exit status: 0 done, 1 failed, 2 wrong usage or a broken file.\n";
 
-typedef struct text_buffer {
-    char *data;  /* malloc, terminated */
-    size_t size; /* without the terminator */
-} text_buffer;
-
-static int read_stdin(text_buffer *out)
-{
-    size_t capacity = 0;
-    for (;;) {
-        if (out->size == capacity) {
-            capacity = capacity ? 2 * capacity : 65536;
-            char *data = realloc(out->data, capacity + 1);
-            if (!data) {
-                fprintf(stderr, "lathe tokenize: out of memory\n");
-                return EXIT_DIFFERS;
-            }
-            out->data = data;
-        }
-        size_t got = fread(out->data + out->size, 1, capacity - out->size, stdin);
-        out->size += got;
-        out->data[out->size] = '\0';
-        if (got) continue;
-        if (!ferror(stdin)) return EXIT_DONE;
-        perror("lathe tokenize: standard input");
-        return EXIT_USAGE;
-    }
-}
-
 /* Bytes of the character at the start of the piece; 0 when there is none: incomplete, or no UTF-8. */
 static size_t whole_character(const unsigned char *bytes, size_t size)
 {
@@ -152,9 +124,9 @@ static int run(const char *path, char **texts, int n_texts, bool ids_only, bool 
 {
     lathe_error err;
     lathe_tokenizer *tokenizer;
-    text_buffer input = {0};
+    tool_text input = {0};
     if (lathe_tokenizer_open(path, &tokenizer, &err) != LATHE_OK) return tool_fail(&err);
-    int code = n_texts ? EXIT_DONE : read_stdin(&input);
+    int code = n_texts ? EXIT_DONE : tool_read_text("tokenize", "-", &input);
     if (!n_texts) texts = &input.data;
     size_t size = n_texts ? strlen(texts[0]) : input.size;
     if (code == EXIT_DONE)

@@ -28,11 +28,11 @@ static const char help[] =
     "PyTorch's own and the largest distance 3 times, plus one unit in the last place of the largest value.\n"
     "Exit status: 0 all passed, 1 some differ or failed to run, 2 wrong usage or a broken file.\n";
 
-enum { MAX_WEIGHTS = 16, PATH_BYTES = 4096 };
+enum { PATH_BYTES = 4096 };
 
 typedef struct verify_options {
-    const char *golden, *weights[MAX_WEIGHTS];
-    int n_weights;
+    const char *golden;
+    tool_weights weights;
     double rtol, atol; /* negative: not given */
     lathe_session_options session;
 } verify_options;
@@ -231,13 +231,12 @@ static lathe_status verify_file(const char *file, const verify_options *options,
     char path[PATH_BYTES];
     lathe_model *model = NULL;
     lathe_tensors *golden = NULL;
-    lathe_status status = lathe_model_open(file, &model, err);
-    sibling(file, ".weights.safetensors", path);
-    if (status == LATHE_OK && !options->n_weights && access(path, R_OK) == 0)
-        status = lathe_model_add_weights(model, path, err);
+    tool_weights weights = options->weights;
+    char beside[PATH_BYTES];
+    sibling(file, ".weights.safetensors", beside);
+    if (!weights.n && access(beside, R_OK) == 0) tool_add_weights(&weights, beside);
     sibling(file, ".safetensors", path);
-    for (int i = 0; status == LATHE_OK && i < options->n_weights; i++)
-        status = lathe_model_add_weights(model, options->weights[i], err);
+    lathe_status status = tool_open_model(file, &weights, &model, err);
     if (status == LATHE_OK)
         status = lathe_tensors_open(options->golden ? options->golden : path, &golden, err);
     if (status == LATHE_OK) status = verify_opened(model, golden, file, options, result, err);
@@ -284,8 +283,7 @@ int cmd_verify(int argc, char **argv)
         if (!value) return tool_usage("verify", "option %s needs a value, or is unknown", arg);
         i++;
         if (strcmp(arg, "--golden") == 0) options.golden = value;
-        else if (strcmp(arg, "--weights") == 0 && options.n_weights < MAX_WEIGHTS)
-            options.weights[options.n_weights++] = value;
+        else if (strcmp(arg, "--weights") == 0 && tool_add_weights(&options.weights, value)) continue;
         else if (strcmp(arg, "--device") == 0) options.session.device = value;
         else if (strcmp(arg, "-O") == 0 && strspn(value, "012") == 1 && !value[1])
             options.session.optimize = value[0] - '0' + 1;

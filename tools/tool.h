@@ -2,6 +2,8 @@
 #ifndef LATHE_TOOL_H
 #define LATHE_TOOL_H
 
+#include <stdbool.h>
+
 #include <lathe/lathe.h>
 
 /* Exit codes of every command. */
@@ -13,10 +15,12 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
 #define LATHE_COMMANDS(X) \
     X(inspect, "describe a model or weights file") \
     X(ops, "list the supported operators") \
+    X(compile, "write a model, its weights and its tokenizer as one file") \
     X(run, "run a model on given inputs") \
     X(generate, "let a language model write") \
     X(tokenize, "turn text into token ids, or back") \
     X(bench, "measure how fast a model runs") \
+    X(eval, "judge a language model by a text, or compare two") \
     X(verify, "compare a model's outputs with recorded ones")
 /* clang-format on */
 
@@ -30,5 +34,36 @@ int tool_fail(const lathe_error *err);
 
 /* Prints a message about wrong usage; returns EXIT_USAGE. */
 int tool_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- Models (tool_model.c) ---- */
+
+enum { TOOL_MAX_WEIGHTS = 32, TOOL_PATH_BYTES = 4096 };
+
+/* Where the weights of a model come from. */
+typedef struct tool_weights {
+    const char *path[TOOL_MAX_WEIGHTS];
+    int n;
+    bool random; /* those that no file has are made up */
+} tool_weights;
+
+bool tool_add_weights(tool_weights *weights, const char *path); /* false: too many */
+
+lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
+                             lathe_error *err) LATHE_MUST_USE;
+
+/* The file that has a model's tokenizer: the one given, a GGUF file among the weights, the model itself when
+ * it is a .lathe file, or a tokenizer.json beside it. False when there is none. */
+bool tool_find_tokenizer(const char *given, const char *model, const tool_weights *weights,
+                         char out[TOOL_PATH_BYTES]);
+
+/* ---- Texts (tool_text.c) ---- */
+
+typedef struct tool_text {
+    char *data;  /* malloc, terminated */
+    size_t size; /* without the terminator */
+} tool_text;
+
+/* Reads a file, or standard input ("-"), to its last byte. Says what went wrong; returns the exit code. */
+int tool_read_text(const char *command, const char *path, tool_text *out);
 
 #endif

@@ -109,8 +109,8 @@ LATHE_API int64_t lathe_tensor_count(const lathe_tensor *tensor); /* elements */
 
 typedef struct lathe_model lathe_model;
 
-/* Opens a .pt2 archive or a pytorch-ir JSON graph. Weights that the file holds stay in its mapping. Operators
- * that lathe does not have are no error here: see lathe_model_unsupported. */
+/* Opens a .pt2 archive, a pytorch-ir JSON graph or a .lathe file. Weights that the file holds stay in its
+ * mapping. Operators that lathe does not have are no error here: see lathe_model_unsupported. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_open(const char *path, lathe_model **out, lathe_error *err);
 LATHE_API void lathe_model_close(lathe_model *model); /* NULL is allowed; its sessions must be closed */
 
@@ -152,6 +152,47 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_model_input(lathe_model *model, size
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_output(lathe_model *model, size_t index,
                                                          lathe_value_info *out, lathe_error *err);
 
+/* ---- Compiling ahead ---- */
+
+/* A symbolic size by its name, as lathe_model_input shows it. */
+typedef struct lathe_dim {
+    const char *name;
+    int64_t size;
+} lathe_dim;
+
+typedef struct lathe_compile_options {
+    const lathe_dim *dims; /* [n_dims]: these sizes are fixed from here on */
+    size_t n_dims;
+    int optimize; /* as in lathe_session_options: of sessions that do not ask for another level */
+} lathe_compile_options;
+
+/* Settles what a model's sessions would else be told, finds its weights and, where all sizes are known,
+ * compiles it to see that it can. To be called before the first session is created; `options` may be NULL. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_compile(lathe_model *model,
+                                                          const lathe_compile_options *options,
+                                                          lathe_error *err);
+
+/* Writes a compiled model as one file, which is opened as any other model, needs no weights files and no
+ * parsing, and runs on every CPU. `tokenizer` (may be NULL) is a file or folder as lathe_tokenizer_open takes
+ * it, and goes into the file too. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_save(lathe_model *model, const char *path,
+                                                       const char *tokenizer, lathe_error *err);
+
+typedef enum lathe_dump {
+    LATHE_DUMP_GRAPH,  /* the optimised graph */
+    LATHE_DUMP_PASSES, /* the graph as imported, and after each pass */
+    LATHE_DUMP_PROGRAM /* steps, and where their tensors lie */
+} lathe_dump;
+
+/* What a model of known sizes is compiled to, as text for tests and people. It needs no weights. *text is
+ * freed with lathe_text_free. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_dump(lathe_model *model, lathe_dump form, char **text,
+                                                       lathe_error *err);
+
+/* Compares every part of a .lathe file with its checksum; an error names the first that is damaged. Opening a
+ * file checks all but the weights. Other files have nothing to check. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_check(lathe_model *model, lathe_error *err);
+
 /* ---- Sessions ---- */
 
 /* One timeline of runs: buffers, state, and a specialised program for each combination of input shapes met so
@@ -163,7 +204,8 @@ typedef struct lathe_session_options {
      * set, only shaped by lathe_session_shape_input when it is symbolic, and the output is not delivered. */
     int keep_state;
     int threads;        /* 0: as many as the process may use */
-    int optimize;       /* 0 (default): all; 1: nothing is optimised; 2: simplification alone; 3: all */
+    int optimize;       /* 0 (default): as compiled, else all; 1: nothing is optimised; 2: simplification
+                           alone; 3: all */
     const char *device; /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
 } lathe_session_options;
 
@@ -190,7 +232,7 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_reset(lathe_session *session
 
 /* From now on, output `output` has only row `row` of those that its last dim but one counts, and is computed
  * for that row alone as far as possible: a language model's logits of the last position. It may be another
- * row in each run. */
+ * row in each run; -1: all rows, as at first. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_select_row(lathe_session *session, size_t output,
                                                                int64_t row, lathe_error *err);
 
@@ -206,12 +248,25 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_write_state(lathe_session *s
 
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_run(lathe_session *session, lathe_error *err);
 
+/* What it takes to get ready for a run of sizes that were not met before: compiling, and bringing weights
+ * into the form that kernels read. Seconds; 0 when everything was ready. */
+typedef struct lathe_preparation {
+    double compile_seconds, pack_seconds;
+} lathe_preparation;
+
+/* Gets ready for a run on the inputs that are set; a run does it itself otherwise. `out` may be NULL. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_prepare(lathe_session *session, lathe_preparation *out,
+                                                            lathe_error *err);
+
 /* What the last run's program costs, counted from its steps. */
 typedef struct lathe_cost {
     double weight_bytes;    /* of matrices, convolutions and norms: each read once */
     double state_bytes;     /* of all kept state */
     double flops;           /* of matrix products, convolutions and attention over the whole state */
     double attention_flops; /* those of attention among them */
+    /* Names of the types that most bytes of the weights and of the state have, and of what the matrix products
+     * multiply the weights with; "none" where there are none. Constant strings. */
+    const char *weight_type, *state_type, *activations;
 } lathe_cost;
 
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out,

@@ -212,16 +212,32 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_generator_run(lathe_generator *gener
                                                           size_t count, const lathe_generation *generation,
                                                           lathe_generation_result *result, lathe_error *err);
 
+/* How many logits the model gives for a token; -1: it does not say. */
+LATHE_API int64_t lathe_generator_vocabulary(const lathe_generator *generator);
+
+/* Runs `count` tokens behind the `first` that earlier calls ran (0: a new text), and writes the logits of each,
+ * [count, vocabulary]: for judging a text. What the generator held is lost. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_generator_logits(lathe_generator *generator, const int64_t *ids,
+                                                             size_t first, size_t count, float *logits,
+                                                             lathe_error *err);
+
 /* Runs `count` tokens behind `first` positions, which the caches are taken to hold whatever they hold, and
  * tells how long that took and what it read: for measurements. What the generator held is lost. */
 typedef struct lathe_generator_cost {
     double seconds;
     double bytes; /* weights, and the cache up to the last position */
     double flops; /* of matrix products, and of attention up to the last position */
+    const char *weight_type, *kv_type, *activations; /* as in lathe_cost */
 } lathe_generator_cost;
 
 LATHE_API LATHE_MUST_USE lathe_status lathe_generator_measure(lathe_generator *generator, size_t first,
                                                               size_t count, lathe_generator_cost *out,
+                                                              lathe_error *err);
+
+/* Gets ready for a prompt of `count` tokens behind `first` positions, so that running it is all that is left
+ * to do. What the generator held is lost. `out` may be NULL. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_generator_prepare(lathe_generator *generator, size_t first,
+                                                              size_t count, lathe_preparation *out,
                                                               lathe_error *err);
 
 /* Prompt and answer of the last run, with the end token if one came: a view, valid until the next run. */

@@ -21,6 +21,21 @@ lt_cpu_run lt_bind_rope(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_matmul(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_split(const lt_step *step, size_t *scratch); /* parts of a reference */
 
+/* A linear layer whose input is ready: columns of its result that any thread can compute in parts. */
+typedef struct lt_columns {
+    int64_t n, grain; /* parts begin at multiples of the grain */
+    lt_work work;
+    void *context;
+} lt_columns;
+
+/* Gets a linear layer ready in working memory. `sibling`: one that reads the same input and is ready already;
+ * what was made of the input then serves again. */
+typedef lt_columns (*lt_prepare)(const lt_cpu *cpu, const lt_op_call *call, const lt_columns *sibling,
+                                 char **scratch);
+
+/* That of a form of linear layers; NULL: it cannot be split so. */
+lt_prepare lt_prepare_linear(lt_cpu_run run);
+
 /* lt_pool_run for items that read and write `bytes` each: as many at a time as are worth waking a thread for,
  * all of them here when that is all there is. */
 void lt_cpu_split(const lt_cpu *cpu, int64_t count, int64_t bytes, lt_work work, void *context);

@@ -70,10 +70,17 @@ static const struct {
     lt_op op;
     lt_cpu_run (*bind)(const lt_step *step, size_t *scratch);
 } bindings[] = {
-    {LT_OP_LINEAR, lt_bind_linear},     {LT_OP_SDPA, lt_bind_sdpa},     {LT_OP_CAST, lt_bind_elementwise},
-    {LT_OP_CHAIN, lt_bind_elementwise}, {LT_OP_COPY, lt_bind_copy},     {LT_OP_CAT, lt_bind_cat},
-    {LT_OP_LAYER_NORM, lt_bind_norm},   {LT_OP_RMS_NORM, lt_bind_norm}, {LT_OP_SOFTMAX, lt_bind_softmax},
-    {LT_OP_ROPE, lt_bind_rope},         {LT_OP_MATMUL, lt_bind_matmul},
+    {LT_OP_LINEAR, lt_bind_linear},
+    {LT_OP_SDPA, lt_bind_sdpa},
+    {LT_OP_CAST, lt_bind_elementwise},
+    {LT_OP_CHAIN, lt_bind_elementwise},
+    {LT_OP_COPY, lt_bind_copy},
+    {LT_OP_CAT, lt_bind_cat},
+    {LT_OP_LAYER_NORM, lt_bind_norm},
+    {LT_OP_RMS_NORM, lt_bind_norm},
+    {LT_OP_SOFTMAX, lt_bind_softmax},
+    {LT_OP_ROPE, lt_bind_rope},
+    {LT_OP_MATMUL, lt_bind_matmul},
     {LT_OP_BLOCK, lt_bind_block},
     {LT_OP_UNBLOCK, lt_bind_unblock},
     {LT_OP_BLOCKED_CONV, lt_bind_blocked_conv},

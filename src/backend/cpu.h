@@ -22,6 +22,14 @@ typedef void (*lt_cpu_run)(const lt_cpu *cpu, const lt_op_call *call);
  */
 lt_cpu_run lt_cpu_bind(const lt_cpu *cpu, const lt_step *step, size_t *scratch);
 
+/* Steps that follow one another may run as one: linear layers that read the same input, such as an
+ * attention's queries, keys and values. How many from the first step on do (1: it runs alone), and the
+ * working memory that they want together. `runs` are their forms. */
+enum { LT_MAX_JOINT = 4 };
+uint32_t lt_cpu_join(const lt_cpu *cpu, const lt_step *steps, const lt_cpu_run *runs, uint32_t n,
+                     size_t *scratch);
+void lt_cpu_run_joint(const lt_cpu *cpu, const lt_op_call *calls, lt_cpu_run run, uint32_t n);
+
 /* Whether that is the operator's reference, on one thread (NULL) or in parts on all. */
 bool lt_cpu_is_plain(lt_cpu_run run);
 

@@ -2,7 +2,7 @@
 #include "backend/bind.h"
 
 typedef struct lt_gemm_job {
-    const lt_gemm *gemm;
+    lt_gemm gemm;
     void (*run)(const lt_gemm *gemm, int64_t n0, int64_t n1);
     void (*narrow)(const float *from, void *to, int64_t n);
     uint16_t *narrowed; /* [m, n] the result in half precision; NULL: it is float32 */
@@ -12,7 +12,7 @@ typedef struct lt_gemm_job {
 static void gemm_work(void *context, int64_t begin, int64_t end)
 {
     const lt_gemm_job *job = context;
-    const lt_gemm *g = job->gemm;
+    const lt_gemm *g = &job->gemm;
     job->run(g, begin, end);
     for (int64_t m = 0; m < g->m && job->narrowed; m++)
         job->narrow(g->out + m * g->out_stride + begin, job->narrowed + m * g->n + begin, end - begin);
@@ -47,28 +47,40 @@ static const float *as_floats(const lt_cpu *cpu, const lt_tensor *tensor, char *
 
 /* Pairs of bfloat16 are multiplied as they are; other operands that are not float32 are converted in working
  * memory, weights in registers. */
-static void run_linear(const lt_cpu *cpu, const lt_op_call *call)
+static lt_columns prepare_linear(const lt_cpu *cpu, const lt_op_call *call, const lt_columns *sibling,
+                                 char **scratch)
 {
     const lt_tensor *x = &call->in[0], *w = &call->in[1], *out = call->out;
     lt_gemm_type type = LT_GEMM_F32;
     lt_float_type(w->dtype, &type);
+    lt_gemm_job *job = lt_take(scratch, sizeof *job);
     lt_gemm g = {
         .m = lt_rows_of(x, 1), .n = w->dim[0], .k = w->dim[1], .w = w->data, .w_stride = w->stride[0]};
     g.x_stride = g.k;
     g.out_stride = g.n;
     bool pairs = cpu->kernels.gemm_pairs && x->dtype == LATHE_BF16 && g.k % 2 == 0;
-    char *scratch = call->scratch;
-    lt_gemm_job job = {.gemm = &g, .run = pairs ? cpu->kernels.gemm_pairs : cpu->kernels.gemm[type]};
-    g.x = pairs ? x->data : as_floats(cpu, x, &scratch);
-    g.bias = call->n_in > 2 ? as_floats(cpu, &call->in[2], &scratch) : NULL;
+    *job = (lt_gemm_job){.run = pairs ? cpu->kernels.gemm_pairs : cpu->kernels.gemm[type]};
+    if (sibling) g.x = ((const lt_gemm_job *)sibling->context)->gemm.x;
+    else g.x = pairs ? x->data : as_floats(cpu, x, scratch);
+    g.bias = call->n_in > 2 ? as_floats(cpu, &call->in[2], scratch) : NULL;
     g.out = out->data;
     if (out->dtype != LATHE_F32) {
-        g.out = lt_take(&scratch, (size_t)(g.m * g.n) * sizeof *g.out);
-        job.narrow = cpu->kernels.narrow[type];
-        job.narrowed = out->data;
+        g.out = lt_take(scratch, (size_t)(g.m * g.n) * sizeof *g.out);
+        job->narrow = cpu->kernels.narrow[type];
+        job->narrowed = out->data;
     }
-    lt_pool_run(cpu->pool, g.n, cpu->kernels.gemm_grain, gemm_work, &job);
+    job->gemm = g;
+    return (lt_columns){.n = g.n, .grain = cpu->kernels.gemm_grain, .work = gemm_work, .context = job};
 }
+
+static void run_linear(const lt_cpu *cpu, const lt_op_call *call)
+{
+    char *scratch = call->scratch;
+    lt_columns columns = prepare_linear(cpu, call, NULL, &scratch);
+    lt_pool_run(cpu->pool, columns.n, columns.grain, columns.work, columns.context);
+}
+
+lt_prepare lt_prepare_linear(lt_cpu_run run) { return run == run_linear ? prepare_linear : NULL; }
 
 lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch)
 {
@@ -85,7 +97,8 @@ lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch)
             return NULL;
     }
     size_t m = (size_t)lt_rows_of(x, 1), n = (size_t)w->dim[0], k = (size_t)w->dim[1];
-    *scratch = w->dtype == LATHE_F32 ? 0 : lt_align64(n * sizeof(float));
+    *scratch = lt_align64(sizeof(lt_gemm_job));
+    if (w->dtype != LATHE_F32) *scratch += lt_align64(n * sizeof(float));
     if (x->dtype != LATHE_F32)
         *scratch += lt_align64(m * k * sizeof(float)) + lt_align64(m * n * sizeof(float));
     return run_linear;

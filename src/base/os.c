@@ -40,34 +40,100 @@ void lt_file_close(lt_file *file)
     *file = (lt_file){0};
 }
 
-static bool write_all(int fd, const void *data, size_t size)
+enum { PATH_BYTES = 4096 };
+
+struct lt_writer {
+    int fd; /* -1: finished */
+    size_t size;
+    char path[PATH_BYTES], temporary[PATH_BYTES];
+};
+
+static lathe_status cannot_write(const lt_writer *writer, lathe_error *err)
+{
+    LT_FAIL(err, IO, "%s: cannot write it: %s", writer->path, strerror(errno));
+}
+
+lathe_status lt_writer_open(const char *path, lt_writer **out, lathe_error *err)
+{
+    *out = NULL;
+    if (strlen(path) + sizeof ".XXXXXX" > PATH_BYTES) LT_FAIL(err, IO, "%s: path too long", path);
+    lt_writer *writer = calloc(1, sizeof *writer);
+    if (!writer) LT_FAIL(err, NO_MEMORY, "out of memory: %zu bytes", sizeof *writer);
+    snprintf(writer->path, PATH_BYTES, "%s", path);
+    snprintf(writer->temporary, PATH_BYTES, "%.*s.XXXXXX", PATH_BYTES - 8, path);
+    writer->fd = mkstemp(writer->temporary);
+    if (writer->fd < 0) {
+        int failure = errno;
+        free(writer);
+        LT_FAIL(err, IO, "%s: cannot create it: %s", path, strerror(failure));
+    }
+    *out = writer;
+    return LATHE_OK;
+}
+
+/* The most that one call takes: systems cut off longer ones. */
+static size_t piece(size_t size) { return size < (1u << 30) ? size : (1u << 30); }
+
+lathe_status lt_writer_put(lt_writer *writer, const void *data, size_t size, lathe_error *err)
 {
     for (const char *at = data; size;) {
-        ssize_t done = write(fd, at, size < (1u << 30) ? size : (1u << 30));
+        ssize_t done = write(writer->fd, at, piece(size));
         if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
+        if (done <= 0) return cannot_write(writer, err);
         at += done;
         size -= (size_t)done;
+        writer->size += (size_t)done;
     }
-    return true;
+    return LATHE_OK;
+}
+
+lathe_status lt_writer_patch(lt_writer *writer, size_t offset, const void *data, size_t size,
+                             lathe_error *err)
+{
+    for (const char *at = data; size;) {
+        ssize_t done = pwrite(writer->fd, at, piece(size), (off_t)offset);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return cannot_write(writer, err);
+        at += done;
+        offset += (size_t)done;
+        size -= (size_t)done;
+    }
+    return LATHE_OK;
+}
+
+size_t lt_writer_size(const lt_writer *writer) { return writer->size; }
+
+lathe_status lt_writer_finish(lt_writer *writer, lathe_error *err)
+{
+    mode_t mask = umask(0);
+    umask(mask);
+    if (fchmod(writer->fd, 0666 & ~mask) != 0) return cannot_write(writer, err);
+    int closed = close(writer->fd);
+    writer->fd = -1;
+    if (closed == 0 && rename(writer->temporary, writer->path) == 0) return LATHE_OK;
+    lathe_status status = cannot_write(writer, err);
+    unlink(writer->temporary);
+    return status;
+}
+
+void lt_writer_close(lt_writer *writer)
+{
+    if (!writer) return;
+    if (writer->fd >= 0) {
+        close(writer->fd);
+        unlink(writer->temporary);
+    }
+    free(writer);
 }
 
 lathe_status lt_file_write(const char *path, const void *data, size_t size, lathe_error *err)
 {
-    char temporary[4096];
-    int length = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    if (length < 0 || (size_t)length >= sizeof temporary) LT_FAIL(err, IO, "%s: path too long", path);
-    int fd = mkstemp(temporary);
-    if (fd < 0) LT_FAIL(err, IO, "%s: cannot create it: %s", path, strerror(errno));
-    mode_t mask = umask(0);
-    umask(mask);
-    bool good = write_all(fd, data, size) && fchmod(fd, 0666 & ~mask) == 0;
-    int failure = errno;
-    good = close(fd) == 0 && good;
-    if (good && rename(temporary, path) == 0) return LATHE_OK;
-    if (good) failure = errno;
-    unlink(temporary);
-    LT_FAIL(err, IO, "%s: cannot write it: %s", path, strerror(failure));
+    lt_writer *writer;
+    LT_TRY(lt_writer_open(path, &writer, err));
+    lathe_status status = lt_writer_put(writer, data, size, err);
+    if (status == LATHE_OK) status = lt_writer_finish(writer, err);
+    lt_writer_close(writer);
+    return status;
 }
 
 /* Whether the machine has that much memory at all: systems that promise more end the process that uses it. */

@@ -16,6 +16,17 @@ void lt_file_close(lt_file *file);
 /* Writes a whole file: to a temporary beside it, then renamed, so readers never see half of it. */
 lathe_status lt_file_write(const char *path, const void *data, size_t size, lathe_error *err) LT_MUST_USE;
 
+/* The same piece by piece. Nothing is at `path` until lt_writer_finish has succeeded. */
+typedef struct lt_writer lt_writer;
+lathe_status lt_writer_open(const char *path, lt_writer **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_writer_put(lt_writer *writer, const void *data, size_t size, lathe_error *err) LT_MUST_USE;
+lathe_status lt_writer_patch(lt_writer *writer, size_t offset, const void *data, size_t size,
+                             lathe_error *err) LT_MUST_USE;
+size_t lt_writer_size(const lt_writer *writer); /* bytes so far */
+lathe_status lt_writer_finish(lt_writer *writer,
+                              lathe_error *err) LT_MUST_USE; /* to be closed all the same */
+void lt_writer_close(lt_writer *writer); /* NULL is allowed; what is not finished is gone */
+
 /* Zeroed memory aligned to 64 bytes, for tensors; NULL when out of memory. Free with lt_os_free. */
 void *lt_os_alloc(size_t bytes);
 void lt_os_free(void *memory);

@@ -75,6 +75,15 @@ lathe_status lt_map_put(lt_map *map, const char *key, uint32_t value, lathe_erro
     return LATHE_OK;
 }
 
+bool lt_map_next(const lt_map *map, uint32_t *at, const char **key, uint32_t *value)
+{
+    while (*at < map->capacity && !map->slots[*at].key) ++*at;
+    if (*at >= map->capacity) return false;
+    *key = map->slots[*at].key;
+    *value = map->slots[(*at)++].value;
+    return true;
+}
+
 static bool text_reserve(lt_text *text, size_t more)
 {
     if (text->failed) return false;

@@ -20,6 +20,8 @@ typedef struct lt_map {
 uint32_t lt_map_get(const lt_map *map, const char *key); /* LT_NONE when absent */
 lathe_status lt_map_put(lt_map *map, const char *key, uint32_t value,
                         lathe_error *err) LT_MUST_USE; /* replaces */
+/* Goes through the entries, in no order that means anything: start with *at = 0, false at the end. */
+bool lt_map_next(const lt_map *map, uint32_t *at, const char **key, uint32_t *value);
 
 /* Growable text on the heap, for dumps and reports: appending never fails visibly, lt_text_status tells at
  * the end. */

@@ -1,4 +1,4 @@
-/* Parser of sympy's srepr text. */
+/* Sympy's srepr text: read and written. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -206,4 +206,21 @@ const char *lt_expr_function(lt_expr_op op)
     for (size_t i = 0; i < LT_COUNT(functions); i++)
         if (functions[i].op == op) return functions[i].name;
     return "?";
+}
+
+void lt_expr_write(const lt_expr *expr, lt_text *text)
+{
+    char quote = expr->name && strchr(expr->name, '\'') ? '"' : '\'';
+    switch (expr->op) {
+    case EXPR_INTEGER: lt_text_printf(text, "%lld", (long long)expr->i); return;
+    case EXPR_FLOAT: lt_text_printf(text, "Float('%.17g')", expr->f); return;
+    case EXPR_SYMBOL: lt_text_printf(text, "Symbol(%c%s%c)", quote, expr->name, quote); return;
+    default: break;
+    }
+    lt_text_printf(text, "%s(", lt_expr_function(expr->op));
+    for (uint32_t i = 0; i < expr->n; i++) {
+        if (i) lt_text_printf(text, ", ");
+        lt_expr_write(expr->args[i], text);
+    }
+    lt_text_printf(text, ")");
 }

@@ -59,4 +59,7 @@ const lt_expr *lt_guard_parse(lt_arena *arena, const char *text, const lt_sizes 
 /* Readable text: "2*s + 1". */
 void lt_expr_print(const lt_expr *expr, lt_text *text);
 
+/* Text that lt_expr_parse reads back: "Add(Mul(2, Symbol('s')), 1)". */
+void lt_expr_write(const lt_expr *expr, lt_text *text);
+
 #endif

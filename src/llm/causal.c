@@ -394,25 +394,59 @@ static lathe_status set_inputs(lt_arena *scratch, lt_causal_part *part, const in
     return part->mask < 0 ? LATHE_OK : set_mask(scratch, part, first, length, err);
 }
 
-/* Takes the logits [1,1,vocab] of the selected row. */
-static lathe_status take_logits(lt_causal *causal, lt_causal_part *part, lathe_error *err)
+/* Row `row` of [1,s,vocab], as float32. */
+static void copy_row(const lathe_tensor *logits, int64_t row, float *out)
 {
-    lathe_tensor logits;
-    LT_TRY(lathe_session_output(part->session, 0, &logits, err));
-    if (logits.rank != 3 || logits.dim[0] != 1 || logits.dim[1] != 1 || !is_float(logits.dtype))
-        LT_FAIL(err, UNSUPPORTED, "output 0 is of rank %d, expected logits [1,s,vocabulary]", logits.rank);
-    size_t count = (size_t)logits.dim[2];
-    if (count != causal->n_logits) LT_ALLOC(causal->arena, causal->logits, count, err);
-    causal->n_logits = count;
-    if (logits.dtype == LATHE_F32 && logits.stride[2] == 1)
-        memcpy(causal->logits, logits.data, count * sizeof *causal->logits);
+    int64_t n = logits->dim[2];
+    bool dense = logits->stride[2] == 1;
+    const char *at =
+        (const char *)logits->data + row * logits->stride[1] * (int64_t)lathe_dtype_size(logits->dtype);
+    const uint16_t *half = (const void *)at;
+    if (dense && logits->dtype == LATHE_F32) memcpy(out, at, (size_t)n * sizeof *out);
+    else if (dense && logits->dtype == LATHE_BF16)
+        for (int64_t i = 0; i < n; i++) out[i] = lt_bf16_to_f32(half[i]);
     else
-        for (size_t i = 0; i < count; i++) causal->logits[i] = (float)lathe_tensor_value(&logits, (int64_t)i);
+        for (int64_t i = 0; i < n; i++) out[i] = (float)lathe_tensor_value(logits, row * n + i);
+}
+
+/* The logits of the run of `count` tokens, as [1,s,vocab] with s of at least that. */
+static lathe_status get_logits(const lt_causal_part *part, size_t count, lathe_tensor *out, lathe_error *err)
+{
+    LT_TRY(lathe_session_output(part->session, 0, out, err));
+    if (out->rank != 3 || out->dim[0] != 1 || (int64_t)count > out->dim[1] || !is_float(out->dtype))
+        LT_FAIL(err, UNSUPPORTED, "output 0 is of rank %d, expected logits [1,s,vocabulary]", out->rank);
     return LATHE_OK;
 }
 
-static lathe_status run_part(lt_causal *causal, int which, const int64_t *ids, size_t first, size_t count,
-                             bool last, lathe_error *err)
+/* Takes those of the last token: the only row, where one was selected. */
+static lathe_status take_logits(lt_causal *causal, const lt_causal_part *part, size_t rows, lathe_error *err)
+{
+    lathe_tensor logits;
+    LT_TRY(get_logits(part, rows, &logits, err));
+    size_t n = (size_t)logits.dim[2];
+    if (n != causal->n_logits) LT_ALLOC(causal->arena, causal->logits, n, err);
+    causal->n_logits = n;
+    copy_row(&logits, (int64_t)rows - 1, causal->logits);
+    return LATHE_OK;
+}
+
+/* Takes those of all. */
+static lathe_status take_rows(const lt_causal *causal, const lt_causal_part *part, size_t count, float *rows,
+                              lathe_error *err)
+{
+    lathe_tensor logits;
+    LT_TRY(get_logits(part, count, &logits, err));
+    if (logits.dim[2] != causal->vocabulary)
+        LT_FAIL(err, UNSUPPORTED, "%lld logits, expected %lld", (long long)logits.dim[2],
+                (long long)causal->vocabulary);
+    for (size_t i = 0; i < count; i++) copy_row(&logits, (int64_t)i, rows + i * (size_t)causal->vocabulary);
+    return LATHE_OK;
+}
+
+/* Sets the inputs and the caches that another part has. Unless all rows of the logits are wanted, the last
+ * token's alone will be computed. */
+static lathe_status set_part(lt_causal *causal, int which, const int64_t *ids, size_t first, size_t count,
+                             bool all_rows, lathe_error *err)
 {
     lt_causal_part *part = &causal->part[which];
     size_t length = part->length > 0 ? (size_t)part->length : count;
@@ -421,11 +455,8 @@ static lathe_status run_part(lt_causal *causal, int which, const int64_t *ids, s
     lathe_status status = set_inputs(scratch, part, ids, first, count, length, err);
     lt_arena_destroy(scratch);
     LT_TRY(status);
-    LT_TRY(lathe_session_select_row(part->session, 0, (int64_t)count - 1, err));
-    LT_TRY(bring_caches(causal, which, first, err));
-    LT_TRY(lathe_session_run(part->session, err));
-    causal->newest = which;
-    return last ? take_logits(causal, part, err) : LATHE_OK;
+    LT_TRY(lathe_session_select_row(part->session, 0, all_rows ? -1 : (int64_t)count - 1, err));
+    return bring_caches(causal, which, first, err);
 }
 
 /* How many of `left` tokens a part can run at once from position `first` on; 0: none. */
@@ -437,34 +468,74 @@ static size_t fitting(const lt_causal *causal, const lt_causal_part *part, size_
     return left < most ? left : most;
 }
 
-lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count,
+/* The part that runs the next tokens, and how many of `left`. */
+static lathe_status choose_part(const lt_causal *causal, size_t first, size_t left, int *which, size_t *take,
+                                lathe_error *err)
+{
+    *which = 0;
+    *take = fitting(causal, &causal->part[0], first, left);
+    if (causal->n_parts == 2 && (*take == 0 || left == 1)) {
+        size_t single = fitting(causal, &causal->part[1], first, left);
+        if (single) *take = single, *which = 1;
+    }
+    if (*take) return LATHE_OK;
+    LT_FAIL(err, LIMIT, "position %zu: no model can run from here within %lld positions", first,
+            (long long)causal->context);
+}
+
+lathe_status lt_causal_reset(lt_causal *causal, lathe_error *err)
+{
+    causal->newest = -1;
+    if (causal->empty) return LATHE_OK;
+    for (int i = 0; i < causal->n_parts; i++)
+        if (causal->part[i].kept) LT_TRY(lathe_session_reset(causal->part[i].session, err));
+    causal->empty = true;
+    return LATHE_OK;
+}
+
+lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count, float *rows,
                            lathe_error *err)
 {
-    if (!first) {
-        causal->newest = -1;
-        for (int i = 0; i < causal->n_parts; i++) LT_TRY(lathe_session_reset(causal->part[i].session, err));
-    }
-    while (first < count) {
-        size_t left = count - first, take = fitting(causal, &causal->part[0], first, left);
-        int which = 0;
-        if (causal->n_parts == 2 && (take == 0 || left == 1)) {
-            size_t single = fitting(causal, &causal->part[1], first, left);
-            if (single) take = single, which = 1;
-        }
-        if (!take)
-            LT_FAIL(err, LIMIT, "position %zu: no model can run from here within %lld positions", first,
-                    (long long)causal->context);
-        LT_TRY(run_part(causal, which, ids + first, first, take, first + take == count, err));
-        first += take;
+    if (!first) LT_TRY(lt_causal_reset(causal, err));
+    causal->empty = false;
+    for (size_t done = 0, take; done < count; done += take) {
+        int which;
+        LT_TRY(choose_part(causal, first + done, count - done, &which, &take, err));
+        lt_causal_part *part = &causal->part[which];
+        LT_TRY(set_part(causal, which, ids + done, first + done, take, rows != NULL, err));
+        LT_TRY(lathe_session_run(part->session, err));
+        causal->newest = which;
+        if (rows) LT_TRY(take_rows(causal, part, take, rows + done * (size_t)causal->vocabulary, err));
+        if (done + take == count) LT_TRY(take_logits(causal, part, rows ? take : 1, err));
     }
     return LATHE_OK;
+}
+
+lathe_status lt_causal_prepare(lt_causal *causal, size_t first, size_t count, lathe_preparation *out,
+                               lathe_error *err)
+{
+    *out = (lathe_preparation){0};
+    int64_t *ids = lt_heap_alloc(count, sizeof *ids);
+    if (!ids) return lt_out_of_memory(err, count, sizeof *ids);
+    lathe_status status = LATHE_OK;
+    for (size_t at = first, end = first + count, take; status == LATHE_OK && at < end; at += take) {
+        int which;
+        lathe_preparation spent = {0};
+        status = choose_part(causal, at, end - at, &which, &take, err);
+        if (status == LATHE_OK) status = set_part(causal, which, ids, at, take, false, err);
+        if (status == LATHE_OK) status = lathe_session_prepare(causal->part[which].session, &spent, err);
+        out->compile_seconds += spent.compile_seconds;
+        out->pack_seconds += spent.pack_seconds;
+    }
+    lt_heap_free(ids);
+    return status;
 }
 
 /* ---- Cost ---- */
 
 /* Attention's share of the flops is proportional to the positions seen; the session counts all that the cache
  * has. */
-lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count, double *bytes, double *flops,
+lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count, lathe_generator_cost *out,
                             lathe_error *err)
 {
     const lt_causal_part *part = &causal->part[causal->newest < 0 ? 0 : causal->newest];
@@ -474,7 +545,10 @@ lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count,
     double runs = (double)count > chunk ? (double)count / chunk : 1,
            cache = (double)lt_max_i64(part->cache, 1);
     double seen = ((double)first + (double)count / 2) / cache;
-    *bytes = runs * (cost.weight_bytes + cost.state_bytes * seen);
-    *flops = runs * (cost.flops - cost.attention_flops + cost.attention_flops * seen);
+    out->bytes = runs * (cost.weight_bytes + cost.state_bytes * seen);
+    out->flops = runs * (cost.flops - cost.attention_flops + cost.attention_flops * seen);
+    out->weight_type = cost.weight_type;
+    out->kv_type = cost.state_type;
+    out->activations = cost.activations;
     return LATHE_OK;
 }

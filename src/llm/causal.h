@@ -23,6 +23,7 @@ typedef struct lt_causal {
     lt_arena *arena;
     lt_causal_part part[2]; /* for prompts, and for single tokens where that is another model */
     int n_parts;
+    bool empty; /* nothing was written into the caches since they were emptied */
     int newest; /* the part that has the newest caches; -1: none */
     int64_t context, chunk;
     int64_t vocabulary; /* ids are less than this; -1: the model does not say */
@@ -34,14 +35,22 @@ lathe_status lt_causal_create(lathe_model *model, lathe_model *decode, const lat
                               lt_causal **out, lathe_error *err) LT_MUST_USE;
 void lt_causal_destroy(lt_causal *causal); /* NULL is allowed */
 
-/* Runs ids[first, count), count > first, at the positions of their indices, behind `first` positions that are
- * in the caches already (0: the caches start empty), and leaves the logits of the last one. */
-lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count,
+/* Runs `count` tokens, 1 or more, behind `first` positions that are in the caches already (0: the caches
+ * start empty), and leaves the logits of the last one. `rows` (may be NULL) gets those of all, [count,
+ * vocabulary]. */
+lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, size_t count, float *rows,
                            lathe_error *err) LT_MUST_USE;
+
+/* Gets ready for such a run. */
+lathe_status lt_causal_prepare(lt_causal *causal, size_t first, size_t count, lathe_preparation *out,
+                               lathe_error *err) LT_MUST_USE;
+
+/* Empties the caches, as a run from position 0 does itself when they are not empty. */
+lathe_status lt_causal_reset(lt_causal *causal, lathe_error *err) LT_MUST_USE;
 
 /* Bytes read and floating-point operations of `count` tokens that ran behind `first` positions: of the cache,
  * only the positions that they see. */
-lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count, double *bytes, double *flops,
+lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count, lathe_generator_cost *out,
                             lathe_error *err) LT_MUST_USE;
 
 /* How many of the first `wanted` positions a new run can build on: all, or none. */

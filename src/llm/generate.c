@@ -48,22 +48,60 @@ const int64_t *lathe_generator_tokens(const lathe_generator *generator, size_t *
     return generator->tokens;
 }
 
+static lathe_status check_range(const lathe_generator *generator, size_t first, size_t count,
+                                lathe_error *err)
+{
+    size_t context = (size_t)generator->causal->context;
+    if (!count || first > context || count > context - first)
+        LT_FAIL(err, LIMIT, "%zu tokens behind %zu positions, the context is %zu", count, first, context);
+    return LATHE_OK;
+}
+
+lathe_status lathe_generator_prepare(lathe_generator *generator, size_t first, size_t count,
+                                     lathe_preparation *out, lathe_error *err)
+{
+    lathe_preparation spent;
+    generator->count = generator->cached = 0;
+    LT_TRY(check_range(generator, first, count, err));
+    return lt_causal_prepare(generator->causal, first, count, out ? out : &spent, err);
+}
+
+static lathe_status check_ids(const lathe_generator *g, const int64_t *ids, size_t count, lathe_error *err)
+{
+    for (size_t i = 0; i < count && g->causal->vocabulary >= 0; i++)
+        if (ids[i] < 0 || ids[i] >= g->causal->vocabulary)
+            LT_FAIL(err, INVALID_ARGUMENT,
+                    "token %lld is none of the model's %lld: is this the model's tokenizer?",
+                    (long long)ids[i], (long long)g->causal->vocabulary);
+    return LATHE_OK;
+}
+
+int64_t lathe_generator_vocabulary(const lathe_generator *generator) { return generator->causal->vocabulary; }
+
+lathe_status lathe_generator_logits(lathe_generator *generator, const int64_t *ids, size_t first,
+                                    size_t count, float *logits, lathe_error *err)
+{
+    generator->count = generator->cached = 0;
+    LT_TRY(check_range(generator, first, count, err));
+    LT_TRY(check_ids(generator, ids, count, err));
+    return lt_causal_run(generator->causal, ids, first, count, logits, err);
+}
+
 lathe_status lathe_generator_measure(lathe_generator *generator, size_t first, size_t count,
                                      lathe_generator_cost *out, lathe_error *err)
 {
     lt_causal *causal = generator->causal;
     generator->count = generator->cached = 0;
-    if (!count || first + count > (size_t)causal->context)
-        LT_FAIL(err, LIMIT, "%zu tokens behind %zu positions, the context is %lld", count, first,
-                (long long)causal->context);
-    int64_t *ids = lt_heap_alloc(first + count, sizeof *ids);
-    if (!ids) return lt_out_of_memory(err, first + count, sizeof *ids);
+    LT_TRY(check_range(generator, first, count, err));
+    int64_t *ids = lt_heap_alloc(count, sizeof *ids);
+    if (!ids) return lt_out_of_memory(err, count, sizeof *ids);
+    lathe_status status = first ? LATHE_OK : lt_causal_reset(causal, err);
     double start = lt_os_seconds();
-    lathe_status status = lt_causal_run(causal, ids, first, first + count, err);
+    if (status == LATHE_OK) status = lt_causal_run(causal, ids, first, count, NULL, err);
     out->seconds = lt_os_seconds() - start;
     lt_heap_free(ids);
     LT_TRY(status);
-    return lt_causal_cost(causal, first, count, &out->bytes, &out->flops, err);
+    return lt_causal_cost(causal, first, count, out, err);
 }
 
 void lathe_generation_init(lathe_generation *generation)
@@ -107,7 +145,7 @@ static lathe_status run_pending(lathe_generator *g, lathe_error *err)
 {
     size_t first = g->cached;
     g->cached = 0;
-    LT_TRY(lt_causal_run(g->causal, g->tokens, first, g->count, err));
+    LT_TRY(lt_causal_run(g->causal, g->tokens + first, first, g->count - first, NULL, err));
     g->cached = g->count;
     return LATHE_OK;
 }
@@ -121,11 +159,7 @@ static lathe_status take_prompt(lathe_generator *g, const int64_t *prompt, size_
                 "the prompt has %zu tokens and the context holds %lld: shorten it, or ask for a "
                 "larger context",
                 count, (long long)g->causal->context);
-    for (size_t i = 0; i < count && g->causal->vocabulary >= 0; i++)
-        if (prompt[i] < 0 || prompt[i] >= g->causal->vocabulary)
-            LT_FAIL(err, INVALID_ARGUMENT,
-                    "token %lld of the prompt is none of the model's %lld: is this the model's tokenizer?",
-                    (long long)prompt[i], (long long)g->causal->vocabulary);
+    LT_TRY(check_ids(g, prompt, count, err));
     size_t same = 0;
     while (same < g->cached && same + 1 < count && g->tokens[same] == prompt[same]) same++;
     g->cached = *reused = lt_causal_reusable(g->causal, same);

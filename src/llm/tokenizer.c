@@ -5,6 +5,7 @@
 
 #include "base/os.h"
 #include "base/utf8.h"
+#include "load/lathe_file.h"
 
 lathe_status lt_tokenizer_create(lathe_tokenizer **out, lathe_error *err)
 {
@@ -263,13 +264,61 @@ lathe_status lathe_tokenizer_decode(const lathe_tokenizer *tokenizer, const int6
     return LATHE_OK;
 }
 
+/* ---- Opening ---- */
+
+/* The file `name` in the folder of the path that is the context. */
+static lathe_status open_beside(const void *context, lt_arena *arena, const char *name, const char **full,
+                                lt_file *file, lathe_error *err)
+{
+    const char *path = context, *slash = strrchr(path, '/');
+    *file = (lt_file){0};
+    *full = lt_arena_printf(arena, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, name);
+    if (!*full) return lt_out_of_memory(err, 1, strlen(path));
+    if (lt_file_open(*full, file, NULL) != LATHE_OK) *file = (lt_file){0};
+    return LATHE_OK;
+}
+
+/* The section of that name of the .lathe file that is the context. */
+static lathe_status open_section(const void *context, lt_arena *arena, const char *name, const char **full,
+                                 lt_file *file, lathe_error *err)
+{
+    const lt_lathe *lathe = context;
+    const lt_lathe_section *section = lt_lathe_find(lathe, name);
+    (void)arena;
+    *full = name;
+    *file = (lt_file){0};
+    if (!section) return LATHE_OK;
+    LT_TRY(lt_lathe_check(lathe, section, err));
+    *file = (lt_file){.data = section->data, .size = section->size};
+    return LATHE_OK;
+}
+
+static void close_section(lt_file *file) { (void)file; }
+
+static lathe_status load_lathe(lathe_tokenizer *t, const char *path, const lt_file *file, lathe_error *err)
+{
+    lt_lathe *lathe;
+    lt_file inside;
+    const char *full;
+    LT_TRY(lt_lathe_open(file, path, t->arena, &lathe, err));
+    LT_TRY(open_section(lathe, t->arena, LT_LATHE_TOKENIZER_GGUF, &full, &inside, err));
+    if (inside.size) return lt_tokenizer_load_gguf(t, &inside, path, err);
+    LT_TRY(open_section(lathe, t->arena, LT_LATHE_TOKENIZER_JSON, &full, &inside, err));
+    if (!inside.size)
+        LT_FAIL(err, INVALID_ARGUMENT, "it was compiled without a tokenizer: give one (--tokenizer)");
+    LT_TRY(lt_tokenizer_load_json(t, (const char *)inside.data, inside.size, full, err));
+    return lt_tokenizer_load_siblings(t, &(lt_siblings){lathe, open_section, close_section}, err);
+}
+
 static lathe_status load(lathe_tokenizer *t, const char *path, const lt_file *file, lathe_error *err)
 {
     if (file->size >= 4 && memcmp(file->data, "GGUF", 4) == 0) {
         LT_TRY(lt_tokenizer_load_gguf(t, file, path, err));
+    } else if (lt_lathe_is(file)) {
+        LT_TRY(load_lathe(t, path, file, err));
     } else {
         LT_TRY(lt_tokenizer_load_json(t, (const char *)file->data, file->size, path, err));
-        LT_TRY(lt_tokenizer_load_siblings(t, path, err));
+        LT_TRY(lt_tokenizer_load_siblings(t, &(lt_siblings){path, open_beside, lt_file_close}, err));
     }
     return lt_tokenizer_finish(t, err);
 }

@@ -100,8 +100,16 @@ lathe_status lt_tokenizer_load_json(lathe_tokenizer *t, const char *text, size_t
                                     lathe_error *err) LT_MUST_USE;
 lathe_status lt_tokenizer_load_gguf(lathe_tokenizer *t, const lt_file *file, const char *name,
                                     lathe_error *err) LT_MUST_USE;
-/* The files beside a tokenizer.json that concern it. */
-lathe_status lt_tokenizer_load_siblings(lathe_tokenizer *t, const char *path, lathe_error *err) LT_MUST_USE;
+/* The files beside a tokenizer.json that concern it, wherever they come from. */
+typedef struct lt_siblings {
+    const void *context;
+    /* A file that is not there has no bytes; `full` is what messages call it, in the arena. */
+    lathe_status (*open)(const void *context, lt_arena *arena, const char *name, const char **full,
+                         lt_file *file, lathe_error *err);
+    void (*close)(lt_file *file);
+} lt_siblings;
+lathe_status lt_tokenizer_load_siblings(lathe_tokenizer *t, const lt_siblings *from,
+                                        lathe_error *err) LT_MUST_USE;
 
 /* What a chat template says. `first`: the text of the first token, or NULL. */
 lathe_status lt_chat_recognize(lathe_tokenizer *t, const char *template_text, const char *first,

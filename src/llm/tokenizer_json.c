@@ -478,19 +478,7 @@ static lathe_status load_jinja(lathe_tokenizer *t, const lt_file *file, lathe_er
     return lt_chat_recognize(t, text, t->chat.first, err);
 }
 
-/* Opens the file `name` in the folder of `path`; a file that is not there has no bytes. */
-static lathe_status open_sibling(lathe_tokenizer *t, const char *path, const char *name, const char **full,
-                                 lt_file *file, lathe_error *err)
-{
-    const char *slash = strrchr(path, '/');
-    *file = (lt_file){0};
-    *full = lt_arena_printf(t->arena, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, name);
-    if (!*full) return lt_out_of_memory(err, 1, strlen(path));
-    if (lt_file_open(*full, file, NULL) != LATHE_OK) *file = (lt_file){0};
-    return LATHE_OK;
-}
-
-lathe_status lt_tokenizer_load_siblings(lathe_tokenizer *t, const char *path, lathe_error *err)
+lathe_status lt_tokenizer_load_siblings(lathe_tokenizer *t, const lt_siblings *from, lathe_error *err)
 {
     static const struct {
         const char *name;
@@ -501,11 +489,11 @@ lathe_status lt_tokenizer_load_siblings(lathe_tokenizer *t, const char *path, la
     for (size_t i = 0; i < LT_COUNT(files); i++) {
         const char *full;
         lt_file file;
-        LT_TRY(open_sibling(t, path, files[i].name, &full, &file, err));
+        LT_TRY(from->open(from->context, t->arena, files[i].name, &full, &file, err));
         if (!file.size) continue;
         lathe_status status =
             files[i].use ? load_config(t, full, &file, files[i].use, err) : load_jinja(t, &file, err);
-        lt_file_close(&file);
+        from->close(&file);
         LT_TRY(status);
     }
     return LATHE_OK;

@@ -303,6 +303,7 @@ static lathe_status read_all(gguf_reader *reader, lathe_error *err)
     LT_ALLOC(reader->arena, reader->values, gguf->value_count, err);
     gguf->values = reader->values;
     LT_TRY(read_values(reader, err));
+    gguf->metadata_bytes = (size_t)(reader->at - reader->begin);
     LT_ALLOC(reader->arena, reader->tensors, gguf->tensor_count, err);
     gguf->tensors = reader->tensors;
     return read_tensors(reader, err);

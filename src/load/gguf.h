@@ -56,6 +56,7 @@ typedef struct lt_gguf {
     uint32_t version;
     const lt_gguf_value *values; /* in the order of the file */
     uint32_t value_count;
+    size_t metadata_bytes;         /* of the file: its head and the values */
     const lt_gguf_tensor *tensors; /* in the order of the file */
     uint32_t tensor_count;
     lt_map value_names, tensor_names; /* name → index */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "load/lathe_file.h"
+
 #define WEIGHTS_ONLY \
     "it holds weights and no graph: give the exported graph (.pt2) as the model, and this with --weights"
 #define EXPORT "export the model from PyTorch with torch.export.export and torch.export.save"
@@ -36,12 +38,13 @@ lathe_status lt_sniff_model(const lt_file *file, lt_model_format *out, lathe_err
         at++;
     if (at == file->size) LT_FAIL(err, FORMAT, "the file is empty");
     if (has(file, 0, "PK", 2)) *out = LT_MODEL_PT2;
+    else if (lt_lathe_is(file)) *out = LT_MODEL_LATHE;
     else if (file->data[at] == '{') *out = LT_MODEL_IRJSON;
     else {
         for (size_t i = 0; i < LT_COUNT(others); i++)
             if (has(file, others[i].offset, others[i].bytes, others[i].length))
                 LT_FAIL(err, UNSUPPORTED, "%s", others[i].what);
-        LT_FAIL(err, FORMAT, "neither a .pt2 archive nor a pytorch-ir JSON graph");
+        LT_FAIL(err, FORMAT, "neither a .pt2 archive nor a pytorch-ir JSON graph nor a .lathe file");
     }
     return LATHE_OK;
 }

@@ -4,7 +4,7 @@
 
 #include "base/os.h"
 
-typedef enum lt_model_format { LT_MODEL_PT2, LT_MODEL_IRJSON } lt_model_format;
+typedef enum lt_model_format { LT_MODEL_PT2, LT_MODEL_IRJSON, LT_MODEL_LATHE } lt_model_format;
 
 /* Anything else is an error that says what the file is and what to do with it. */
 lathe_status lt_sniff_model(const lt_file *file, lt_model_format *out, lathe_error *err) LT_MUST_USE;

@@ -10,6 +10,7 @@ const lt_pass lt_passes[] = {
     {"layout", "channels in blocks for convolutions and what lies between them", 2, lt_pass_layout},
     {"conv_epilogue", "sums and activations into the convolution before them", 2, lt_pass_conv_epilogue},
     {"tidy", "what the fusions left to simplify", 2, lt_pass_simplify},
+    {"linear_weights", "weights of linear layers row by row", 2, lt_pass_linear_weights},
     {"chain", "elementwise formulas that follow one another", 2, lt_pass_chain},
     {"prune", "leave out what nothing reads", 1, lt_pass_prune},
     {NULL, NULL, 0, NULL},

@@ -27,6 +27,7 @@ lathe_status lt_pass_fuse(const lt_graph *from, lt_graph **out, lathe_error *err
 lathe_status lt_pass_conv_norm(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_layout(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_conv_epilogue(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_linear_weights(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_chain(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 
 #endif

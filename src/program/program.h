@@ -54,4 +54,7 @@ typedef struct lt_weight_layout {
 lathe_status lt_program_build(const lt_graph *graph, const lt_weight_layout *weights, lt_program **out,
                               lathe_error *err) LT_MUST_USE;
 
+/* Stable text: for each step its operator, and what it reads and writes where. */
+void lt_program_print(const lt_program *program, lt_text *text);
+
 #endif

@@ -183,11 +183,25 @@ static lathe_status describe_opened(lt_json_builder *b, lathe_model *model, lt_j
     return LATHE_OK;
 }
 
+/* The manifest of a .lathe file. */
+static lathe_status describe_manifest(lt_json_builder *b, const lathe_model *model, lt_json *out,
+                                      lathe_error *err)
+{
+    const lt_lathe_section *section = model->lathe ? lt_lathe_find(model->lathe, LT_LATHE_MANIFEST) : NULL;
+    const lt_json *manifest;
+    if (!section) return LATHE_OK;
+    LT_TRY(lt_json_parse((const char *)section->data, section->size, false, section->name, b->arena,
+                         &manifest, err));
+    lt_json_put(b, out, "metadata", *manifest);
+    return LATHE_OK;
+}
+
 static lathe_status describe_model(lt_json_builder *b, const char *path, lt_json *out, lathe_error *err)
 {
     lathe_model *model;
     LT_TRY(lathe_model_open(path, &model, err));
     lathe_status status = describe_opened(b, model, out, err);
+    if (status == LATHE_OK) status = describe_manifest(b, model, out, err);
     lathe_model_close(model);
     return status;
 }
@@ -282,7 +296,8 @@ static lathe_status describe_file(lt_json_builder *b, const char *path, lt_json 
     lt_file file;
     LT_TRY(lt_file_open(path, &file, err));
     bool gguf = file.size >= 4 && memcmp(file.data, "GGUF", 4) == 0;
-    bool model = file.size >= 2 && (memcmp(file.data, "PK", 2) == 0 || file.data[0] == '{');
+    bool model =
+        file.size >= 2 && (memcmp(file.data, "PK", 2) == 0 || file.data[0] == '{' || lt_lathe_is(&file));
     lathe_status status = gguf    ? describe_gguf(b, &file, path, out, err)
                           : model ? describe_model(b, path, out, err)
                                   : describe_safetensors(b, &file, path, out, err);

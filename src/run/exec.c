@@ -73,6 +73,11 @@ lathe_status lt_exec_create(lt_exec *exec, const lt_program *program, const lt_c
         exec->runs[i] = cpu ? lt_cpu_bind(cpu, &p->steps[i], &wanted) : NULL;
         if (exec->runs[i] && wanted > scratch_bytes) scratch_bytes = wanted;
     }
+    LT_ALLOC(arena, exec->joint, p->n_steps, err);
+    for (uint32_t i = 0; cpu && i < p->n_steps; i += exec->joint[i]) {
+        exec->joint[i] = lt_cpu_join(cpu, &p->steps[i], &exec->runs[i], p->n_steps - i, &wanted);
+        if (wanted > scratch_bytes) scratch_bytes = wanted;
+    }
     LT_TRY(allocate(p->arena_bytes, &exec->memory, err));
     LT_TRY(allocate(scratch_bytes, &exec->scratch, err));
     for (uint32_t i = 0; i < p->n_outputs; i++)
@@ -97,6 +102,11 @@ lathe_status lt_exec_run(lt_exec *exec, const lt_cpu *cpu, uint32_t *failed, lat
     for (uint32_t i = 0; i < exec->program->n_steps; i++) {
         const lt_op_call *call = &exec->calls[i];
         lathe_status status = LATHE_OK;
+        if (exec->joint[i] > 1) {
+            lt_cpu_run_joint(cpu, call, exec->runs[i], exec->joint[i]);
+            i += exec->joint[i] - 1;
+            continue;
+        }
         if (exec->runs[i]) exec->runs[i](cpu, call);
         else status = lt_op_get(call->op)->ref(call, err);
         *failed = i;

@@ -18,6 +18,7 @@ typedef struct lt_exec {
     const lt_program *program;
     lt_op_call *calls;        /* [n_steps] */
     lt_cpu_run *runs;         /* [n_steps]: the fast form; NULL: the operator's reference */
+    uint32_t *joint;          /* [n_steps]: how many from this step on run as one */
     struct lt_patch *patches; /* [n_patches] */
     void *memory, *scratch;
     void **outputs; /* [n_outputs], owned; NULL where there is no tensor */

@@ -15,6 +15,10 @@ static lathe_status load_exported(lathe_model *model, const char *path, lathe_er
     switch (format) {
     case LT_MODEL_PT2: return lt_pt2_load(&model->file, path, model->arena, &model->exported, err);
     case LT_MODEL_IRJSON: return lt_irjson_load(&model->file, path, model->arena, &model->exported, err);
+    case LT_MODEL_LATHE:
+        LT_TRY(lt_lathe_open(&model->file, path, model->arena, &model->lathe, err));
+        LT_TRY(lt_lathe_load(model->lathe, path, model->arena, &model->exported, err));
+        return lt_model_read_manifest(model, err);
     }
     LT_FAIL(err, INTERNAL, "format %d", (int)format);
 }
@@ -102,6 +106,19 @@ size_t lathe_model_input_count(const lathe_model *model) { return model->n_user_
 
 size_t lathe_model_output_count(const lathe_model *model) { return model->n_user_outputs; }
 
+/* A size as a number, -1 when it is open: symbols whose range is one number are fixed. */
+static lathe_status known_size(lathe_model *model, const lt_xdim *dim, int64_t *out, lathe_error *err)
+{
+    const lt_exported *x = model->exported;
+    int64_t *bindings = lt_heap_alloc(x->n_symbols, sizeof *bindings);
+    if (!bindings) return lt_out_of_memory(err, x->n_symbols, sizeof *bindings);
+    for (uint32_t i = 0; i < x->n_symbols; i++)
+        bindings[i] = x->symbols[i].min == x->symbols[i].max ? x->symbols[i].min : LT_UNBOUND;
+    if (lt_xdim_eval(dim, bindings, out, NULL) != LATHE_OK || *out < 0) *out = -1;
+    lt_heap_free(bindings);
+    return LATHE_OK;
+}
+
 static lathe_status describe_value(lathe_model *model, const char *name, const char *label,
                                    lathe_value_info *out, lathe_error *err)
 {
@@ -115,10 +132,10 @@ static lathe_status describe_value(lathe_model *model, const char *name, const c
     for (int i = 0; i < x->rank; i++) {
         lt_text text = {0};
         uint32_t symbol = x->dim[i].expr ? lt_expr_symbol(x->dim[i].expr) : LT_NONE;
-        out->dim[i] = x->dim[i].expr ? -1 : x->dim[i].value;
+        LT_TRY(known_size(model, &x->dim[i], &out->dim[i], err));
         out->max[i] = symbol != LT_NONE ? model->exported->symbols[symbol].max
-                      : x->dim[i].expr  ? INT64_MAX
-                                        : x->dim[i].value;
+                      : out->dim[i] < 0 ? INT64_MAX
+                                        : out->dim[i];
         if (x->dim[i].expr) lt_expr_print(x->dim[i].expr, &text);
         else lt_text_printf(&text, "%lld", (long long)x->dim[i].value);
         lathe_status status = lt_text_status(&text, err);

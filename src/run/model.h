@@ -5,6 +5,7 @@
 
 #include "aten/import.h"
 #include "base/os.h"
+#include "load/lathe_file.h"
 #include "load/weights.h"
 #include "program/program.h"
 
@@ -18,10 +19,17 @@ typedef struct lt_model_weight {
 
 enum { LT_MAX_WEIGHTS_FILES = 32 };
 
+/* What lathe_model_compile settled: kept in .lathe files. */
+typedef struct lt_model_settings {
+    int optimize; /* as in lathe_session_options */
+} lt_model_settings;
+
 struct lathe_model {
     lt_arena *arena;
     lt_file file;
+    lt_lathe *lathe; /* the sections of a .lathe file; NULL for other formats */
     lt_exported *exported;
+    lt_model_settings settings;
     const lt_xinput **user_inputs;   /* [n_user_inputs], of exported->inputs */
     const lt_xoutput **user_outputs; /* [n_user_outputs] */
     lt_aten_table *table;
@@ -40,6 +48,9 @@ struct lathe_model {
  */
 lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_error *err) LT_MUST_USE;
 
+/* Whether the graph reads the weight. */
+bool lt_model_reads_weight(const lathe_model *model, uint32_t index);
+
 /* How the weights lie, for lowering; finds those that are asked for. */
 lt_weight_layout lt_model_layout(lathe_model *model);
 
@@ -53,5 +64,9 @@ const lt_xoutput *lt_model_user_output(const lathe_model *model, size_t index);
 /* Pairs of an input and the output that is its next value (KV caches), on the heap. */
 lathe_status lt_model_find_pairs(const lathe_model *model, struct lt_state_pair **out, uint32_t *n,
                                  lathe_error *err) LT_MUST_USE;
+
+/* settings.c: settings as the manifest of a .lathe file. */
+lathe_status lt_model_read_manifest(lathe_model *model, lathe_error *err) LT_MUST_USE;
+lathe_status lt_model_write_manifest(const lathe_model *model, lt_text *out, lathe_error *err) LT_MUST_USE;
 
 #endif

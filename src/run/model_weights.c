@@ -71,7 +71,10 @@ static lathe_status take(lathe_model *model, const lt_weight *from, uint32_t ind
 /* Whether a node of the graph or of a region in it reads the placeholder. */
 static bool reads(const lt_xgraph *graph, const char *name, int depth)
 {
-    for (uint32_t i = 0; i < graph->n_nodes && depth < 16; i++)
+    for (uint32_t i = 0; i < graph->n_nodes && depth < 16; i++) {
+        const lt_xoperands *operands = graph->nodes[i].operands;
+        for (uint32_t k = 0; operands && k < operands->n; k++)
+            if (strcmp(operands->tensors[k].text, name) == 0) return true;
         for (uint32_t k = 0; k < graph->nodes[i].n_args; k++) {
             const lt_arg *arg = &graph->nodes[i].args[k].arg;
             uint32_t n = arg->kind == LT_ARG_LIST ? arg->list.n : 1;
@@ -80,6 +83,23 @@ static bool reads(const lt_xgraph *graph, const char *name, int depth)
                 if (items[m].kind == LT_ARG_NAME && strcmp(items[m].text, name) == 0) return true;
             if (arg->kind == LT_ARG_GRAPH && reads(arg->graph, name, depth + 1)) return true;
         }
+    }
+    return false;
+}
+
+bool lt_model_reads_weight(const lathe_model *model, uint32_t index)
+{
+    const lt_exported *x = model->exported;
+    for (uint32_t i = 0; i < x->n_inputs; i++) {
+        const lt_xinput *input = &x->inputs[i];
+        if (input->kind != LT_X_WEIGHT || input->weight != index) continue;
+        if (reads(&x->graph, input->name, 0)) return true;
+        for (uint32_t k = 0; k < x->n_outputs; k++) {
+            const lt_xoutput *output = &x->outputs[k];
+            if (output->arg.kind == LT_ARG_NAME && strcmp(output->arg.text, input->name) == 0) return true;
+            if (output->target && strcmp(output->target, input->name) == 0) return true;
+        }
+    }
     return false;
 }
 

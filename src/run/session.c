@@ -2,9 +2,9 @@
  * buffers; weights belong to the model and state to the session, so entries share them. */
 #include <string.h>
 
-#include "base/block.h"
 #include "ops/convert.h"
 #include "pass/pass.h"
+#include "run/cost.h"
 #include "run/exec.h"
 #include "run/hoisted.h"
 
@@ -36,7 +36,8 @@ struct lathe_session {
     void **states; /* [n_states], the same in every entry */
     lt_type *state_types;
     uint32_t n_inputs, n_pairs, n_states;
-    uint32_t row_output; /* the output of which one row is selected; LT_NONE */
+    uint32_t row_output;     /* the output of which one row is selected; LT_NONE */
+    lathe_preparation spent; /* since it was last asked for */
 };
 
 static void entry_destroy(lt_entry *entry)
@@ -80,7 +81,8 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     LT_TRY(lathe_model_unsupported(model, &report, err));
     if (*report) LT_FAIL(err, UNSUPPORTED, "%s", report);
     session->model = model;
-    session->optimize = options && options->optimize ? options->optimize - 1 : LT_OPTIMIZE_MAX;
+    int optimize = options && options->optimize ? options->optimize : model->settings.optimize;
+    session->optimize = optimize ? optimize - 1 : LT_OPTIMIZE_MAX;
     bool reference = options && options->device && strcmp(options->device, "ref") == 0;
     if (options && options->device && !reference && strcmp(options->device, "cpu") != 0)
         LT_FAIL(err, INVALID_ARGUMENT, "device '%s', expected cpu or ref", options->device);
@@ -272,6 +274,8 @@ lathe_status lathe_session_select_row(lathe_session *session, size_t output, int
     if (output >= lathe_model_output_count(session->model))
         LT_FAIL(err, INVALID_ARGUMENT, "there is no output %zu", output);
     void **data = &session->input_data[session->n_inputs];
+    session->row_output = LT_NONE;
+    if (row < 0) return LATHE_OK;
     if (!*data) LT_TRY(allocate(sizeof row, data, err));
     memcpy(*data, &row, sizeof row);
     session->row_output = (uint32_t)output;
@@ -299,11 +303,14 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
 {
     lathe_model *model = session->model;
     lt_graph *graph;
+    double start = lt_os_seconds();
     LT_TRY(import(session, entry, &graph, err));
     entry->row_output = session->row_output;
     if (entry->row_output != LT_NONE) LT_TRY(select_row(session, graph, err));
     LT_TRY(lt_passes_run(&graph, session->optimize, NULL, err));
+    double middle = lt_os_seconds();
     if (session->optimize) LT_TRY(lt_hoisted_split(&entry->hoisted, model, session->cpu, &graph, err));
+    double packed = lt_os_seconds();
     lt_weight_layout layout = lt_model_layout(model);
     LT_TRY(lt_program_build(graph, &layout, &entry->program, err));
     LT_TRY(need_states(session, entry->program, err));
@@ -313,6 +320,8 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
                                .hoisted = entry->hoisted.data};
     LT_TRY(lt_exec_create(&entry->exec, entry->program, session->cpu, &buffers, entry->arena, err));
     lt_hoisted_finish(&entry->hoisted, entry->program);
+    session->spent.pack_seconds += packed - middle;
+    session->spent.compile_seconds += lt_os_seconds() - start - (packed - middle);
     return LATHE_OK;
 }
 
@@ -443,39 +452,19 @@ lathe_status lathe_session_plain_steps(const lathe_session *session, const char 
     return lt_exec_plain_steps(&session->current->exec, session->current->arena, text, err);
 }
 
-/* ---- Cost ---- */
+/* ---- Preparation and cost ---- */
 
-static double step_flops(const lt_step *step)
+lathe_status lathe_session_prepare(lathe_session *session, lathe_preparation *out, lathe_error *err)
 {
-    const lt_tensor *a = &step->args[0].tensor, *b = &step->args[step->n_in > 1 ? 1 : 0].tensor;
-    double out = (double)lathe_tensor_count(&step->args[step->n_in].tensor);
-    switch (step->op) {
-    case LT_OP_LINEAR:
-    case LT_OP_MATMUL: return 2 * out * (double)a->dim[a->rank - 1];
-    case LT_OP_CONV: return 2 * out * (double)lathe_tensor_count(b) / (double)lt_max_i64(b->dim[0], 1);
-    case LT_OP_BLOCKED_CONV: /* every weight meets every position once */
-        return 2 * (double)lathe_tensor_count(b) * out / (double)lt_max_i64(b->dim[0] * LT_BLOCK, 1);
-    case LT_OP_SDPA: return 4 * (double)lathe_tensor_count(a) * (double)b->dim[2];
-    default: return 0;
-    }
+    session->spent = (lathe_preparation){0};
+    LT_TRY(choose_entry(session, err));
+    if (out) *out = session->spent;
+    return LATHE_OK;
 }
 
 lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out, lathe_error *err)
 {
-    *out = (lathe_cost){0};
     if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
-    const lt_program *p = session->current->program;
-    for (uint32_t i = 0; i < p->n_steps; i++) {
-        const lt_step *step = &p->steps[i];
-        double flops = step_flops(step);
-        out->flops += flops;
-        if (step->op == LT_OP_SDPA) out->attention_flops += flops;
-        if (step->op == LT_OP_GATHER || step->op == LT_OP_INDEX) continue; /* a few rows of a table */
-        for (uint32_t k = 0; k < step->n_in; k++) {
-            lt_type type = lt_tensor_type(&step->args[k].tensor);
-            if (step->args[k].kind == LT_BUFFER_WEIGHT) out->weight_bytes += (double)lt_type_bytes(&type);
-        }
-    }
-    for (uint32_t i = 0; i < p->n_states; i++) out->state_bytes += (double)lt_type_bytes(&p->states[i]);
+    *out = lt_program_cost(session->current->program);
     return LATHE_OK;
 }

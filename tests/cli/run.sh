@@ -26,7 +26,7 @@ says() { # FILE TEXT
     grep -q -- "$2" "$1" || fail "'$2' is not in what was printed: $(cat "$1")"
 }
 
-for command in inspect ops run generate tokenize bench verify; do
+for command in inspect ops compile run generate tokenize bench eval verify; do
     expect 0 "$lathe" $command --help
     says out "Usage: lathe $command"
     [ ! -s err ] || fail "$command --help writes to standard error"
@@ -76,12 +76,53 @@ cp out first
 expect 0 "$lathe" generate "$source/share/tiny.pt2" --tokenizer "$tokenizer" --raw --temperature 0 -n 8 -p Hello
 cmp -s out first || fail "greedy text is not the same twice"
 
+expect 0 "$lathe" compile "$source/share/tiny.pt2" -o tiny.lathe --tokenizer "$tokenizer" --dim c=64
+expect 0 "$lathe" generate tiny.lathe --raw --temperature 0 -n 8 -p Hello
+cmp -s out first || fail "the compiled model writes '$(cat out)'"
+expect 0 "$lathe" tokenize tiny.lathe --ids Hello
+cp out first
+expect 0 "$lathe" tokenize "$tokenizer" --ids Hello
+cmp -s out first || fail "the tokenizer of the compiled model gives '$(cat first)'"
+expect 0 "$lathe" inspect tiny.lathe
+says out "float32\[1,2,64,8\]"
+expect 0 "$lathe" inspect --check tiny.lathe
+head -c 1000 tiny.lathe >short.lathe
+expect 2 "$lathe" run short.lathe
+says err "short.lathe: cut off"
+expect 0 "$lathe" compile "$golden/ops/linear.pt2" -O0 --emit graph
+says out "= linear("
+expect 0 "$lathe" compile "$golden/ops/linear.pt2" --emit passes
+says out "# after fuse"
+expect 0 "$lathe" compile "$golden/ops/linear.pt2" --emit program
+says out "= output0: float32"
+expect 2 "$lathe" compile "$source/share/tiny.pt2" --emit program
+says err "is open"
+expect 2 "$lathe" compile "$source/share/tiny.pt2"
+
 expect 0 "$lathe" bench "$source/share/tiny.pt2" -p 8 -n 2 -d 0,16 -r 1 -o json
 says out '"test": "decode"'
-says out '"share_of_bandwidth"'
+for key in test tokens depth ms samples_ms tokens_per_s bytes flops bandwidth_gb_s peak_gflop_s share_of_bandwidth \
+    share_of_peak threads isa device weight_type kv_type activations rss_mb version first_token_ms; do
+    says out "\"$key\": "
+done
 expect 0 "$lathe" bench "$golden/ops/linear.pt2" -r 1 -o csv
 says out latency
-expect 2 "$lathe" bench "$source/share/tiny.pt2" -p x
+expect 0 "$lathe" bench tiny.lathe -p 2-8*2 -n 1,2 -d 0-8+4,16 -t 1,2 -r 1 -o csv
+[ "$(grep -c prefill out) $(grep -c decode out) $(grep -c startup out)" = "6 16 2" ] || fail "ranges give $(cat out)"
+for list in x 8-4 1-8*1 0-8*2 4- 1,; do
+    expect 2 "$lathe" bench "$source/share/tiny.pt2" -p $list
+done
+
+expect 0 "$lathe" eval "$source/share/tiny.pt2" "$source/README.md" --tokenizer "$tokenizer" -n 300 --context 128 --stride 64
+says out "tokens  *299"
+says err "perplexity"
+expect 0 sh -c "'$lathe' eval tiny.lathe - --context 64 --against '$source/share/tiny.pt2' -o json <'$source/README.md'"
+says out '"kl_divergence": 0,'
+says out '"top1_agreement": 1,'
+expect 2 "$lathe" eval tiny.lathe "$source/README.md" --context 4096
+says err "context of 64"
+expect 2 "$lathe" eval tiny.lathe missing.txt
+says err "missing.txt"
 
 expect 0 "$lathe" ops
 cmp -s out "$source/docs/ops.md" || fail "docs/ops.md is stale: write it with 'lathe ops > docs/ops.md'"

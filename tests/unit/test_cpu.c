@@ -20,6 +20,70 @@ static void test_linear(void **state)
             }
 }
 
+/* ---- Linear layers of one input ---- */
+
+enum { JOINT = 3 };
+
+/* Layers over the input of the first case, which lies in the arena; weights do not. */
+static void make_layers(lt_case cases[JOINT], lt_step steps[JOINT], lt_dtype dtype, int64_t m)
+{
+    static const int64_t widths[JOINT] = {75, 20, 130};
+    for (int i = 0; i < JOINT; i++) {
+        lt_case *c = &cases[i];
+        *c = (lt_case){.step = {.op = LT_OP_LINEAR}};
+        add_input(c, dtype, 2, (int64_t[]){m, 70}, 1);
+        add_input(c, dtype, 2, (int64_t[]){widths[i], 70}, 1);
+        if (i != 1) add_input(c, dtype, 1, &widths[i], 1);
+        add_outputs(c);
+        c->args[0].tensor.data = cases[0].args[0].tensor.data;
+        for (uint32_t k = 1; k < c->step.n_in; k++) c->args[k].kind = LT_BUFFER_WEIGHT;
+        steps[i] = c->step;
+    }
+}
+
+static void check_joint(const lt_cpu *cpu, lt_dtype dtype, int64_t m)
+{
+    lt_case cases[JOINT];
+    lt_step steps[JOINT];
+    lt_op_call calls[JOINT];
+    lt_tensor tensors[JOINT][MAX_ARGS];
+    lt_cpu_run runs[JOINT];
+    void *alone[JOINT][LT_MAX_OUTPUTS] = {{NULL}};
+    size_t bytes;
+    make_layers(cases, steps, dtype, m);
+    for (int i = 0; i < JOINT; i++) {
+        runs[i] = lt_cpu_bind(cpu, &steps[i], &bytes);
+        assert_true(run_fast(&cases[i], cpu));
+        copy_outputs(&cases[i], alone[i]);
+        fill_outputs(&cases[i], 0xff);
+    }
+    assert_int_equal(lt_cpu_join(cpu, steps, runs, JOINT, &bytes), JOINT);
+    void *scratch = lt_os_alloc(bytes);
+    for (int i = 0; i < JOINT; i++) calls[i] = call_of(&cases[i], tensors[i], scratch);
+    lt_cpu_run_joint(cpu, calls, runs[0], JOINT);
+    for (int i = 0; i < JOINT; i++) {
+        assert_true(same_outputs(&cases[i], alone[i]));
+        lt_os_free(alone[i][0]);
+    }
+    steps[2].args[0].offset = 64; /* another input */
+    assert_int_equal(lt_cpu_join(cpu, steps, runs, JOINT, &bytes), 2);
+    steps[1].args[1].kind = LT_BUFFER_ARENA; /* what might be written by the step before */
+    assert_int_equal(lt_cpu_join(cpu, steps, runs, JOINT, &bytes), 1);
+    lt_os_free(scratch);
+    for (int i = 0; i < JOINT; i++) free_case(&cases[i]);
+}
+
+static void test_joint(void **state)
+{
+    (void)state;
+    static const lt_dtype dtypes[] = {LATHE_F32, LATHE_BF16, LATHE_F16};
+    for (int p = 0; p < POOLS; p++)
+        for (size_t d = 0; d < LT_COUNT(dtypes); d++) {
+            check_joint(cpus[p], dtypes[d], 1);
+            check_joint(cpus[p], dtypes[d], 33);
+        }
+}
+
 /* ---- Attention ---- */
 
 typedef struct sdpa_shape {
@@ -113,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_joint),
         cmocka_unit_test(test_sdpa),
     };
     return cmocka_run_group_tests(tests, make_cpus, destroy_cpus);

@@ -125,7 +125,7 @@ static void context_is_not_overrun(void **state)
     expect_error(lathe_generator_run(r.generator, e.prompt, 0, &how, NULL, &err), LATHE_INVALID_ARGUMENT,
                  &err, "no tokens");
     expect_error(lathe_generator_run(r.generator, (int64_t[]){1, 64}, 2, &how, NULL, &err),
-                 LATHE_INVALID_ARGUMENT, &err, "token 64 of the prompt is none of the model's 64");
+                 LATHE_INVALID_ARGUMENT, &err, "token 64 is none of the model's 64");
     close_rig(&r);
     /* Caches of 32 positions limit a larger wish. */
     expect_ok(open_rig(&r, DATA("decode.pt2"), NULL, &(lathe_generator_options){.context = 100}, &err), &err);

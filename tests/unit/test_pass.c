@@ -1,4 +1,5 @@
-/* The pass that makes chains: what it joins, and what it must leave alone. Graphs are compared as text. */
+/* The passes that make chains and lay weights out: what they join, and what they must leave alone. Graphs are
+ * compared as text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,13 +20,18 @@ typedef struct fixture {
     int n;
 } fixture;
 
-static lt_id add_input(fixture *f, lt_dtype dtype, int rank, const int64_t *dim)
+static lt_id add_leaf(fixture *f, lt_value_kind kind, lt_dtype dtype, int rank, const int64_t *dim)
 {
-    lt_value value = {.type = lt_type_make(dtype, rank, dim), .kind = LT_VALUE_INPUT};
+    lt_value value = {.type = lt_type_make(dtype, rank, dim), .kind = kind};
     lt_id id = LT_NONE;
     value.index = f->b.graph->n_values;
     if (lt_graph_add_value(f->b.graph, &value, &id, &f->err) != LATHE_OK) fail_msg("%s", f->err.message);
     return id;
+}
+
+static lt_id add_input(fixture *f, lt_dtype dtype, int rank, const int64_t *dim)
+{
+    return add_leaf(f, LT_VALUE_INPUT, dtype, rank, dim);
 }
 
 static void start(fixture *f)
@@ -36,15 +42,16 @@ static void start(fixture *f)
     f->b.err = &f->err;
 }
 
-/* Runs the pass and compares; the outputs are what the test put into the fixture. */
-static void expect(fixture *f, const char *want)
+/* Runs a pass and compares; the outputs are what the test put into the fixture. */
+static void expect(fixture *f, lathe_status (*pass)(const lt_graph *, lt_graph **, lathe_error *),
+                   const char *want)
 {
     lt_text text = {0};
     lt_graph *graph = f->b.graph;
     if (f->b.status != LATHE_OK) fail_msg("%s", f->err.message);
     graph->outputs = f->outputs;
     graph->n_outputs = (uint32_t)f->n;
-    assert_int_equal(lt_pass_chain(graph, &graph, &f->err), LATHE_OK);
+    assert_int_equal(pass(graph, &graph, &f->err), LATHE_OK);
     lt_graph_print(graph, &text);
     if (strcmp(text.data, want) != 0) fail_msg("got\n%s\nexpected\n%s", text.data, want);
     lt_text_free(&text);
@@ -63,9 +70,10 @@ static void test_joins(void **state)
     lt_id silu = lt_build_unary(&f.b, LT_OP_SILU, x);
     lt_id product = lt_build_mul(&f.b, silu, w);
     f.outputs[f.n++] = lt_build_cast(&f.b, lt_build_add(&f.b, product, x), LATHE_F32);
-    expect(&f, "%2: float32[3,5] = chain(i0, i1) {t0 = silu(a): bfloat16; t1 = mul(t0, b): bfloat16; "
-               "t2 = add(t1, a): bfloat16; t3 = cast(t2): float32}\n"
-               "return %2\n");
+    expect(&f, lt_pass_chain,
+           "%2: float32[3,5] = chain(i0, i1) {t0 = silu(a): bfloat16; t1 = mul(t0, b): bfloat16; "
+           "t2 = add(t1, a): bfloat16; t3 = cast(t2): float32}\n"
+           "return %2\n");
 }
 
 /* A value that only its own chain reads, if twice, is joined; an output is not. */
@@ -79,9 +87,10 @@ static void test_keeps_outputs(void **state)
     lt_id c = lt_build_unary(&f.b, LT_OP_TANH, b);
     f.outputs[f.n++] = b;
     f.outputs[f.n++] = lt_build_mul(&f.b, c, c);
-    expect(&f, "%1: float32[3,5] = chain(i0) {t0 = exp(a): float32; t1 = neg(t0): float32}\n"
-               "%2: float32[3,5] = chain(%1) {t0 = tanh(a): float32; t1 = mul(t0, t0): float32}\n"
-               "return %1, %2\n");
+    expect(&f, lt_pass_chain,
+           "%1: float32[3,5] = chain(i0) {t0 = exp(a): float32; t1 = neg(t0): float32}\n"
+           "%2: float32[3,5] = chain(%1) {t0 = tanh(a): float32; t1 = mul(t0, t0): float32}\n"
+           "return %1, %2\n");
 }
 
 /* Another shape, a reader outside, or an operator in between ends a chain; dead nodes do not count. */
@@ -95,10 +104,11 @@ static void test_borders(void **state)
     lt_id sum = lt_build_add(&f.b, x, scaled), twice = lt_build_add(&f.b, sum, sum);
     lt_build_reduce_dim(&f.b, LT_OP_REDUCE_SUM, sum, 1, false);
     f.outputs[f.n++] = lt_build_softmax(&f.b, twice, 1, false, LATHE_F32);
-    expect(&f, "%2: float32[5] = exp(i1)\n"
-               "%3: float32[3,5] = chain(i0, %2) {t0 = add(a, b): float32; t1 = add(t0, t0): float32}\n"
-               "%4: float32[3,5] = softmax(%3)\n"
-               "return %4\n");
+    expect(&f, lt_pass_chain,
+           "%2: float32[5] = exp(i1)\n"
+           "%3: float32[3,5] = chain(i0, %2) {t0 = add(a, b): float32; t1 = add(t0, t0): float32}\n"
+           "%4: float32[3,5] = softmax(%3)\n"
+           "return %4\n");
 }
 
 /* Long chains are cut. */
@@ -120,9 +130,31 @@ static void test_limits(void **state)
     lt_arena_destroy(f.arena);
 }
 
+/* Weights that lie across are copied, unless something else reads them. */
+static void test_layout(void **state)
+{
+    (void)state;
+    fixture f;
+    start(&f);
+    lt_id x = add_input(&f, LATHE_F32, 2, dims),
+          v = add_leaf(&f, LT_VALUE_WEIGHT, LATHE_F32, 2, (int64_t[]){5, 2}),
+          w = add_leaf(&f, LT_VALUE_WEIGHT, LATHE_F32, 2, (int64_t[]){5, 2});
+    f.outputs[f.n++] = lt_build_linear(&f.b, x, lt_build_transpose(&f.b, v, 0, 1), LT_NONE);
+    f.outputs[f.n++] = lt_build_linear(&f.b, x, lt_build_transpose(&f.b, w, 0, 1), LT_NONE);
+    f.outputs[f.n++] = w;
+    expect(&f, lt_pass_linear_weights,
+           "%3: float32[2,5] = permute(w1)\n"
+           "%4: float32[2,5] = copy(%3)\n"
+           "%5: float32[3,2] = linear(i0, %4)\n"
+           "%6: float32[2,5] = permute(w2)\n"
+           "%7: float32[3,2] = linear(i0, %6)\n"
+           "return %5, %7, w2\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_joins), cmocka_unit_test(test_keeps_outputs),
-                                       cmocka_unit_test(test_borders), cmocka_unit_test(test_limits)};
+                                       cmocka_unit_test(test_borders), cmocka_unit_test(test_limits),
+                                       cmocka_unit_test(test_layout)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

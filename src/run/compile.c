@@ -1,0 +1,142 @@
+/* Settling a model's sizes and settings ahead of its sessions, and showing what it is compiled to. */
+#include <string.h>
+
+#include "pass/hoist.h"
+#include "pass/pass.h"
+#include "run/model.h"
+
+static lathe_status fix_dim(lathe_model *model, const lathe_dim *dim, lathe_error *err)
+{
+    lt_exported *x = model->exported;
+    uint32_t index = lt_map_get(&x->symbol_of, dim->name);
+    if (index == LT_NONE) {
+        lt_text names = {0};
+        for (uint32_t i = 0; i < x->n_symbols; i++)
+            lt_text_printf(&names, "%s%s", i ? ", " : "", x->symbols[i].name);
+        lathe_status status =
+            lt_error_set(err, LATHE_INVALID_ARGUMENT, "%s has no symbolic size '%s', but these: %s", x->path,
+                         dim->name, names.data ? names.data : "none");
+        lt_text_free(&names);
+        return status;
+    }
+    lt_symbol *symbol = &x->symbols[index];
+    if (dim->size < symbol->min || dim->size > symbol->max)
+        LT_FAIL(err, INVALID_ARGUMENT, "%s = %lld: the model was exported for %lld to %lld", dim->name,
+                (long long)dim->size, (long long)symbol->min, (long long)symbol->max);
+    symbol->min = symbol->max = dim->size;
+    return LATHE_OK;
+}
+
+/* Values of all symbols, when they are all fixed; an open one is an error that names it. */
+static lathe_status bind_all(const lathe_model *model, lt_arena *arena, int64_t **out, lathe_error *err)
+{
+    const lt_exported *x = model->exported;
+    LT_ALLOC(arena, *out, x->n_symbols, err);
+    for (uint32_t i = 0; i < x->n_symbols; i++) {
+        if (x->symbols[i].min != x->symbols[i].max)
+            LT_FAIL(err, INVALID_ARGUMENT, "size '%s' is open: give it a number", x->symbols[i].name);
+        (*out)[i] = x->symbols[i].min;
+    }
+    return lt_import_check(x, *out, err);
+}
+
+static bool is_open(const lathe_model *model)
+{
+    const lt_exported *x = model->exported;
+    for (uint32_t i = 0; i < x->n_symbols; i++)
+        if (x->symbols[i].min != x->symbols[i].max) return true;
+    return false;
+}
+
+static lathe_status build_graph(lathe_model *model, lt_arena *arena, lt_text *passes, lt_graph **out,
+                                lathe_error *err)
+{
+    int64_t *bindings;
+    struct lt_state_pair *pairs;
+    int optimize = model->settings.optimize ? model->settings.optimize - 1 : LT_OPTIMIZE_MAX;
+    LT_TRY(bind_all(model, arena, &bindings, err));
+    lt_import_options options = {.bindings = bindings, .table = model->table};
+    LT_TRY(lt_model_find_pairs(model, &pairs, &options.n_pairs, err));
+    options.pairs = pairs;
+    lathe_status status = lt_import(model->exported, &options, arena, out, NULL, err);
+    lt_heap_free(pairs);
+    LT_TRY(status);
+    if (passes) lt_text_printf(passes, "# as imported\n");
+    if (passes) lt_graph_print(*out, passes);
+    return lt_passes_run(out, optimize, passes, err);
+}
+
+/* Weights whose place is not known yet lie row by row. */
+static lathe_status any_strides(void *context, uint32_t weight, int64_t *stride, lathe_error *err)
+{
+    const lathe_model *model = context;
+    const lt_type *type = &model->exported->weights[weight].type;
+    (void)err;
+    if (model->weights[weight].data)
+        memcpy(stride, model->weights[weight].stride, sizeof model->weights[weight].stride);
+    else lt_contiguous_strides(type->rank, type->dim, stride);
+    return LATHE_OK;
+}
+
+/* What is computed once, and what in every run. */
+static lathe_status print_programs(lathe_model *model, const lt_graph *graph, lt_text *out, lathe_error *err)
+{
+    lt_hoist hoist;
+    lt_graph *once;
+    lt_program *program;
+    lt_weight_layout layout = {model, any_strides};
+    LT_TRY(lt_hoist_split(graph, &hoist, err));
+    if (hoist.n) {
+        LT_TRY(lt_hoist_graph(graph, hoist.values, hoist.n, &once, err));
+        LT_TRY(lt_program_build(once, &layout, &program, err));
+        lt_text_printf(out, "# once\n");
+        lt_program_print(program, out);
+    }
+    LT_TRY(lt_program_build(hoist.rest, &layout, &program, err));
+    lt_text_printf(out, "# every run\n");
+    lt_program_print(program, out);
+    return LATHE_OK;
+}
+
+static lathe_status build(lathe_model *model, lathe_dump form, lt_text *out, lathe_error *err)
+{
+    lt_arena *arena;
+    lt_graph *graph;
+    LT_TRY(lt_arena_create(&arena, err));
+    lathe_status status = build_graph(model, arena, form == LATHE_DUMP_PASSES ? out : NULL, &graph, err);
+    if (status == LATHE_OK && form == LATHE_DUMP_GRAPH) lt_graph_print(graph, out);
+    if (status == LATHE_OK && form == LATHE_DUMP_PROGRAM) status = print_programs(model, graph, out, err);
+    lt_arena_destroy(arena);
+    return status == LATHE_OK ? lt_text_status(out, err) : status;
+}
+
+lathe_status lathe_model_dump(lathe_model *model, lathe_dump form, char **text, lathe_error *err)
+{
+    lt_text out = {0};
+    *text = NULL;
+    lathe_status status = build(model, form, &out, err);
+    if (status == LATHE_OK) *text = out.data;
+    else lt_text_free(&out);
+    return status;
+}
+
+lathe_status lathe_model_compile(lathe_model *model, const lathe_compile_options *options, lathe_error *err)
+{
+    const char *report;
+    LT_TRY(lathe_model_unsupported(model, &report, err));
+    if (*report) LT_FAIL(err, UNSUPPORTED, "%s", report);
+    for (size_t i = 0; options && i < options->n_dims; i++) LT_TRY(fix_dim(model, &options->dims[i], err));
+    if (options && (options->optimize < 0 || options->optimize > LT_OPTIMIZE_MAX + 1))
+        LT_FAIL(err, INVALID_ARGUMENT, "optimize %d, expected 0 to %d", options->optimize,
+                LT_OPTIMIZE_MAX + 1);
+    if (options && options->optimize) model->settings.optimize = options->optimize;
+    lt_text program = {0};
+    lathe_status status = is_open(model) ? LATHE_OK : build(model, LATHE_DUMP_PROGRAM, &program, err);
+    lt_text_free(&program);
+    return status;
+}
+
+lathe_status lathe_model_check(lathe_model *model, lathe_error *err)
+{
+    return model->lathe ? lt_lathe_verify(model->lathe, model->exported, err) : LATHE_OK;
+}

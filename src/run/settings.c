@@ -1,0 +1,59 @@
+/* The manifest of a .lathe file: what it is, for people, and what its sessions are to do. */
+#include <string.h>
+
+#include "base/json.h"
+#include "pass/pass.h"
+#include "run/model.h"
+
+static lathe_status read_settings(const lt_json *manifest, lt_model_settings *out, lathe_error *err)
+{
+    int64_t optimize;
+    LT_TRY(lt_json_get_int(manifest, "optimize", &optimize, err));
+    if (optimize < 0 || optimize > LT_OPTIMIZE_MAX)
+        LT_FAIL(err, UNSUPPORTED, "field 'optimize' is %lld, expected 0 to %d", (long long)optimize,
+                LT_OPTIMIZE_MAX);
+    out->optimize = (int)optimize + 1;
+    return LATHE_OK;
+}
+
+lathe_status lt_model_read_manifest(lathe_model *model, lathe_error *err)
+{
+    const lt_lathe_section *section;
+    const lt_json *manifest;
+    LT_TRY(lt_lathe_need(model->lathe, LT_LATHE_MANIFEST, &section, err));
+    lathe_status status = lt_json_parse((const char *)section->data, section->size, false, section->name,
+                                        model->arena, &manifest, err);
+    if (status == LATHE_OK) status = read_settings(manifest, &model->settings, err);
+    return status == LATHE_OK ? status : lt_error_note(err, status, "%s", model->lathe->what);
+}
+
+static void put_text(lt_json_builder *b, lt_json *to, const char *key, const char *text)
+{
+    lt_json_put(b, to, key, lt_json_new_text(b, text, strlen(text)));
+}
+
+static lt_json fixed_dims(lt_json_builder *b, const lt_exported *x)
+{
+    lt_json dims = lt_json_new(LT_JSON_OBJECT);
+    for (uint32_t i = 0; i < x->n_symbols; i++)
+        if (x->symbols[i].min == x->symbols[i].max)
+            lt_json_put(b, &dims, x->symbols[i].name, lt_json_new_int(x->symbols[i].min));
+    return dims;
+}
+
+lathe_status lt_model_write_manifest(const lathe_model *model, lt_text *out, lathe_error *err)
+{
+    const lt_exported *x = model->exported;
+    const char *slash = strrchr(x->path, '/');
+    lt_json_builder b = {.arena = model->arena};
+    lt_json manifest = lt_json_new(LT_JSON_OBJECT);
+    int optimize = model->settings.optimize ? model->settings.optimize - 1 : LT_OPTIMIZE_MAX;
+    put_text(&b, &manifest, "lathe", LATHE_VERSION);
+    put_text(&b, &manifest, "source", slash ? slash + 1 : x->path);
+    put_text(&b, &manifest, "format", x->format);
+    lt_json_put(&b, &manifest, "optimize", lt_json_new_int(optimize));
+    lt_json_put(&b, &manifest, "dims", fixed_dims(&b, x));
+    lt_json_write(&manifest, 1, out);
+    if (b.failed) return lt_out_of_memory(err, 1, out->length);
+    return lt_text_status(out, err);
+}

@@ -1,0 +1,44 @@
+"""Corpus of fuzz_lathe: golden archives compiled, without the room between their sections (the weights of a real file
+begin at a multiple of 64 KiB).
+
+Usage: make_lathe_corpus.py LATHE
+"""
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+GOLDEN = os.path.join(HERE, "..", "golden")
+CASES = ["programs/cond_data", "programs/cond_size", "programs/tied_weights", "programs/derived_size", "programs/literals",
+         "programs/input_in_place", "families/bufkv", "ops/linear", "ops/cat4", "quirks/ir_lists"]
+HEADER, ENTRY, NAME = 64, 64, 40
+
+
+def compact(data):
+    count = struct.unpack_from("<I", data, 12)[0]
+    table, body = b"", b""
+    start = HEADER + count * ENTRY
+    for i in range(count):
+        entry = data[HEADER + i * ENTRY:HEADER + (i + 1) * ENTRY]
+        offset, size = struct.unpack_from("<QQ", entry, NAME)
+        body += bytes(-(start + len(body)) % 64)
+        table += entry[:NAME] + struct.pack("<QQ", start + len(body), size) + entry[NAME + 16:]
+        body += data[offset:offset + size]
+    head = data[:16] + struct.pack("<Q", start + len(body))
+    return head + struct.pack("<I", zlib.crc32(table, zlib.crc32(head))) + bytes(HEADER - 28) + table + body
+
+
+folder = os.path.join(HERE, "corpus", "lathe")
+os.makedirs(folder, exist_ok=True)
+for case in CASES:
+    source = next(path for path in (os.path.join(GOLDEN, case + end) for end in (".pt2", ".json")) if os.path.exists(path))
+    weights = os.path.join(GOLDEN, case + ".weights.safetensors")
+    with tempfile.TemporaryDirectory() as work:
+        out = os.path.join(work, "x.lathe")
+        subprocess.run([sys.argv[1], "compile", source, "-o", out] + (["--weights", weights] if os.path.exists(weights) else []),
+                       check=True)
+        data = open(out, "rb").read()
+    open(os.path.join(folder, os.path.basename(case) + ".lathe"), "wb").write(compact(data))

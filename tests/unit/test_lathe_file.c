@@ -1,0 +1,187 @@
+/* .lathe files: what is written is read back the same, and damaged or foreign ones are refused with the
+ * reason. */
+#include "files.h"
+
+#include "lathe/llm.h"
+#include "load/lathe_layout.h"
+#include "load/pt2.h"
+
+#define MODEL LT_TEST_GOLDEN "/programs/cond_data.pt2"
+#define TINY LT_TEST_GOLDEN "/../../share/tiny"
+
+/* ---- The graph's section ---- */
+
+static lathe_status write_graph(const lt_exported *x, lt_text *out, lathe_error *err)
+{
+    uint32_t *records;
+    LT_ALLOC(x->arena, records, x->n_weights, err);
+    for (uint32_t i = 0; i < x->n_weights; i++) records[i] = i % 3 ? i : LT_NONE;
+    return lt_lathe_write_graph(x, records, out, err);
+}
+
+/* The bytes depend on every field: reading them and writing them again gives the same ones. */
+static void graph_survives(const char *path)
+{
+    lathe_error err;
+    lt_arena *arena;
+    lt_file file;
+    lt_exported *x, *back;
+    lt_text first = {0}, second = {0};
+    expect_ok(lt_arena_create(&arena, &err), &err);
+    expect_ok(lt_file_open(path, &file, &err), &err);
+    expect_ok(lt_pt2_load(&file, path, arena, &x, &err), &err);
+    expect_ok(write_graph(x, &first, &err), &err);
+    back = lt_arena_alloc(arena, 1, sizeof *back);
+    assert_non_null(back);
+    back->arena = back->weight_of.arena = back->symbol_of.arena = arena;
+    expect_ok(lt_lathe_read_graph((const uint8_t *)first.data, first.length, back, &err), &err);
+    assert_int_equal(back->graph.n_nodes, x->graph.n_nodes);
+    assert_int_equal(back->n_weights, x->n_weights);
+    assert_int_equal(back->n_symbols, x->n_symbols);
+    assert_string_equal(back->producer, x->producer);
+    expect_ok(write_graph(back, &second, &err), &err);
+    assert_int_equal(first.length, second.length);
+    assert_memory_equal(first.data, second.data, first.length);
+    lt_text_free(&first);
+    lt_text_free(&second);
+    lt_file_close(&file);
+    lt_arena_destroy(arena);
+}
+
+static void graphs_survive(void **state)
+{
+    (void)state;
+    graph_survives(MODEL);
+    graph_survives(TINY ".pt2");
+    graph_survives(LT_TEST_GOLDEN "/programs/derived_size.pt2");
+    graph_survives(LT_TEST_GOLDEN "/families/bufkv.pt2");
+}
+
+/* ---- Whole files ---- */
+
+static void compile(const char *from, const char *to, const lathe_compile_options *options,
+                    const char *tokenizer)
+{
+    lathe_error err;
+    lathe_model *model;
+    expect_ok(lathe_model_open(from, &model, &err), &err);
+    expect_ok(lathe_model_compile(model, options, &err), &err);
+    expect_ok(lathe_model_save(model, to, tokenizer, &err), &err);
+    lathe_model_close(model);
+}
+
+static void same_model_same_bytes(void **state)
+{
+    lt_file first, second;
+    lathe_error err;
+    (void)state;
+    compile(TINY ".pt2", SCRATCH("a.lathe"), NULL, TINY "-tokenizer.json");
+    compile(TINY ".pt2", SCRATCH("b.lathe"), NULL, TINY "-tokenizer.json");
+    expect_ok(lt_file_open(SCRATCH("a.lathe"), &first, &err), &err);
+    expect_ok(lt_file_open(SCRATCH("b.lathe"), &second, &err), &err);
+    assert_int_equal(first.size, second.size);
+    assert_memory_equal(first.data, second.data, first.size);
+    lt_file_close(&first);
+    lt_file_close(&second);
+}
+
+/* A .lathe file is compiled like any other model; the tokenizer stays in it. */
+static void fixes_sizes(void **state)
+{
+    const lathe_dim dims[] = {{"s18", 64}}, outside[] = {{"s18", 1 << 20}}, unknown[] = {{"c", 64}};
+    lathe_error err;
+    lathe_model *model;
+    lathe_value_info info;
+    lathe_tokenizer *tokenizer;
+    (void)state;
+    compile(TINY ".pt2", SCRATCH("a.lathe"), NULL, TINY "-tokenizer.json");
+    compile(SCRATCH("a.lathe"), SCRATCH("fixed.lathe"),
+            &(lathe_compile_options){.dims = dims, .n_dims = 1, .optimize = 1}, NULL);
+    expect_ok(lathe_model_open(SCRATCH("fixed.lathe"), &model, &err), &err);
+    expect_ok(lathe_model_input(model, 2, &info, &err), &err);
+    assert_int_equal(info.dim[2], 64);
+    assert_int_equal(info.max[2], 64);
+    expect_error(lathe_model_compile(model, &(lathe_compile_options){.dims = outside, .n_dims = 1}, &err),
+                 LATHE_INVALID_ARGUMENT, &err, "s18 = 1048576");
+    expect_error(lathe_model_compile(model, &(lathe_compile_options){.dims = unknown, .n_dims = 1}, &err),
+                 LATHE_INVALID_ARGUMENT, &err, "no symbolic size 'c', but these: s58, s18");
+    expect_ok(lathe_model_check(model, &err), &err);
+    lathe_model_close(model);
+    expect_ok(lathe_tokenizer_open(SCRATCH("fixed.lathe"), &tokenizer, &err), &err);
+    lathe_tokenizer_close(tokenizer);
+    compile(MODEL, SCRATCH("plain.lathe"), NULL, NULL);
+    expect_error(lathe_tokenizer_open(SCRATCH("plain.lathe"), &tokenizer, &err), LATHE_INVALID_ARGUMENT, &err,
+                 "compiled without a tokenizer");
+}
+
+/* ---- Damage ---- */
+
+static lathe_status use(const lt_file *file, lathe_error *err)
+{
+    lt_arena *arena;
+    lt_lathe *lathe;
+    lt_exported *x;
+    LT_TRY(lt_arena_create(&arena, err));
+    lathe_status status = lt_lathe_open(file, "a.lathe", arena, &lathe, err);
+    if (status == LATHE_OK) status = lt_lathe_load(lathe, "a.lathe", arena, &x, err);
+    if (status == LATHE_OK) status = lt_lathe_verify(lathe, x, err);
+    lt_arena_destroy(arena);
+    return status;
+}
+
+/* Opens a copy with one byte changed. */
+static lathe_status use_changed(const lt_file *file, size_t at, uint8_t value, lathe_error *err)
+{
+    uint8_t *copy = aligned_alloc(LT_LATHE_ALIGN, (file->size + 63) / 64 * 64);
+    assert_non_null(copy);
+    memcpy(copy, file->data, file->size);
+    copy[at] = value;
+    lathe_status status = use(&(lt_file){.data = copy, .size = file->size}, err);
+    free(copy);
+    return status;
+}
+
+static void names_what_is_wrong(void **state)
+{
+    lt_file file;
+    lathe_error err;
+    (void)state;
+    compile(TINY ".pt2", SCRATCH("a.lathe"), NULL, TINY "-tokenizer.json");
+    expect_ok(lt_file_open(SCRATCH("a.lathe"), &file, &err), &err);
+    expect_ok(use(&file, &err), &err);
+    expect_error(use_changed(&file, 1, 'X', &err), LATHE_FORMAT, &err, "not a .lathe file");
+    expect_error(use_changed(&file, 6, '\n', &err), LATHE_FORMAT, &err, "line ends were changed");
+    expect_error(use_changed(&file, LT_LATHE_AT_VERSION, 2, &err), LATHE_UNSUPPORTED, &err,
+                 "version 2 of the .lathe format, this lathe reads version 1");
+    expect_error(use_changed(&file, LT_LATHE_AT_COUNT, 3, &err), LATHE_FORMAT, &err, "checksum of its table");
+    expect_error(use_changed(&file, LT_LATHE_HEADER_BYTES, 'x', &err), LATHE_FORMAT, &err,
+                 "checksum of its table");
+    expect_error(use_changed(&file, LT_LATHE_PAGE + 1, (uint8_t)~file.data[LT_LATHE_PAGE + 1], &err),
+                 LATHE_FORMAT, &err, "checksum of weight 'm.lm_head.weight'");
+    expect_error(use_changed(&file, file.size - 1, (uint8_t)~file.data[file.size - 1], &err), LATHE_FORMAT,
+                 &err, "checksum of section 'tokenizer.json'");
+    lt_file half = {.data = file.data, .size = file.size / 2};
+    expect_error(use(&half, &err), LATHE_FORMAT, &err, "cut off");
+    lt_file_close(&file);
+}
+
+static void survives_damage(void **state)
+{
+    lt_file file;
+    lathe_error err;
+    (void)state;
+    expect_ok(lt_file_open(LT_TEST_GOLDEN "/../fuzz/corpus/lathe/literals.lathe", &file, &err), &err);
+    try_truncations(use, &file, file.size);
+    try_bit_flips(use, &file, file.size);
+    lt_file_close(&file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(graphs_survive),  cmocka_unit_test(same_model_same_bytes),
+        cmocka_unit_test(fixes_sizes),     cmocka_unit_test(names_what_is_wrong),
+        cmocka_unit_test(survives_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,41 @@
+/* The parts of lathe bench: lists of sizes, rows of results, and how both are written. */
+#ifndef LATHE_TOOL_BENCH_H
+#define LATHE_TOOL_BENCH_H
+
+#include "tool.h"
+
+enum { BENCH_MAX_LIST = 256, BENCH_MAX_RUNS = 100, BENCH_MAX_ROWS = 512 };
+
+typedef struct bench_list {
+    long value[BENCH_MAX_LIST];
+    int n;
+} bench_list;
+
+/* "1,128" and ranges "FIRST-LAST", "FIRST-LAST+STEP", "FIRST-LAST*FACTOR", mixed; false when it is no such
+ * list or too long. Replaces what was in the list. */
+bool bench_parse_list(const char *text, long least, bench_list *out);
+
+/* One measured test. Texts are constants. */
+typedef struct bench_row {
+    const char *test, *state; /* "prefill", "decode", "latency" or "startup"; of startup: "cold" or "warm" */
+    long tokens, depth, threads;
+    double samples[BENCH_MAX_RUNS]; /* [n], in the order they were taken */
+    long n;
+    double bytes, flops; /* of one sample */
+    const char *weight_type, *kv_type, *activations;
+    double load_ms, compile_ms, pack_ms, first_token_ms; /* of startup; the last one contains the others */
+    double rss_mb;
+    /* Made of the above by bench_finish. */
+    double ms, min_ms, spread, tokens_per_s, bandwidth_gb_s, peak_gflop_s, share_of_bandwidth, share_of_peak;
+    const char *isa, *device, *version;
+} bench_row;
+
+/* Median, least and spread (half the samples lie within so much of the median) of the samples, and what
+ * follows from them and the limits. */
+void bench_finish(bench_row *row, const lathe_limits *limits);
+
+typedef enum bench_form { BENCH_MD, BENCH_JSON, BENCH_CSV } bench_form;
+
+void bench_print(const bench_row *rows, int n, bench_form form);
+
+#endif

@@ -1,0 +1,49 @@
+/* What the commands that run a model have in common. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+bool tool_add_weights(tool_weights *weights, const char *path)
+{
+    if (weights->n == TOOL_MAX_WEIGHTS) return false;
+    weights->path[weights->n++] = path;
+    return true;
+}
+
+lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
+                             lathe_error *err)
+{
+    lathe_status status = lathe_model_open(path, out, err);
+    for (int i = 0; i < weights->n && status == LATHE_OK; i++)
+        status = lathe_model_add_weights(*out, weights->path[i], err);
+    if (status == LATHE_OK && weights->random) status = lathe_model_randomize_weights(*out, 1, err);
+    if (status == LATHE_OK) return status;
+    lathe_model_close(*out);
+    *out = NULL;
+    return status;
+}
+
+static bool begins_with(const char *path, const char *magic)
+{
+    char head[8] = {0};
+    size_t size = strlen(magic);
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    size_t got = fread(head, 1, size, file);
+    fclose(file);
+    return got == size && memcmp(head, magic, size) == 0;
+}
+
+bool tool_find_tokenizer(const char *given, const char *model, const tool_weights *weights,
+                         char out[TOOL_PATH_BYTES])
+{
+    for (int i = 0; i < weights->n && !given; i++)
+        if (begins_with(weights->path[i], "GGUF")) given = weights->path[i];
+    if (!given && begins_with(model, "\x93LATHE")) given = model;
+    const char *slash = strrchr(model, '/');
+    if (given) snprintf(out, TOOL_PATH_BYTES, "%s", given);
+    else snprintf(out, TOOL_PATH_BYTES, "%.*stokenizer.json", slash ? (int)(slash + 1 - model) : 0, model);
+    return given || access(out, R_OK) == 0;
+}
