@@ -57,7 +57,10 @@ static void run_norm(const lt_cpu *cpu, const lt_op_call *call)
 {
     const lt_attrs_norm *attrs = &call->attrs->norm;
     const lt_tensor *x = call->in, *out = call->out;
-    lt_norm_rows rows = {.task = {.n = 1, .eps = (float)attrs->eps, .centre = call->op == LT_OP_LAYER_NORM}};
+    lt_norm_rows rows = {.task = {.n = 1,
+                                  .eps = (float)attrs->eps,
+                                  .centre = call->op == LT_OP_LAYER_NORM,
+                                  .rounds = attrs->rounds}};
     lt_gemm_type type = LT_GEMM_F32;
     char *scratch = call->scratch;
     for (int i = x->rank - attrs->n_dims; i < x->rank; i++) rows.task.n *= x->dim[i];
