@@ -258,8 +258,8 @@ typedef struct lathe_cost {
     double state_bytes;     /* of all kept state */
     double flops;           /* of matrix products, convolutions and attention over the whole state */
     double attention_flops; /* those of attention among them */
-    /* Names of the types that most bytes of the weights and of the state have, and of what the matrix products
-     * multiply the weights with; "none" where there are none. Constant strings. */
+    /* Names of the types that most bytes of the weights and of the state have, and of what the matrix
+     * products multiply the weights with; "none" where there are none. Constant strings. */
     const char *weight_type, *state_type, *activations;
 } lathe_cost;
 

@@ -18,8 +18,12 @@
  *     if (lathe_model_open("model.pt2", &model, &err) != LATHE_OK) die(err.message);
  *     if (lathe_model_add_weights(model, "model.gguf", &err) != LATHE_OK) die(err.message);
  *     if (lathe_generator_create(model, NULL, tokenizer, NULL, &generator, &err) != LATHE_OK)
- * die(err.message); lathe_generation_init(&how); how.on_text = print; if (lathe_generator_run(generator,
- * prompt.ids, prompt.count, &how, NULL, &err) != LATHE_OK) die(err.message); lathe_tokens_free(&prompt);
+ *         die(err.message);
+ *     lathe_generation_init(&how);
+ *     how.on_text = print;
+ *     if (lathe_generator_run(generator, prompt.ids, prompt.count, &how, NULL, &err) != LATHE_OK)
+ *         die(err.message);
+ *     lathe_tokens_free(&prompt);
  *
  * Everything that lathe.h says about errors, ownership and threads holds here. A tokenizer is not changed by
  * its use: any number of threads may share one. Text is UTF-8 with a length in bytes and may contain any
@@ -215,8 +219,8 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_generator_run(lathe_generator *gener
 /* How many logits the model gives for a token; -1: it does not say. */
 LATHE_API int64_t lathe_generator_vocabulary(const lathe_generator *generator);
 
-/* Runs `count` tokens behind the `first` that earlier calls ran (0: a new text), and writes the logits of each,
- * [count, vocabulary]: for judging a text. What the generator held is lost. */
+/* Runs `count` tokens behind the `first` that earlier calls ran (0: a new text), and writes the logits of
+ * each, [count, vocabulary]: for judging a text. What the generator held is lost. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_generator_logits(lathe_generator *generator, const int64_t *ids,
                                                              size_t first, size_t count, float *logits,
                                                              lathe_error *err);
