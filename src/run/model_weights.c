@@ -105,7 +105,8 @@ bool lt_model_reads_weight(const lathe_model *model, uint32_t index)
 
 /* Checkpoints store one name of a tied pair, graphs read one: the other name of a weight that is missing is a
  * weight of the same type that the graph does not read. */
-static lathe_status find_tie(const lathe_model *model, uint32_t index, const lt_weight **out, lathe_error *err)
+static lathe_status find_tie(const lathe_model *model, uint32_t index, const lt_weight **out,
+                             lathe_error *err)
 {
     const lt_exported *x = model->exported;
     *out = NULL;
@@ -270,11 +271,27 @@ static bool is_expected(const lathe_model *model, const lt_weight *weight)
 {
     for (uint32_t i = 0; i < model->exported->n_weights; i++) {
         const char *own = model->exported->weights[i].name;
-        if (model->weights[i].from == weight || is_tail(own, weight->name) ||
-            is_tail(weight->name, own))
+        if (model->weights[i].from == weight || is_tail(own, weight->name) || is_tail(weight->name, own))
             return true;
     }
     return false;
+}
+
+/* Matrices in blocks that no packing holds: they take several times the memory. */
+static void note_inflated(lathe_model *model)
+{
+    size_t n = 0;
+    const char *type = NULL;
+    for (uint32_t i = 0; i < model->exported->n_weights; i++) {
+        const lt_model_weight *weight = &model->weights[i];
+        if (!weight->from || !weight->from->blocks || !weight->owned || weight->packed.data) continue;
+        type = weight->from->blocks->name;
+        n++;
+    }
+    if (n)
+        lt_text_printf(&model->notes,
+                       "%zu weights (of type %s) have no packed form here: they are held as floats\n", n,
+                       type);
 }
 
 lathe_status lathe_model_notes(lathe_model *model, const char **text, lathe_error *err)
@@ -289,6 +306,7 @@ lathe_status lathe_model_notes(lathe_model *model, const char **text, lathe_erro
     }
     if (unused > 8) lt_text_printf(&model->notes, " and %zu more", unused - 8);
     if (unused) lt_text_printf(&model->notes, "\n");
+    note_inflated(model);
     *text = model->notes.data ? model->notes.data : "";
     return lt_text_status(&model->notes, err);
 }
