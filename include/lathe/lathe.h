@@ -175,7 +175,8 @@ typedef struct lathe_dim {
 typedef struct lathe_compile_options {
     const lathe_dim *dims; /* [n_dims]: these sizes are fixed from here on */
     size_t n_dims;
-    int optimize; /* as in lathe_session_options: of sessions that do not ask for another level */
+    int optimize, activations;       /* as in lathe_session_options: of sessions that do not ask for others */
+    lathe_quantization quantization; /* as lathe_model_quantize */
 } lathe_compile_options;
 
 /* Settles what a model's sessions would else be told, finds its weights and, where all sizes are known,
@@ -215,11 +216,11 @@ typedef struct lathe_session_options {
     /* Keep inputs that an output updates (KV caches) inside the session, zero at first: the input need not be
      * set, only shaped by lathe_session_shape_input when it is symbolic, and the output is not delivered. */
     int keep_state;
-    int threads;        /* 0: as many as the process may use */
-    int optimize;       /* 0 (default): as compiled, else all; 1: nothing is optimised; 2: simplification
-                           alone; 3: all */
-    int activations;    /* bits of what is multiplied with quantised weights: 16 (the default: nearly as exact
-                           as float32) or 8 (faster) */
+    int threads;     /* 0: as many as the process may use */
+    int optimize;    /* 0 (default): as compiled, else all; 1: nothing is optimised; 2: simplification
+                        alone; 3: all */
+    int activations; /* bits of what is multiplied with quantised weights: 16 (nearly as exact as float32) or
+                        8 (faster); 0: as compiled, else 16 */
     const char *device; /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
 } lathe_session_options;
 

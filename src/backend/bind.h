@@ -49,6 +49,14 @@ void lt_cpu_split(const lt_cpu *cpu, int64_t count, int64_t bytes, lt_work work,
 /* Whether an operand of the step is packed: nothing else may run it. */
 bool lt_reads_packed(const lt_step *step);
 
+/* A copy between tensors of one shape and dtype, any strides. */
+void lt_copy_tensor(const lt_cpu *cpu, const lt_tensor *from, const lt_tensor *to);
+
+/* The tensor itself when its last `inner` dims are dense, else a contiguous copy in working memory; and how
+ * many bytes that takes. */
+lt_tensor lt_dense_copy(const lt_cpu *cpu, const lt_tensor *tensor, int inner, char **scratch);
+size_t lt_dense_bytes(const lt_tensor *tensor, int inner);
+
 /* The storage type of a kernel slot; false: no kernel takes that dtype. */
 bool lt_float_type(lt_dtype dtype, lt_gemm_type *out);
 

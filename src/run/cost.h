@@ -4,7 +4,7 @@
 
 #include "run/model.h"
 
-/* `activations`: what is multiplied with packed weights. */
+/* `weights`: of the model, for the sizes of packed ones; `activations`: what is multiplied with these. */
 lathe_cost lt_program_cost(const lt_program *program, const lt_model_weight *weights, lt_dtype activations);
 
 #endif

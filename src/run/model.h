@@ -25,7 +25,7 @@ enum { LT_MAX_WEIGHTS_FILES = 32 };
 
 /* What lathe_model_compile settled: kept in .lathe files. */
 typedef struct lt_model_settings {
-    int optimize; /* as in lathe_session_options */
+    int optimize, activations; /* as in lathe_session_options */
 } lt_model_settings;
 
 struct lathe_model {
@@ -53,6 +53,9 @@ struct lathe_model {
  */
 lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_error *err) LT_MUST_USE;
 
+/* Whether the graph reads the weight. */
+bool lt_model_reads_weight(const lathe_model *model, uint32_t index);
+
 /* The weight in the weights files; NULL when the archive's own bytes are meant, or when there are none. */
 lathe_status lt_model_find_weight(const lathe_model *model, uint32_t index, const lt_weight **out,
                                   lathe_error *err) LT_MUST_USE;
@@ -63,9 +66,6 @@ lathe_status lt_model_find_weight(const lathe_model *model, uint32_t index, cons
 lathe_status lt_model_need_packed(lathe_model *model, uint32_t index, bool linear, lt_pool *pool,
                                   bool *packed, lathe_error *err) LT_MUST_USE;
 
-/* Whether the graph reads the weight. */
-bool lt_model_reads_weight(const lathe_model *model, uint32_t index);
-
 /* The values of a packed weight, contiguous, in the type that the graph gives it. */
 void lt_model_unpack(const lathe_model *model, uint32_t index, void *out);
 
@@ -74,6 +74,7 @@ typedef struct lt_weight_source {
     lathe_model *model;
     lt_pool *pool;  /* of the threads that pack; NULL: this one */
     bool reference; /* packed weights are read in plain form */
+    double seconds; /* spent on packing */
 } lt_weight_source;
 
 /* How the weights lie; finds those that are asked for. The source outlives the layout. */
@@ -89,6 +90,9 @@ const lt_xoutput *lt_model_user_output(const lathe_model *model, size_t index);
 /* Pairs of an input and the output that is its next value (KV caches), on the heap. */
 lathe_status lt_model_find_pairs(const lathe_model *model, struct lt_state_pair **out, uint32_t *n,
                                  lathe_error *err) LT_MUST_USE;
+
+/* compile.c: brings the weights into the forms that the model's programs read. */
+lathe_status lt_model_place_weights(lathe_model *model, lathe_error *err) LT_MUST_USE;
 
 /* settings.c: settings as the manifest of a .lathe file. */
 lathe_status lt_model_read_manifest(lathe_model *model, lathe_error *err) LT_MUST_USE;

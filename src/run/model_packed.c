@@ -71,6 +71,7 @@ static void release_plain(lathe_model *model, uint32_t index, const lt_packed_pl
     lt_model_weight *to = &model->weights[index];
     if (plan->blocks) lt_os_discard(plan->blocks->data, plan->blocks->bytes);
     if (to->placed) return;
+    if (to->owned) to->packed_from = NULL; /* other bytes may come to lie there */
     lt_model_discard_weight(model, index);
     lt_os_free(to->owned);
     to->data = to->owned = NULL;

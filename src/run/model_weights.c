@@ -9,6 +9,9 @@
 lathe_status lathe_model_add_weights(lathe_model *model, const char *path, lathe_error *err)
 {
     lt_weights *all;
+    if (model->lathe)
+        LT_FAIL(err, INVALID_ARGUMENT,
+                "%s: a compiled model has its weights: compile it from its source with these", path);
     if (model->n_paths == LT_MAX_WEIGHTS_FILES)
         LT_FAIL(err, LIMIT, "more than %d weights files", LT_MAX_WEIGHTS_FILES);
     for (uint32_t i = 0; i < model->exported->n_weights; i++)
@@ -190,13 +193,15 @@ static lathe_status weight_strides(void *context, uint32_t weight, int64_t *stri
 
 static lathe_status weight_packed(void *context, uint32_t weight, bool linear, bool *out, lathe_error *err)
 {
-    const lt_weight_source *source = context;
+    lt_weight_source *source = context;
+    double start = lt_os_seconds();
     *out = false;
     /* The references compute with quantised values too, but not with what files have in blocks: that is the
      * same in plain form. */
     if (source->reference && !source->model->quantization) return LATHE_OK;
     LT_TRY(lt_model_need_packed(source->model, weight, linear, source->pool, out, err));
     if (source->reference) *out = false;
+    source->seconds += lt_os_seconds() - start;
     return LATHE_OK;
 }
 

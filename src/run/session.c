@@ -85,7 +85,7 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     if (options && options->device && !reference && strcmp(options->device, "cpu") != 0)
         LT_FAIL(err, INVALID_ARGUMENT, "device '%s', expected cpu or ref", options->device);
     if (!reference) LT_TRY(lt_cpu_create(options ? options->threads : 0, &session->cpu, err));
-    int activations = options ? options->activations : 0;
+    int activations = options && options->activations ? options->activations : model->settings.activations;
     if (activations != 0 && activations != 8 && activations != 16)
         LT_FAIL(err, INVALID_ARGUMENT, "activations of %d bits, expected 8 or 16", activations);
     if (session->cpu) session->cpu->digits = activations == 8 ? LT_DIGITS_8 : LT_DIGITS_16;
@@ -279,8 +279,9 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
     LT_TRY(lt_passes_run(&graph, session->optimize, NULL, err));
     double middle = lt_os_seconds();
     if (session->optimize) LT_TRY(lt_hoisted_split(&entry->hoisted, model, session->cpu, &graph, err));
-    double packed = lt_os_seconds();
-    lt_weight_source source = {model, session->cpu ? session->cpu->pool : NULL, session->cpu == NULL};
+    double hoisted = lt_os_seconds() - middle;
+    lt_weight_source source = {
+        .model = model, .pool = session->cpu ? session->cpu->pool : NULL, .reference = session->cpu == NULL};
     lt_weight_layout layout = lt_model_layout(&source);
     LT_TRY(lt_program_build(graph, &layout, &entry->program, err));
     LT_TRY(need_states(session, entry->program, err));
@@ -290,8 +291,9 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
                                .hoisted = entry->hoisted.data};
     LT_TRY(lt_exec_create(&entry->exec, entry->program, session->cpu, &buffers, entry->arena, err));
     lt_hoisted_finish(&entry->hoisted, entry->program);
-    session->spent.pack_seconds += packed - middle;
-    session->spent.compile_seconds += lt_os_seconds() - start - (packed - middle);
+    double packing = hoisted + source.seconds;
+    session->spent.pack_seconds += packing;
+    session->spent.compile_seconds += lt_os_seconds() - start - packing;
     return LATHE_OK;
 }
 

@@ -141,6 +141,13 @@ typedef struct lt_conv {
     float low, high;        /* the result is clamped */
 } lt_conv;
 
+/* Which outputs to compute. */
+typedef struct lt_conv_part {
+    int64_t block, blocks; /* output blocks, at most conv_blocks of them */
+    int64_t y, rows;
+    int64_t begin, end; /* positions of each row */
+} lt_conv_part;
+
 /* The convolution of each channel of a block with its own kernel. */
 typedef struct lt_depthwise {
     int64_t height, width, out_width;
@@ -195,10 +202,8 @@ typedef struct lt_cpu_kernels {
     /* x * cosine + rotated * sine, where the rotated row is its negated second half, then its first. */
     void (*rope[LT_GEMM_TYPES])(const void *x, const void *cosine, const void *sine, void *out, int64_t n);
 
-    /* Outputs begin … end - 1 of row y, of `blocks` output blocks from `block` on, at most conv_blocks. */
-    void (*conv)(const lt_conv *conv, int64_t block, int64_t blocks, int64_t y, int64_t begin, int64_t end);
-    void (*conv_planar)(const lt_conv *conv, int64_t block, int64_t blocks, int64_t y, int64_t begin,
-                        int64_t end);
+    void (*conv)(const lt_conv *conv, const lt_conv_part *part);
+    void (*conv_planar)(const lt_conv *conv, const lt_conv_part *part);
     int64_t conv_blocks, conv_positions;                    /* of a register tile */
     void (*depthwise)(const lt_depthwise *task, int64_t y); /* row y */
     /* One block of channels of one position: NaN when one is; -infinity or zero for no positions. */
