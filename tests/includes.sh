@@ -23,7 +23,7 @@ may_see src/kernels base/ kernels/
 may_see src/ir lathe/ base/ ir/
 may_see src/ops lathe/ base/ ir/ ops/
 may_see src/aten lathe/ base/ ir/ ops/ aten/
-may_see src/load lathe/ base/ ir/ load/
+may_see src/load lathe/ base/ kernels/packed ir/ load/
 [ -d src/pass ] && may_see src/pass lathe/ base/ ir/ ops/ aten/ pass/
 may_see src/program lathe/ base/ ir/ program/
 may_see src/backend lathe/ base/ kernels/ ir/ ops/ program/ backend/

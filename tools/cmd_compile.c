@@ -23,6 +23,10 @@ static const char help[] =
     "  --dim NAME=SIZE      fixes a symbolic size of 'lathe inspect'; may be repeated. Of\n"
     "                       language models, c is the positions of the caches and s the\n"
     "                       tokens of a run\n"
+    "  --quantize int8|int4 the matrices of linear layers in 8.5 or 4.5 bits a value; what a\n"
+    "                       GGUF file has quantised stays as it is\n"
+    "  --activations 8|16   bits of what is multiplied with quantised weights: 16 is as exact\n"
+    "                       as float32 (default), 8 is faster\n"
     "  -O0, -O1, -O2        what is optimised: nothing, simplification, all (default: -O2)\n"
     "  --emit graph         prints the optimised graph and writes nothing\n"
     "  --emit passes        prints the graph as imported and after each pass\n"
@@ -32,7 +36,7 @@ static const char help[] =
     "Exit status: 0 done, 1 failed, 2 wrong usage or a broken file.\n";
 
 enum { MAX_DIMS = 16 };
-enum { OPT_WEIGHTS = 256, OPT_RANDOM, OPT_TOKENIZER, OPT_DIM, OPT_EMIT };
+enum { OPT_WEIGHTS = 256, OPT_RANDOM, OPT_TOKENIZER, OPT_DIM, OPT_EMIT, OPT_QUANTIZE, OPT_ACTIVATIONS };
 
 typedef struct compile_options {
     const char *model, *output, *tokenizer;
@@ -64,6 +68,18 @@ static bool parse_emit(compile_options *o, const char *text)
     return false;
 }
 
+static bool parse_quantization(const char *text, lathe_quantization *out)
+{
+    *out = strcmp(text, "int8") == 0 ? LATHE_QUANTIZE_INT8 : LATHE_QUANTIZE_INT4;
+    return *out == LATHE_QUANTIZE_INT8 || strcmp(text, "int4") == 0;
+}
+
+static bool parse_activations(const char *text, int *out)
+{
+    *out = strcmp(text, "8") == 0 ? 8 : 16;
+    return *out == 8 || strcmp(text, "16") == 0;
+}
+
 static bool take_option(compile_options *o, int option, char *value)
 {
     switch (option) {
@@ -71,6 +87,8 @@ static bool take_option(compile_options *o, int option, char *value)
     case OPT_RANDOM: o->weights.random = true; return true;
     case OPT_TOKENIZER: o->tokenizer = value; return true;
     case OPT_EMIT: return parse_emit(o, value);
+    case OPT_QUANTIZE: return parse_quantization(value, &o->how.quantization);
+    case OPT_ACTIVATIONS: return parse_activations(value, &o->how.activations);
     case OPT_DIM: return o->how.n_dims < MAX_DIMS && parse_dim(value, &o->dims[o->how.n_dims++]);
     case OPT_WEIGHTS: return tool_add_weights(&o->weights, value);
     default: /* -O */
@@ -88,6 +106,8 @@ static int parse(compile_options *o, int argc, char **argv, bool *done)
                                             {"tokenizer", required_argument, NULL, OPT_TOKENIZER},
                                             {"dim", required_argument, NULL, OPT_DIM},
                                             {"emit", required_argument, NULL, OPT_EMIT},
+                                            {"quantize", required_argument, NULL, OPT_QUANTIZE},
+                                            {"activations", required_argument, NULL, OPT_ACTIVATIONS},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     opterr = 0;

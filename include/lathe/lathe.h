@@ -124,6 +124,18 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_model_add_weights(lathe_model *model
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_randomize_weights(lathe_model *model, uint64_t seed,
                                                                     lathe_error *err);
 
+typedef enum lathe_quantization {
+    LATHE_QUANTIZE_NONE,
+    LATHE_QUANTIZE_INT8, /* 8.5 bits a value: groups of 32 share a scale */
+    LATHE_QUANTIZE_INT4  /* 4.5 bits a value: groups of 32 share a scale and a minimum */
+} lathe_quantization;
+
+/* Quantises the matrices of linear layers when a session first needs them; embeddings that share such a
+ * matrix are looked up in it. What a weights file has quantised stays as it is. To be called before the first
+ * session is created. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_quantize(lathe_model *model,
+                                                           lathe_quantization quantization, lathe_error *err);
+
 /* What the user should know of the weights files once a session has run: lines of text, empty when there is
  * nothing (tensors that no part of the graph uses). Owned by the model, valid until the next call. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_notes(lathe_model *model, const char **text,
@@ -163,7 +175,8 @@ typedef struct lathe_dim {
 typedef struct lathe_compile_options {
     const lathe_dim *dims; /* [n_dims]: these sizes are fixed from here on */
     size_t n_dims;
-    int optimize; /* as in lathe_session_options: of sessions that do not ask for another level */
+    int optimize, activations;       /* as in lathe_session_options: of sessions that do not ask for others */
+    lathe_quantization quantization; /* as lathe_model_quantize */
 } lathe_compile_options;
 
 /* Settles what a model's sessions would else be told, finds its weights and, where all sizes are known,
@@ -203,9 +216,11 @@ typedef struct lathe_session_options {
     /* Keep inputs that an output updates (KV caches) inside the session, zero at first: the input need not be
      * set, only shaped by lathe_session_shape_input when it is symbolic, and the output is not delivered. */
     int keep_state;
-    int threads;        /* 0: as many as the process may use */
-    int optimize;       /* 0 (default): as compiled, else all; 1: nothing is optimised; 2: simplification
-                           alone; 3: all */
+    int threads;     /* 0: as many as the process may use */
+    int optimize;    /* 0 (default): as compiled, else all; 1: nothing is optimised; 2: simplification
+                        alone; 3: all */
+    int activations; /* bits of what is multiplied with quantised weights: 16 (nearly as exact as float32) or
+                        8 (faster); 0: as compiled, else 16 */
     const char *device; /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
 } lathe_session_options;
 
@@ -264,8 +279,8 @@ typedef struct lathe_cost {
     double state_bytes;     /* of all kept state */
     double flops;           /* of matrix products, convolutions and attention over the whole state */
     double attention_flops; /* those of attention among them */
-    /* Names of the types that most bytes of the weights and of the state have, and of what the matrix products
-     * multiply the weights with; "none" where there are none. Constant strings. */
+    /* Names of the types that most bytes of the weights and of the state have, and of what the matrix
+     * products multiply the weights with; "none" where there are none. Constant strings. */
     const char *weight_type, *state_type, *activations;
 } lathe_cost;
 

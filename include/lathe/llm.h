@@ -154,8 +154,9 @@ typedef struct lathe_generator_options {
     /* Most positions, for prompt and answer: no more than the model's caches have; 0: all of those, or 2048
      * where the model leaves their size open. */
     int64_t context;
-    int64_t chunk; /* most tokens of a prompt that run at once, where that is open; 0: 128 */
-    int threads;   /* 0: as many as the process may use */
+    int64_t chunk;   /* most tokens of a prompt that run at once, where that is open; 0: 128 */
+    int threads;     /* 0: as many as the process may use */
+    int activations; /* as in lathe_session_options */
     /* A file that pairs cache outputs and inputs of two models by name; NULL: by order. */
     const char *kv_mapping;
 } lathe_generator_options;
@@ -215,8 +216,8 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_generator_run(lathe_generator *gener
 /* How many logits the model gives for a token; -1: it does not say. */
 LATHE_API int64_t lathe_generator_vocabulary(const lathe_generator *generator);
 
-/* Runs `count` tokens behind the `first` that earlier calls ran (0: a new text), and writes the logits of each,
- * [count, vocabulary]: for judging a text. What the generator held is lost. */
+/* Runs `count` tokens behind the `first` that earlier calls ran (0: a new text), and writes the logits of
+ * each, [count, vocabulary]: for judging a text. What the generator held is lost. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_generator_logits(lathe_generator *generator, const int64_t *ids,
                                                              size_t first, size_t count, float *logits,
                                                              lathe_error *err);

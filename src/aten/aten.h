@@ -26,6 +26,7 @@ struct lt_call {
     uint32_t n_results, cap_results;
     lt_id written[LT_MAX_PARAMS]; /* new contents of arguments that the operator updates on the side */
     bool writes[LT_MAX_PARAMS];   /* which of them there are */
+    bool copies_view;             /* the result is a copy of what PyTorch has a view of */
 };
 
 /* Arguments by the schema's names. Asking for what an argument cannot give is an error that names it; after
@@ -37,6 +38,9 @@ const lt_id *lt_call_tensors(lt_call *call, const char *name, int *n);
 bool lt_call_has(lt_call *call, const char *name);         /* not None */
 bool lt_call_takes(const lt_call *call, const char *name); /* the schema has the parameter */
 int64_t lt_call_int(lt_call *call, const char *name);
+/* A number that comes from a tensor's values and that only a run knows, as a tensor without dims; else
+ * LT_NONE. */
+lt_id lt_call_late_int(lt_call *call, const char *name);
 double lt_call_float(lt_call *call, const char *name);
 bool lt_call_bool(lt_call *call, const char *name);
 const char *lt_call_string(lt_call *call, const char *name);

@@ -102,6 +102,11 @@ static double as_float(lt_call *call, const char *name, const lt_arg *arg)
 }
 
 int64_t lt_call_int(lt_call *call, const char *name) { return as_int(call, name, get(call, name)); }
+lt_id lt_call_late_int(lt_call *call, const char *name)
+{
+    const lt_arg *arg = get(call, name);
+    return arg->kind == LT_ARG_TENSOR && call->b->status == LATHE_OK ? arg->id : LT_NONE;
+}
 double lt_call_float(lt_call *call, const char *name) { return as_float(call, name, get(call, name)); }
 bool lt_call_bool(lt_call *call, const char *name) { return as_int(call, name, get(call, name)) != 0; }
 

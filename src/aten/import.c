@@ -56,6 +56,19 @@ static bool recorded_layout(const lt_importer *im, const lt_xgraph *graph, const
     return true;
 }
 
+/* Notes how a value with memory of its own lies in it. */
+static lathe_status note_layout(const lt_importer *im, const lt_xgraph *graph, const char *name,
+                                lt_storage *storage)
+{
+    lt_tensor layout;
+    int64_t *stride;
+    if (!recorded_layout(im, graph, name, &layout) || lt_tensor_is_contiguous(&layout)) return LATHE_OK;
+    LT_ALLOC(im->arena, stride, layout.rank, im->err);
+    memcpy(stride, layout.stride, (size_t)layout.rank * sizeof *stride);
+    storage->stride = stride;
+    return LATHE_OK;
+}
+
 lathe_status lt_importer_bind(lt_importer *im, const lt_xgraph *graph, lt_scope *scope, const char *name,
                               lt_binding *binding)
 {
@@ -109,6 +122,7 @@ static lathe_status bind_result(lt_importer *im, const lt_xgraph *graph, lt_scop
     lt_binding *base = find_base(im, graph, scope, aliased, name, result.id);
     if (base) LT_TRY(lt_binding_alias(&im->b, base, result.id, &binding, im->err));
     else LT_TRY(lt_binding_create(im->arena, result.id, &binding, im->err));
+    if (!binding->view) LT_TRY(note_layout(im, graph, name, binding->storage));
     return lt_importer_bind(im, graph, scope, name, binding);
 }
 
@@ -201,6 +215,47 @@ static lathe_status build_call(lt_importer *im, const lt_xgraph *graph, const lt
     return im->b.status;
 }
 
+/* The result of a node is a copy of what it would be a view of. */
+static lathe_status note_source(const lt_importer *im, const lt_scope *scope, const lt_xnode *node,
+                                const char *aliased)
+{
+    const lt_binding *base = aliased ? lt_scope_find(scope, aliased) : NULL;
+    lt_binding *result =
+        node->n_outs && node->outs[0].kind == LT_ARG_NAME ? lt_scope_find(scope, node->outs[0].text) : NULL;
+    if (!base || !result || !base->storage)
+        LT_FAIL(im->err, UNSUPPORTED, "a view at an index that only a run knows");
+    result->source = base->storage;
+    result->source_version = base->storage->version;
+    return LATHE_OK;
+}
+
+/* Operators with a storage_offset look at the memory behind a tensor: they get all of its elements in place
+ * of it, and its own offset where none is given. `memory` names these elements for results that share them.
+ */
+static lathe_status take_memory(lt_importer *im, lt_scope *scope, const lt_arguments *arguments,
+                                lt_call *call, const char **memory)
+{
+    uint32_t p = lt_schema_find(call->schema, "storage_offset");
+    if (lt_schema_find(call->schema, "src") != LT_NONE) return LATHE_OK; /* as_strided_scatter makes a copy */
+    const lt_binding *binding = p != LT_NONE && arguments->raw[0].kind == LT_ARG_NAME
+                                    ? lt_scope_find(scope, arguments->raw[0].text)
+                                    : NULL;
+    lt_binding *whole;
+    int64_t offset;
+    if (!binding || !binding->storage) return LATHE_OK;
+    lt_id elements = lt_binding_elements(&im->b, binding, &offset);
+    LT_TRY(im->b.status);
+    if (call->args[p].kind == LT_ARG_NONE) call->args[p] = (lt_arg){.kind = LT_ARG_INT, .i = offset};
+    call->args[0].id = elements;
+    LT_ALLOC(im->arena, whole, 1, im->err);
+    *whole = (lt_binding){.arg = {.kind = LT_ARG_TENSOR, .id = binding->storage->value},
+                          .storage = binding->storage,
+                          .version = binding->storage->version};
+    *memory = lt_arena_printf(im->arena, "%s (memory)", arguments->raw[0].text);
+    if (!*memory) return lt_out_of_memory(im->err, 1, 1);
+    return lt_scope_bind(scope, *memory, whole, im->err);
+}
+
 static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scope *scope,
                                 const lt_xnode *node)
 {
@@ -212,6 +267,8 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
     LT_TRY(lt_schema_parse(im->arena, row->schema, &schema, im->err));
     lt_call call = {.b = &im->b, .row = row, .schema = &schema};
     LT_TRY(lt_importer_bind_args(im, scope, node, form, &call, &arguments));
+    const char *memory = NULL;
+    LT_TRY(take_memory(im, scope, &arguments, &call, &memory));
     LT_TRY(build_call(im, graph, node, &call));
     if (form != LT_ATEN_FUNCTIONAL) {
         if (!call.n_results) LT_FAIL(im->err, INTERNAL, "no result to write");
@@ -220,8 +277,9 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
                             form == LT_ATEN_INPLACE && schema.returns_alias);
     }
     LT_TRY(apply_writes(im, scope, &arguments, &call));
-    return bind_results(im, graph, scope, node, call.results, call.n_results,
-                        aliased_name(&arguments, &schema));
+    const char *aliased = memory && schema.returns_alias ? memory : aliased_name(&arguments, &schema);
+    LT_TRY(bind_results(im, graph, scope, node, call.results, call.n_results, aliased));
+    return call.copies_view ? note_source(im, scope, node, aliased) : LATHE_OK;
 }
 
 static lathe_status import_symbolic(lt_importer *im, const lt_xgraph *graph, lt_scope *scope,
@@ -383,6 +441,7 @@ static lathe_status import_input(lt_importer *im, lt_scope *scope, uint32_t i, u
         LT_TRY(add_user_input(im, input, recorded, index, &id));
     }
     LT_TRY(lt_binding_create(im->arena, id, &im->inputs[i], im->err));
+    LT_TRY(note_layout(im, &x->graph, input->name, im->inputs[i]->storage));
     return lt_scope_bind(scope, input->name, im->inputs[i], im->err);
 }
 

@@ -319,7 +319,8 @@ static void diff(lt_call *c)
     int64_t n = lt_call_int(c, "n"), size = rank ? lt_build_size(b, x, dim) : 0;
     lt_op op = lt_build_dtype(b, x) == LATHE_BOOL ? LT_OP_LOGICAL_XOR : LT_OP_SUB;
     if (rank == 0 || n < 0) lt_build_fail(b, LATHE_TYPE, "%lld differences in rank %d", (long long)n, rank);
-    if (n >= size) x = lt_build_narrow(b, x, dim, 0, n ? 0 : size);
+    if (n == 0) x = parts[1]; /* without what is put before and behind it */
+    else if (n >= size) x = lt_build_narrow(b, x, dim, 0, 0);
     for (; n > 0 && size > n; n--) {
         int64_t left = lt_build_size(b, x, dim) - 1;
         x = lt_build_binary(b, op, lt_build_narrow(b, x, dim, 1, left), lt_build_narrow(b, x, dim, 0, left));

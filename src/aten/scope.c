@@ -93,7 +93,9 @@ lathe_status lt_binding_alias(lt_builder *b, lt_binding *base, lt_id value, lt_b
     **out = (lt_binding){.arg = {.kind = LT_ARG_TENSOR, .id = value},
                          .storage = base->storage,
                          .view = view,
-                         .version = base->version};
+                         .version = base->version,
+                         .source = base->source,
+                         .source_version = base->source_version};
     return LATHE_OK;
 }
 
@@ -112,6 +114,8 @@ static int list_views(const lt_view_step *view, const lt_view_step *steps[MAX_VI
 
 lt_id lt_binding_read(lt_builder *b, lt_binding *binding)
 {
+    if (binding->source && binding->source->version != binding->source_version)
+        return lt_build_fail(b, LATHE_UNSUPPORTED, "reads at an index that only a run knows, after a write");
     if (binding->version == binding->storage->version) return binding->arg.id;
     const lt_view_step *steps[MAX_VIEWS];
     int n = list_views(binding->view, steps);
@@ -123,13 +127,13 @@ lt_id lt_binding_read(lt_builder *b, lt_binding *binding)
     return value;
 }
 
-/* Where the elements of a view lie among the contiguous elements of its base. */
-static bool view_window(const lt_type *base, const lt_view_step *view, lt_attrs *out)
+/* Where the elements of a view lie among those of its base, which lies as its strides say. */
+static bool view_window(const lt_tensor *base, const lt_view_step *view, lt_attrs *out)
 {
     const lt_view_step *steps[MAX_VIEWS];
     int n = list_views(view, steps);
-    char *origin = pretended_address();
-    lt_tensor at = lt_tensor_of(base, origin);
+    lt_tensor at = *base;
+    at.data = pretended_address();
     for (int i = 0; i < n; i++) {
         lt_tensor next;
         if (!lt_op_get(steps[i]->op)->view(&steps[i]->attrs, &at, &next) || next.dtype != base->dtype)
@@ -139,13 +143,45 @@ static bool view_window(const lt_type *base, const lt_view_step *view, lt_attrs 
     *out = (lt_attrs){.strided = {.rank = at.rank}};
     memcpy(out->strided.dim, at.dim, (size_t)at.rank * sizeof *at.dim);
     memcpy(out->strided.stride, at.stride, (size_t)at.rank * sizeof *at.stride);
-    out->strided.offset = ((char *)at.data - origin) / (int64_t)lathe_dtype_size(base->dtype);
+    out->strided.offset = ((char *)at.data - pretended_address()) / (int64_t)lathe_dtype_size(base->dtype);
     return n >= 0;
+}
+
+/* The dims from the widest stride to the narrowest; dims of one element lie anywhere. */
+static void order_dims(const lt_tensor *base, int *order)
+{
+    for (int i = 0; i < base->rank; i++) {
+        int at = i;
+        for (; at > 0 && base->stride[order[at - 1]] < base->stride[i]; at--) order[at] = order[at - 1];
+        order[at] = i;
+    }
+}
+
+lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, int64_t *offset)
+{
+    const lt_storage *storage = binding->storage;
+    lt_tensor base = lt_tensor_of(lt_build_type(b, storage->value), NULL), sorted = base;
+    lt_attrs window;
+    int order[LT_MAX_RANK];
+    if (storage->stride) memcpy(base.stride, storage->stride, (size_t)base.rank * sizeof *base.stride);
+    order_dims(&base, order);
+    for (int i = 0; i < base.rank; i++) {
+        sorted.dim[i] = base.dim[order[i]];
+        sorted.stride[i] = base.stride[order[i]];
+    }
+    if (!lt_tensor_is_contiguous(&sorted) || !view_window(&base, binding->view, &window))
+        return lt_build_fail(b, LATHE_UNSUPPORTED, "the memory of a tensor that lies in it with gaps");
+    *offset = window.strided.offset;
+    return lt_build_reshape(b, lt_build_permute(b, storage->value, order), 1, (int64_t[]){-1});
 }
 
 void lt_binding_write(lt_builder *b, lt_binding *binding, lt_id value)
 {
     if (value == lt_binding_read(b, binding)) return; /* detach_, dropout_ */
+    if (binding->source) {
+        lt_build_fail(b, LATHE_UNSUPPORTED, "writes at an index that only a run knows");
+        return;
+    }
     lt_type type = *lt_build_type(b, lt_binding_read(b, binding));
     value = lt_build_expand(b, lt_build_cast(b, value, type.dtype), type.rank, type.dim);
     if (b->status != LATHE_OK) return;
@@ -154,7 +190,8 @@ void lt_binding_write(lt_builder *b, lt_binding *binding, lt_id value)
         storage->value = value;
     } else {
         lt_attrs window;
-        if (!view_window(lt_build_type(b, storage->value), binding->view, &window)) {
+        lt_tensor base = lt_tensor_of(lt_build_type(b, storage->value), NULL);
+        if (!view_window(&base, binding->view, &window)) {
             lt_build_fail(b, LATHE_UNSUPPORTED,
                           "writes through a view whose elements do not lie at even distances");
             return;

@@ -10,6 +10,7 @@ typedef struct lt_storage {
     lt_id initial; /* its contents before any write */
     lt_id value;   /* the current contents, of the same shape */
     uint32_t version;
+    const int64_t *stride; /* [rank]: how they lie in memory in PyTorch; NULL: row by row */
 } lt_storage;
 
 /* One view between a base and an alias of it. */
@@ -24,6 +25,9 @@ typedef struct lt_binding {
     lt_storage *storage; /* TENSOR only */
     const lt_view_step *view;
     uint32_t version;
+    /* A copy of what PyTorch has a view of: it cannot be written, nor read once its source was. */
+    const lt_storage *source;
+    uint32_t source_version;
 } lt_binding;
 
 /* Names of one region. */
@@ -51,6 +55,8 @@ bool lt_view_is_alias(const lt_builder *b, lt_id base, lt_id value, const lt_ten
                       const lt_tensor *to);
 
 lt_id lt_binding_read(lt_builder *b, lt_binding *binding); /* its current value */
+/* All elements of its storage in one dim, as they lie in memory in PyTorch; `offset`: which is its first. */
+lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, int64_t *offset);
 void lt_binding_write(lt_builder *b, lt_binding *binding,
                       lt_id value); /* converts and broadcasts to its type */
 

@@ -235,9 +235,28 @@ static void slice(lt_call *c)
                    lt_build_slice(c->b, self(c), lt_call_int(c, "dim"), start, end, lt_call_int(c, "step")));
 }
 
+/* At an index that only a run knows: a copy, where PyTorch has a view. */
+static void select_late(lt_call *c, lt_id index)
+{
+    lt_builder *b = c->b;
+    lt_id x = self(c);
+    lt_type type = *lt_build_type(b, x);
+    int d = lt_call_dim(c, "dim", type.rank);
+    if (type.rank == 0) lt_build_fail(b, LATHE_TYPE, "select in a tensor without dims");
+    lt_id wrapped = lt_build_add(b, index, lt_build_integer(b, lt_build_size(b, x, d)));
+    lt_id negative = lt_build_binary(b, LT_OP_LT, index, lt_build_integer(b, 0));
+    index = lt_build_cast(b, lt_build_where(b, negative, wrapped, index), LATHE_I64);
+    type.dim[d] = 1;
+    x = lt_build_gather(b, x, d, lt_build_expand(b, index, type.rank, type.dim));
+    c->copies_view = true;
+    lt_call_return(c, lt_build_select(b, x, d, 0));
+}
+
 static void select(lt_call *c)
 {
-    lt_call_return(c, lt_build_select(c->b, self(c), lt_call_int(c, "dim"), lt_call_int(c, "index")));
+    lt_id late = lt_call_late_int(c, "index");
+    if (late != LT_NONE) select_late(c, late);
+    else lt_call_return(c, lt_build_select(c->b, self(c), lt_call_int(c, "dim"), lt_call_int(c, "index")));
 }
 
 /* `length` elements from `start`, which may count from the end. */

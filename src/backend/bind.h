@@ -7,6 +7,7 @@
 #include "backend/cpu.h"
 
 lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_packed(const lt_step *step, size_t *scratch); /* linear layers over packed weights */
 lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_block(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_unblock(const lt_step *step, size_t *scratch);
@@ -33,12 +34,28 @@ typedef struct lt_columns {
 typedef lt_columns (*lt_prepare)(const lt_cpu *cpu, const lt_op_call *call, const lt_columns *sibling,
                                  char **scratch);
 
+/* Linear layers over packed weights. */
+lt_columns lt_prepare_packed(const lt_cpu *cpu, const lt_op_call *call, const lt_columns *sibling,
+                             char **scratch);
+void lt_run_packed_linear(const lt_cpu *cpu, const lt_op_call *call);
+
 /* That of a form of linear layers; NULL: it cannot be split so. */
 lt_prepare lt_prepare_linear(lt_cpu_run run);
 
 /* lt_pool_run for items that read and write `bytes` each: as many at a time as are worth waking a thread for,
  * all of them here when that is all there is. */
 void lt_cpu_split(const lt_cpu *cpu, int64_t count, int64_t bytes, lt_work work, void *context);
+
+/* Whether an operand of the step is packed: nothing else may run it. */
+bool lt_reads_packed(const lt_step *step);
+
+/* A copy between tensors of one shape and dtype, any strides. */
+void lt_copy_tensor(const lt_cpu *cpu, const lt_tensor *from, const lt_tensor *to);
+
+/* The tensor itself when its last `inner` dims are dense, else a contiguous copy in working memory; and how
+ * many bytes that takes. */
+lt_tensor lt_dense_copy(const lt_cpu *cpu, const lt_tensor *tensor, int inner, char **scratch);
+size_t lt_dense_bytes(const lt_tensor *tensor, int inner);
 
 /* The storage type of a kernel slot; false: no kernel takes that dtype. */
 bool lt_float_type(lt_dtype dtype, lt_gemm_type *out);

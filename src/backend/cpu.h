@@ -10,6 +10,7 @@
 typedef struct lt_cpu {
     lt_cpu_kernels kernels;
     lt_pool *pool;
+    lt_digits digits; /* of what is multiplied with packed weights */
 } lt_cpu;
 
 /* `threads` 0: as many as the process may use. The environment's LATHE_CPU names the highest level to use. */
@@ -32,5 +33,9 @@ void lt_cpu_run_joint(const lt_cpu *cpu, const lt_op_call *calls, lt_cpu_run run
 
 /* Whether that is the operator's reference, on one thread (NULL) or in parts on all. */
 bool lt_cpu_is_plain(lt_cpu_run run);
+
+/* What runs a step without a fast form: the operator's reference, or its counterpart for packed weights. */
+typedef lathe_status (*lt_cpu_checked)(const lt_op_call *call, lathe_error *err);
+lt_cpu_checked lt_cpu_reference(const lt_step *step);
 
 #endif

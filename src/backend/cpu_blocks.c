@@ -64,15 +64,49 @@ static void run_block(const lt_cpu *cpu, const lt_op_call *call)
                 from ? unblock_work : block_work, &job);
 }
 
+/* Planes of images with their channels innermost ("channels last"), block by block. */
+static void gather_work(void *context, int64_t begin, int64_t end)
+{
+    const lt_block_job *job = context;
+    const lt_tensor *plain = job->plain, *blocked = job->blocked;
+    int64_t rows = plain->dim[2], columns = plain->dim[3], blocks = blocked->dim[1];
+    for (int64_t i = begin; i < end; i++) {
+        int64_t y = i % rows, block = i / rows % blocks, image = i / rows / blocks;
+        int64_t channels = lt_min_i64(LT_BLOCK, plain->dim[1] - block * LT_BLOCK);
+        const float *from =
+            (const float *)plain->data + image * plain->stride[0] + block * LT_BLOCK + y * plain->stride[2];
+        float *to = (float *)blocked->data + i * columns * LT_BLOCK;
+        for (int64_t x = 0; x < columns; x++, from += plain->stride[3], to += LT_BLOCK)
+            for (int64_t c = 0; c < LT_BLOCK; c++) to[c] = c < channels ? from[c] : 0;
+    }
+}
+
+static void run_gather(const lt_cpu *cpu, const lt_op_call *call)
+{
+    lt_block_job job = {.cpu = cpu, .plain = call->in, .blocked = call->out};
+    lt_pool_run(cpu->pool, call->out->dim[0] * call->out->dim[1] * call->out->dim[2], 1, gather_work, &job);
+}
+
+/* One float32 operand, and a result that is contiguous. */
+static bool is_f32_step(const lt_step *step)
+{
+    return step->args[0].tensor.dtype == LATHE_F32 && lt_tensor_is_contiguous(&step->args[1].tensor);
+}
+
 lt_cpu_run lt_bind_block(const lt_step *step, size_t *scratch)
 {
     (void)scratch;
-    const lt_tensor *in = &step->args[0].tensor, *out = &step->args[1].tensor;
-    bool fits = in->dtype == LATHE_F32 && lt_tensor_is_contiguous(in) && lt_tensor_is_contiguous(out);
-    return fits ? run_block : NULL;
+    const lt_tensor *in = &step->args[0].tensor;
+    if (!is_f32_step(step)) return NULL;
+    if (lt_tensor_is_contiguous(in)) return run_block;
+    return in->rank == 4 && in->stride[1] == 1 ? run_gather : NULL;
 }
 
-lt_cpu_run lt_bind_unblock(const lt_step *step, size_t *scratch) { return lt_bind_block(step, scratch); }
+lt_cpu_run lt_bind_unblock(const lt_step *step, size_t *scratch)
+{
+    (void)scratch;
+    return is_f32_step(step) && lt_tensor_is_contiguous(&step->args[0].tensor) ? run_block : NULL;
+}
 
 /* ---- Pools ---- */
 
@@ -145,5 +179,5 @@ static void run_pool(const lt_cpu *cpu, const lt_op_call *call)
 
 lt_cpu_run lt_bind_blocked_pool(const lt_step *step, size_t *scratch)
 {
-    return lt_bind_block(step, scratch) ? run_pool : NULL;
+    return lt_bind_unblock(step, scratch) ? run_pool : NULL;
 }

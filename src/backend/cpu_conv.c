@@ -7,19 +7,20 @@
 #include "backend/bind.h"
 
 enum {
-    SPAN_TILES = 4,      /* register tiles of a task along a row */
+    TASK_TILES = 4,      /* about so many register tiles of positions are a task */
     NEAR_BYTES = 1 << 18 /* weights of this size stay in the second cache level next to what they meet */
 };
 
 typedef struct lt_conv_job {
     const lt_cpu *cpu;
     lt_conv conv; /* of image 0 and group 0 */
-    void (*run)(const lt_conv *conv, int64_t block, int64_t blocks, int64_t y, int64_t begin, int64_t end);
+    void (*run)(const lt_conv *conv, const lt_conv_part *part);
     void (*activate)(const float *x, const float *y, float *out, int64_t n); /* NULL: clamping is all */
     int64_t groups, x_image, x_group, w_group, out_image, out_group;         /* floats */
-    int64_t blocks, sets;      /* output blocks of a group, and sets of conv_blocks of them */
-    int64_t rows, span, spans; /* of a row: positions in a task, tasks */
-    bool weights_stay;         /* all weights meet some positions before the next; else the other way */
+    int64_t blocks, sets;          /* output blocks of a group, and sets of conv_blocks of them */
+    int64_t rows, stripe, stripes; /* of the output; rows of a task; tasks down */
+    int64_t span, spans;           /* positions of a task along a row; tasks along */
+    bool weights_stay;             /* all weights meet some positions before the next; else the other way */
 } lt_conv_job;
 
 /* How rows are arranged for the kernels. */
@@ -100,29 +101,44 @@ static void arrange_work(void *context, int64_t begin, int64_t end)
 
 /* ---- Dense and planar ---- */
 
+static lt_conv_part part_of(const lt_conv_job *job, int64_t i)
+{
+    int64_t set_blocks = job->cpu->kernels.conv_blocks, places = job->stripes * job->spans;
+    int64_t set = job->weights_stay ? i / places : i % job->sets,
+            place = job->weights_stay ? i % places : i / job->sets;
+    lt_conv_part part = {.block = set * set_blocks,
+                         .y = place / job->spans * job->stripe,
+                         .begin = place % job->spans * job->span};
+    part.blocks = lt_min_i64(set_blocks, job->blocks - part.block);
+    part.rows = lt_min_i64(job->stripe, job->rows - part.y);
+    part.end = lt_min_i64(part.begin + job->span, job->conv.out_width);
+    return part;
+}
+
+static void activate_part(const lt_conv_job *job, const lt_conv *c, const lt_conv_part *part)
+{
+    for (int64_t b = part->block; b < part->block + part->blocks; b++)
+        for (int64_t y = part->y; y < part->y + part->rows; y++) {
+            float *row = c->out + b * c->out_block + (y * c->out_width + part->begin) * LT_BLOCK;
+            job->activate(row, NULL, row, (part->end - part->begin) * LT_BLOCK);
+        }
+}
+
 static void conv_work(void *context, int64_t begin, int64_t end)
 {
     const lt_conv_job *job = context;
-    int64_t set_blocks = job->cpu->kernels.conv_blocks, places = job->rows * job->spans;
+    int64_t parts = job->sets * job->stripes * job->spans;
     for (int64_t i = begin; i < end; i++) {
-        int64_t within = i % (job->sets * places), g = i / (job->sets * places) % job->groups,
-                image = i / (job->sets * places) / job->groups;
-        int64_t set = job->weights_stay ? within / places : within % job->sets,
-                place = job->weights_stay ? within % places : within / job->sets;
-        int64_t y = place / job->spans, from = place % job->spans * job->span,
-                to = lt_min_i64(from + job->span, job->conv.out_width);
-        int64_t block = set * set_blocks, blocks = lt_min_i64(set_blocks, job->blocks - block);
+        int64_t g = i / parts % job->groups, image = i / parts / job->groups;
+        lt_conv_part part = part_of(job, i % parts);
         lt_conv c = job->conv;
         c.x += image * job->x_image + g * job->x_group;
         c.w += g * job->w_group;
         c.bias += g * job->blocks * LT_BLOCK;
         c.out += image * job->out_image + g * job->out_group;
         if (c.add) c.add += image * job->out_image + g * job->out_group;
-        job->run(&c, block, blocks, y, from, to);
-        for (int64_t b = block; b < block + blocks && job->activate; b++) {
-            float *row = c.out + b * c.out_block + (y * c.out_width + from) * LT_BLOCK;
-            job->activate(row, NULL, row, (to - from) * LT_BLOCK);
-        }
+        job->run(&c, &part);
+        if (job->activate) activate_part(job, &c, &part);
     }
 }
 
@@ -205,11 +221,14 @@ static void run_dense(const lt_cpu *cpu, const lt_op_call *call)
         c->out_width *= job.rows;
         job.rows = c->height = 1;
     }
-    job.span = lt_min_i64(SPAN_TILES * cpu->kernels.conv_positions, c->out_width);
+    int64_t positions = TASK_TILES * cpu->kernels.conv_positions;
+    job.span = lt_min_i64(positions, c->out_width);
     job.spans = (c->out_width + job.span - 1) / job.span;
+    job.stripe = lt_min_i64(lt_max_i64(1, positions / c->out_width), job.rows);
+    job.stripes = (job.rows + job.stripe - 1) / job.stripe;
     job.sets = (job.blocks + cpu->kernels.conv_blocks - 1) / cpu->kernels.conv_blocks;
     job.weights_stay = job.w_group * (int64_t)sizeof(float) > NEAR_BYTES;
-    lt_pool_run(cpu->pool, x->dim[0] * job.groups * job.sets * job.rows * job.spans, 1, conv_work, &job);
+    lt_pool_run(cpu->pool, x->dim[0] * job.groups * job.sets * job.stripes * job.spans, 1, conv_work, &job);
 }
 
 /* ---- Depthwise ---- */

@@ -17,7 +17,8 @@ static bool reads_weights_alone(const lt_step *step)
     bool fixed = true;
     for (uint32_t k = 1; k < step->n_in; k++) {
         lt_buffer_kind kind = step->args[k].kind;
-        fixed = fixed && (kind == LT_BUFFER_WEIGHT || kind == LT_BUFFER_CONST || kind == LT_BUFFER_HOISTED);
+        fixed = fixed && (kind == LT_BUFFER_WEIGHT || kind == LT_BUFFER_PACKED || kind == LT_BUFFER_CONST ||
+                          kind == LT_BUFFER_HOISTED);
     }
     return fixed;
 }

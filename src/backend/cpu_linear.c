@@ -50,7 +50,8 @@ static const float *as_floats(const lt_cpu *cpu, const lt_tensor *tensor, char *
 static lt_columns prepare_linear(const lt_cpu *cpu, const lt_op_call *call, const lt_columns *sibling,
                                  char **scratch)
 {
-    const lt_tensor *x = &call->in[0], *w = &call->in[1], *out = call->out;
+    const lt_tensor *w = &call->in[1], *out = call->out;
+    lt_tensor input = call->in[0], *x = &input;
     lt_gemm_type type = LT_GEMM_F32;
     lt_float_type(w->dtype, &type);
     lt_gemm_job *job = lt_take(scratch, sizeof *job);
@@ -60,8 +61,12 @@ static lt_columns prepare_linear(const lt_cpu *cpu, const lt_op_call *call, cons
     g.out_stride = g.n;
     bool pairs = cpu->kernels.gemm_pairs && x->dtype == LATHE_BF16 && g.k % 2 == 0;
     *job = (lt_gemm_job){.run = pairs ? cpu->kernels.gemm_pairs : cpu->kernels.gemm[type]};
-    if (sibling) g.x = ((const lt_gemm_job *)sibling->context)->gemm.x;
-    else g.x = pairs ? x->data : as_floats(cpu, x, scratch);
+    if (sibling) {
+        g.x = ((const lt_gemm_job *)sibling->context)->gemm.x;
+    } else {
+        input = lt_dense_copy(cpu, &call->in[0], x->rank, scratch);
+        g.x = pairs ? x->data : as_floats(cpu, x, scratch);
+    }
     g.bias = call->n_in > 2 ? as_floats(cpu, &call->in[2], scratch) : NULL;
     g.out = out->data;
     if (out->dtype != LATHE_F32) {
@@ -80,7 +85,10 @@ static void run_linear(const lt_cpu *cpu, const lt_op_call *call)
     lt_pool_run(cpu->pool, columns.n, columns.grain, columns.work, columns.context);
 }
 
-lt_prepare lt_prepare_linear(lt_cpu_run run) { return run == run_linear ? prepare_linear : NULL; }
+lt_prepare lt_prepare_linear(lt_cpu_run run)
+{
+    return run == run_linear ? prepare_linear : run == lt_run_packed_linear ? lt_prepare_packed : NULL;
+}
 
 lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch)
 {
@@ -90,14 +98,14 @@ lt_cpu_run lt_bind_linear(const lt_step *step, size_t *scratch)
     if (!lt_float_type(w->dtype, &type) || (x->dtype != w->dtype && x->dtype != LATHE_F32) ||
         out->dtype != x->dtype)
         return NULL;
-    if (!lt_tensor_is_contiguous(x) || !lt_tensor_is_contiguous(out) || !lt_last_is_dense(w)) return NULL;
+    if (!lt_tensor_is_contiguous(out) || !lt_last_is_dense(w)) return NULL;
     if (step->n_in > 2) {
         const lt_tensor *bias = &step->args[2].tensor;
         if (!lt_tensor_is_contiguous(bias) || (bias->dtype != w->dtype && bias->dtype != x->dtype))
             return NULL;
     }
     size_t m = (size_t)lt_rows_of(x, 1), n = (size_t)w->dim[0], k = (size_t)w->dim[1];
-    *scratch = lt_align64(sizeof(lt_gemm_job));
+    *scratch = lt_align64(sizeof(lt_gemm_job)) + lt_dense_bytes(x, x->rank);
     if (w->dtype != LATHE_F32) *scratch += lt_align64(n * sizeof(float));
     if (x->dtype != LATHE_F32)
         *scratch += lt_align64(m * k * sizeof(float)) + lt_align64(m * n * sizeof(float));

@@ -56,13 +56,14 @@ static const float *wide_row(const lt_cpu *cpu, const lt_tensor *tensor, int64_t
 static void run_norm(const lt_cpu *cpu, const lt_op_call *call)
 {
     const lt_attrs_norm *attrs = &call->attrs->norm;
-    const lt_tensor *x = call->in, *out = call->out;
+    char *scratch = call->scratch;
+    const lt_tensor dense = lt_dense_copy(cpu, call->in, attrs->n_dims, &scratch), *x = &dense,
+                    *out = call->out;
     lt_norm_rows rows = {.task = {.n = 1,
                                   .eps = (float)attrs->eps,
                                   .centre = call->op == LT_OP_LAYER_NORM,
                                   .rounds = attrs->rounds}};
     lt_gemm_type type = LT_GEMM_F32;
-    char *scratch = call->scratch;
     for (int i = x->rank - attrs->n_dims; i < x->rank; i++) rows.task.n *= x->dim[i];
     lt_float_type(x->dtype, &type);
     rows.run = cpu->kernels.norm[type];
@@ -81,9 +82,9 @@ lt_cpu_run lt_bind_norm(const lt_step *step, size_t *scratch)
     int n_dims = step->attrs.norm.n_dims;
     lt_gemm_type type;
     size_t n = 1;
-    if (!lt_float_type(x->dtype, &type) || out->dtype != x->dtype || !lt_inner_is_dense(x, n_dims) ||
-        !lt_inner_is_dense(out, n_dims))
+    if (!lt_float_type(x->dtype, &type) || out->dtype != x->dtype || !lt_inner_is_dense(out, n_dims))
         return NULL;
+    *scratch += lt_dense_bytes(x, n_dims);
     for (int i = x->rank - n_dims; i < x->rank; i++) n *= (size_t)x->dim[i];
     for (uint32_t k = 1; k < step->n_in; k++) {
         const lt_tensor *row = &step->args[k].tensor;
@@ -113,7 +114,8 @@ static void softmax_work(void *context, int64_t begin, int64_t end)
 
 static void run_softmax(const lt_cpu *cpu, const lt_op_call *call)
 {
-    const lt_tensor *x = call->in, *out = call->out;
+    char *scratch = call->scratch;
+    const lt_tensor dense = lt_dense_copy(cpu, call->in, 1, &scratch), *x = &dense, *out = call->out;
     lt_softmax_rows rows = {.n = x->dim[x->rank - 1], .logarithm = call->attrs->softmax.log};
     lt_gemm_type type = LT_GEMM_F32;
     lt_float_type(x->dtype, &type);
@@ -125,38 +127,53 @@ static void run_softmax(const lt_cpu *cpu, const lt_op_call *call)
 
 lt_cpu_run lt_bind_softmax(const lt_step *step, size_t *scratch)
 {
-    (void)scratch;
     const lt_tensor *x = &step->args[0].tensor, *out = &step->args[step->n_in].tensor;
     lt_gemm_type type;
     bool fits = lt_float_type(x->dtype, &type) && (out->dtype == x->dtype || out->dtype == LATHE_F32) &&
-                step->attrs.softmax.dim == x->rank - 1 && lt_last_is_dense(x) && lt_last_is_dense(out);
-    return fits ? run_softmax : NULL;
+                step->attrs.softmax.dim == x->rank - 1 && lt_last_is_dense(out);
+    if (!fits) return NULL;
+    *scratch = lt_dense_bytes(x, 1);
+    return run_softmax;
 }
 
 /* ---- Rotary embedding ---- */
+
+enum { MAX_ANGLES = 512 }; /* of a row that are widened */
 
 typedef struct lt_rope_rows {
     lt_iter it; /* output, input, cosines, sines */
     int64_t n;
     void (*run)(const void *x, const void *cosine, const void *sine, void *out, int64_t n);
+    void (*widen)(const void *from, float *to,
+                  int64_t n); /* angles of half precision for a float32 x; NULL */
 } lt_rope_rows;
 
 static void rope_work(void *context, int64_t begin, int64_t end)
 {
     const lt_rope_rows *rows = context;
+    float wide[2][MAX_ANGLES];
     lt_iter it = rows->it;
     lt_iter_seek(&it, begin);
-    for (int64_t i = begin; i < end; i++, lt_iter_next(&it))
-        rows->run(it.at[1], it.at[2], it.at[3], it.at[0], rows->n);
+    for (int64_t i = begin; i < end; i++, lt_iter_next(&it)) {
+        const void *angles[2] = {it.at[2], it.at[3]};
+        for (int k = 0; k < 2 && rows->widen; k++) {
+            rows->widen(angles[k], wide[k], rows->n);
+            angles[k] = wide[k];
+        }
+        rows->run(it.at[1], angles[0], angles[1], it.at[0], rows->n);
+    }
 }
 
 static void run_rope(const lt_cpu *cpu, const lt_op_call *call)
 {
-    lt_rope_rows rows = {.n = call->in->dim[call->in->rank - 1]};
+    const lt_tensor *x = &call->in[0], *cosine = &call->in[1];
+    lt_rope_rows rows = {.n = x->dim[x->rank - 1]};
     lt_gemm_type type = LT_GEMM_F32;
-    lt_float_type(call->in->dtype, &type);
+    lt_float_type(x->dtype, &type);
     rows.run = cpu->kernels.rope[type];
-    const lt_tensor *tensors[] = {call->out, &call->in[0], &call->in[1], &call->in[2]};
+    if (cosine->dtype != x->dtype && lt_float_type(cosine->dtype, &type))
+        rows.widen = cpu->kernels.widen[type];
+    const lt_tensor *tensors[] = {call->out, x, cosine, &call->in[2]};
     start_rows(&rows.it, tensors, LT_COUNT(tensors), 1);
     if (!rows.it.row) return;
     lt_cpu_split(cpu, lt_iter_rows(&rows.it), 16 * rows.n, rope_work, &rows);
@@ -165,9 +182,13 @@ static void run_rope(const lt_cpu *cpu, const lt_op_call *call)
 lt_cpu_run lt_bind_rope(const lt_step *step, size_t *scratch)
 {
     (void)scratch;
-    lt_dtype dtype = step->args[0].tensor.dtype;
+    const lt_tensor *x = &step->args[0].tensor, *cosine = &step->args[1].tensor,
+                    *sine = &step->args[2].tensor, *out = &step->args[3].tensor;
     lt_gemm_type type;
-    for (uint32_t k = 0; k < 4; k++)
-        if (step->args[k].tensor.dtype != dtype || !lt_last_is_dense(&step->args[k].tensor)) return NULL;
-    return lt_float_type(dtype, &type) ? run_rope : NULL;
+    bool widened = x->dtype == LATHE_F32 && x->dim[x->rank - 1] <= MAX_ANGLES;
+    bool fits = lt_float_type(x->dtype, &type) && lt_float_type(cosine->dtype, &type) &&
+                out->dtype == x->dtype && sine->dtype == cosine->dtype &&
+                (cosine->dtype == x->dtype || widened);
+    for (uint32_t k = 0; k < 4; k++) fits = fits && lt_last_is_dense(&step->args[k].tensor);
+    return fits ? run_rope : NULL;
 }

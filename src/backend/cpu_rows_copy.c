@@ -57,7 +57,7 @@ static int find_across(const lt_copy *c)
     return -1;
 }
 
-static void copy_tensor(const lt_cpu *cpu, const lt_tensor *from, const lt_tensor *to)
+void lt_copy_tensor(const lt_cpu *cpu, const lt_tensor *from, const lt_tensor *to)
 {
     lt_copy c = {.size = lathe_dtype_size(to->dtype)};
     lt_iter_start(&c.it, to, (const lt_tensor *const[]){to, from}, 2);
@@ -82,7 +82,23 @@ static void copy_tensor(const lt_cpu *cpu, const lt_tensor *from, const lt_tenso
     lt_cpu_split(cpu, lt_iter_rows(&c.it) * c.parts, (dense ? 2 : 8) * c.run * size, runs_work, &c);
 }
 
-static void run_copy(const lt_cpu *cpu, const lt_op_call *call) { copy_tensor(cpu, call->in, call->out); }
+size_t lt_dense_bytes(const lt_tensor *tensor, int inner)
+{
+    lt_type type = lt_tensor_type(tensor);
+    return lt_inner_is_dense(tensor, inner) ? 0 : lt_align64(lt_type_bytes(&type));
+}
+
+lt_tensor lt_dense_copy(const lt_cpu *cpu, const lt_tensor *tensor, int inner, char **scratch)
+{
+    size_t bytes = lt_dense_bytes(tensor, inner);
+    if (!bytes) return *tensor;
+    lt_type type = lt_tensor_type(tensor);
+    lt_tensor copy = lt_tensor_of(&type, lt_take(scratch, bytes));
+    lt_copy_tensor(cpu, tensor, &copy);
+    return copy;
+}
+
+static void run_copy(const lt_cpu *cpu, const lt_op_call *call) { lt_copy_tensor(cpu, call->in, call->out); }
 
 lt_cpu_run lt_bind_copy(const lt_step *step, size_t *scratch)
 {
@@ -97,7 +113,7 @@ static void run_cat(const lt_cpu *cpu, const lt_op_call *call)
     int64_t step = window.stride[dim] * (int64_t)lathe_dtype_size(window.dtype);
     for (int k = 0; k < call->n_in; k++) {
         window.dim[dim] = call->in[k].dim[dim];
-        copy_tensor(cpu, &call->in[k], &window);
+        lt_copy_tensor(cpu, &call->in[k], &window);
         window.data = (char *)window.data + window.dim[dim] * step;
     }
 }

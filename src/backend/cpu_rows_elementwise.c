@@ -163,19 +163,53 @@ static bool is_constant(const lt_elementwise *e, int input)
     return true;
 }
 
-/* n elements of the current row of every input, from element `at` on, into their tiles from element `to` on.
- */
-static void load_inputs(const lt_elementwise *e, const lt_iter *it, int64_t at, int64_t n, int64_t to,
-                        lt_tile *tiles, const void **values)
+/* n elements of the current row of every input, from element `at` on, into their tiles. */
+static void load_part(const lt_elementwise *e, const lt_iter *it, int64_t at, int64_t n, lt_tile *tiles,
+                      const void **values)
 {
     for (int k = 0; k < e->call->n_in; k++) {
         lt_dtype dtype = e->call->in[k].dtype;
         int64_t step = it->row_step[k + 1];
         const char *from = it->at[k + 1] + at * step;
-        char *tile = (char *)&tiles[e->tile[k]] + (size_t)to * class_size[e->class[k]];
         if (is_direct(e, k)) values[k] = from;
-        else if (step) load_row(e->kernels, dtype, from, step, n, e->class[k], tile);
-        else if (!is_constant(e, k)) repeat_row(dtype, from, n, e->class[k], tile);
+        else if (step) load_row(e->kernels, dtype, from, step, n, e->class[k], &tiles[e->tile[k]]);
+        else if (!is_constant(e, k)) repeat_row(dtype, from, n, e->class[k], &tiles[e->tile[k]]);
+    }
+}
+
+/* `rows` rows of an input that lie evenly apart, as few calls as that takes. */
+static void load_even(const lt_elementwise *e, const lt_iter *it, int k, int64_t rows, char *to)
+{
+    lt_dtype dtype = e->call->in[k].dtype;
+    lt_class class = e->class[k];
+    const char *from = it->at[k + 1];
+    int64_t row = it->row, step = it->row_step[k + 1], apart = it->step[k + 1][it->rank - 1],
+            size = row * (int64_t)class_size[class];
+    if (step && apart == row * step) {
+        load_row(e->kernels, dtype, from, step, rows * row, class, to);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++, from += apart, to += size) {
+        if (r > 0 && !apart) memcpy(to, to - size, (size_t)size);
+        else if (step) load_row(e->kernels, dtype, from, step, row, class, to);
+        else repeat_row(dtype, from, row, class, to);
+    }
+}
+
+/* The next `rows` rows of every input into their tiles. */
+static void load_rows(const lt_elementwise *e, lt_iter *it, int64_t rows, lt_tile *tiles)
+{
+    int inner = it->rank - 1;
+    for (int64_t done = 0; done < rows;) {
+        int64_t n = lt_min_i64(rows - done, it->dim[inner] - it->index[inner]);
+        for (int k = 0; k < e->call->n_in; k++)
+            if (!is_constant(e, k))
+                load_even(e, it, k, n,
+                          (char *)&tiles[e->tile[k]] + (size_t)(done * it->row) * class_size[e->class[k]]);
+        it->index[inner] += n - 1; /* on to the last of them, and to what follows it */
+        for (int k = 0; k < it->n; k++) it->at[k] += (n - 1) * it->step[k][inner];
+        lt_iter_next(it);
+        done += n;
     }
 }
 
@@ -199,13 +233,14 @@ static void tiles_work(void *context, int64_t begin, int64_t end)
         if (e->parts) {
             int64_t part = i % e->parts, first = part * e->chunk;
             n = lt_min_i64(e->chunk, it.row - first);
-            load_inputs(e, &it, first, n, 0, tiles, at);
+            load_part(e, &it, first, n, tiles, at);
             from += first;
             if (part == e->parts - 1) row++, lt_iter_next(&it);
         } else {
-            int64_t last = lt_min_i64(row + e->several, e->rows);
-            for (; row < last; row++, n += it.row, lt_iter_next(&it))
-                load_inputs(e, &it, 0, it.row, n, tiles, at);
+            int64_t rows = lt_min_i64(e->several, e->rows - row);
+            load_rows(e, &it, rows, tiles);
+            n = rows * it.row;
+            row += rows;
         }
         run_tile(e, at, tiles, n, result + from * size);
     }

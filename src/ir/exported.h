@@ -114,7 +114,10 @@ typedef struct lt_xweight {
     lt_type type;
     int64_t stride[LT_MAX_RANK]; /* elements */
     const void *data;            /* element 0 in the mapping; NULL: the file has no bytes for it */
+    const void *packed;          /* a matrix in packed form in the mapping; NULL: there is none */
+    uint32_t packing;            /* with packed: its lt_packing */
     uint32_t record;             /* equal records: one storage (ties); LT_NONE when unknown */
+    uint32_t packed_record;      /* .lathe files: that of the packed form; LT_NONE: there is none */
     int64_t offset;              /* elements into the record */
     bool is_constant;            /* not in a state dict: only the file can have it */
 } lt_xweight;

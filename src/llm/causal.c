@@ -160,9 +160,11 @@ static lathe_status load_mapping(lt_causal *causal, const char *path, lathe_erro
 
 /* A session keeps the caches if it recognises all of them. A mapping tells which outputs of the model for
  * prompts become which inputs of the other, not which of its own: there they are carried. */
-static lathe_status open_session(lt_causal_part *part, bool keep, int threads, lathe_error *err)
+static lathe_status open_session(lt_causal_part *part, bool keep, const lathe_generator_options *wanted,
+                                 lathe_error *err)
 {
-    lathe_session_options options = {.keep_state = keep, .threads = threads};
+    lathe_session_options options = {.keep_state = keep};
+    if (wanted) options.threads = wanted->threads, options.activations = wanted->activations;
     LT_TRY(lathe_session_create(part->model, &options, &part->session, err));
     part->kept = keep && part->n_in;
     for (size_t i = 0; i < part->n_in; i++)
@@ -237,7 +239,7 @@ static lathe_status fill(lt_causal *causal, lathe_model *model, lathe_model *dec
     LT_TRY(read_vocabulary(causal, err));
     for (int i = 0; i < causal->n_parts; i++) {
         bool mapped = i == 0 && causal->n_parts == 2 && options && options->kv_mapping;
-        LT_TRY(open_session(&causal->part[i], !mapped, options ? options->threads : 0, err));
+        LT_TRY(open_session(&causal->part[i], !mapped, options, err));
         if (causal->part[i].kept) LT_TRY(shape_caches(&causal->part[i], err));
     }
     return LATHE_OK;

@@ -77,16 +77,15 @@ static void dequantize_q8_0(const uint8_t *block, int64_t n, float *out)
     }
 }
 
-/* Nibbles index a fixed, non-uniform grid. */
-static const int8_t iq4_grid[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+const int8_t lt_iq4_grid[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 static void dequantize_iq4_nl(const uint8_t *block, int64_t n, float *out)
 {
     for (; n > 0; n--, block += 18, out += 32) {
         float d = get_f16(block);
         for (int i = 0; i < 16; i++) {
-            out[i] = d * (float)iq4_grid[block[2 + i] & 15];
-            out[i + 16] = d * (float)iq4_grid[block[2 + i] >> 4];
+            out[i] = d * (float)lt_iq4_grid[block[2 + i] & 15];
+            out[i + 16] = d * (float)lt_iq4_grid[block[2 + i] >> 4];
         }
     }
 }
@@ -108,9 +107,7 @@ static void dequantize_q2_k(const uint8_t *block, int64_t n, float *out)
     }
 }
 
-/* 16 scales of 6 bits in 12 bytes: the low nibbles of 0..7 and 8..15 share bytes 0..7, the high pairs of
- * i, i+4, i+8, i+12 share byte 8+i. */
-static void unpack_q3_scales(const uint8_t *packed, int8_t scale[16])
+void lt_unpack_q3_scales(const uint8_t *packed, int8_t scale[16])
 {
     for (int i = 0; i < 16; i++) {
         int low = i < 8 ? packed[i] & 15 : packed[i - 8] >> 4;
@@ -126,7 +123,7 @@ static void dequantize_q3_k(const uint8_t *block, int64_t n, float *out)
         const uint8_t *mask = block, *q = block + 32;
         float d = get_f16(block + 108);
         int8_t scales[16], *scale = scales;
-        unpack_q3_scales(block + 96, scales);
+        lt_unpack_q3_scales(block + 96, scales);
         for (int bit = 0; bit < 8; bit++) {
             const uint8_t *low = q + bit / 4 * 32;
             for (int part = 0; part < 32; part += 16, scale++, out += 16) {
@@ -140,8 +137,7 @@ static void dequantize_q3_k(const uint8_t *block, int64_t n, float *out)
     }
 }
 
-/* 8 scales and 8 minima of 6 bits in 12 bytes: 0..3 in whole bytes, whose upper pairs complete 4..7. */
-static void unpack_k_scales(const uint8_t *packed, uint8_t scale[8], uint8_t min[8])
+void lt_unpack_k_scales(const uint8_t *packed, uint8_t scale[8], uint8_t min[8])
 {
     for (int i = 0; i < 4; i++) {
         scale[i] = packed[i] & 63;
@@ -157,7 +153,7 @@ static void dequantize_q4_k(const uint8_t *block, int64_t n, float *out)
     for (; n > 0; n--, block += 144) {
         float d = get_f16(block), dmin = get_f16(block + 2);
         uint8_t scale[8], min[8];
-        unpack_k_scales(block + 4, scale, min);
+        lt_unpack_k_scales(block + 4, scale, min);
         const uint8_t *q = block + 16;
         for (int s = 0; s < 8; s += 2, q += 32, out += 64) {
             float d0 = d * (float)scale[s], m0 = dmin * (float)min[s];
@@ -176,7 +172,7 @@ static void dequantize_q5_k(const uint8_t *block, int64_t n, float *out)
     for (; n > 0; n--, block += 176) {
         float d = get_f16(block), dmin = get_f16(block + 2);
         uint8_t scale[8], min[8];
-        unpack_k_scales(block + 4, scale, min);
+        lt_unpack_k_scales(block + 4, scale, min);
         const uint8_t *high = block + 16, *q = block + 48;
         for (int s = 0; s < 8; s += 2, q += 32, out += 64) {
             float d0 = d * (float)scale[s], m0 = dmin * (float)min[s];
@@ -220,8 +216,8 @@ static void dequantize_iq4_xs(const uint8_t *block, int64_t n, float *out)
             int scale = (low[s / 2] >> (s % 2 * 4) & 15) | (int)(high >> (2 * s) & 3) << 4;
             float dl = d * (float)(scale - 32);
             for (int i = 0; i < 16; i++) {
-                out[i] = dl * (float)iq4_grid[q[i] & 15];
-                out[i + 16] = dl * (float)iq4_grid[q[i] >> 4];
+                out[i] = dl * (float)lt_iq4_grid[q[i] & 15];
+                out[i + 16] = dl * (float)lt_iq4_grid[q[i] >> 4];
             }
         }
     }

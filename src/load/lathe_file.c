@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "kernels/packed.h"
 #include "load/lathe_layout.h"
 
 const char *const lt_lathe_tokenizer_files[] = {LT_LATHE_TOKENIZER_GGUF, LT_LATHE_TOKENIZER_JSON,
@@ -133,7 +134,8 @@ static lathe_status read_records(const lt_lathe *lathe, const lt_lathe_section *
     for (size_t i = 0; i < count; i++) {
         const uint8_t *at = section->data + i * LT_LATHE_RECORD_BYTES;
         lt_lathe_record *r = &(*out)[i];
-        *r = (lt_lathe_record){.offset = get64(at), .size = get64(at + 8), .crc = get32(at + 16)};
+        *r = (lt_lathe_record){
+            .offset = get64(at), .size = get64(at + 8), .crc = get32(at + 16), .form = get32(at + 20)};
         if (r->offset % LT_LATHE_ALIGN || r->offset > data->size || r->size > data->size - r->offset)
             LT_FAIL(err, FORMAT, "record %zu is said to have %llu bytes at %llu", i,
                     (unsigned long long)r->size, (unsigned long long)r->offset);
@@ -142,18 +144,39 @@ static lathe_status read_records(const lt_lathe *lathe, const lt_lathe_section *
     return LATHE_OK;
 }
 
+/* Where the bytes of a record lie, which must be of that form and as many. */
+static lathe_status place(const lt_lathe_section *data, const lt_lathe_record *records, uint32_t n,
+                          uint32_t index, uint32_t form, size_t bytes, const void **out, lathe_error *err)
+{
+    if (index >= n) LT_FAIL(err, FORMAT, "record %u of %u", index, n);
+    const lt_lathe_record *record = &records[index];
+    if (record->form != form || record->size != bytes)
+        LT_FAIL(err, FORMAT, "its record has %llu bytes of form %u, expected %zu of form %u",
+                (unsigned long long)record->size, record->form, bytes, form);
+    *out = data->data + record->offset;
+    return LATHE_OK;
+}
+
+static lathe_status place_packed(const lt_lathe_section *data, const lt_lathe_record *records, uint32_t n,
+                                 lt_xweight *weight, lathe_error *err)
+{
+    const lt_type *type = &weight->type;
+    uint32_t form = weight->packed_record < n ? records[weight->packed_record].form : 0;
+    if (form < 1 || form > LT_PACKINGS) LT_FAIL(err, FORMAT, "packed form %u", form);
+    if (type->rank != 2 || !lt_dtype_is_float(type->dtype) || !lt_type_count(type))
+        LT_FAIL(err, FORMAT, "a packed weight that is no matrix");
+    weight->packing = form - 1;
+    size_t bytes = (size_t)lt_packed_bytes((lt_packing)weight->packing, type->dim[0], type->dim[1]);
+    return place(data, records, n, weight->packed_record, form, bytes, &weight->packed, err);
+}
+
 static lathe_status place_weight(const lt_lathe_section *data, const lt_lathe_record *records, uint32_t n,
                                  lt_xweight *weight, lathe_error *err)
 {
-    if (weight->record == LT_NONE) return LATHE_OK;
-    if (weight->record >= n) LT_FAIL(err, FORMAT, "record %u of %u", weight->record, n);
-    const lt_lathe_record *record = &records[weight->record];
     size_t bytes = lt_type_bytes(&weight->type);
-    if (record->size != bytes)
-        LT_FAIL(err, FORMAT, "its record has %llu bytes, expected %zu", (unsigned long long)record->size,
-                bytes);
-    weight->data = data->data + record->offset;
-    return LATHE_OK;
+    if (weight->record != LT_NONE)
+        LT_TRY(place(data, records, n, weight->record, 0, bytes, &weight->data, err));
+    return weight->packed_record == LT_NONE ? LATHE_OK : place_packed(data, records, n, weight, err);
 }
 
 static lathe_status load(const lt_lathe *lathe, lt_arena *arena, lt_exported *x, lathe_error *err)
@@ -190,15 +213,21 @@ lathe_status lt_lathe_load(const lt_lathe *lathe, const char *path, lt_arena *ar
     return LATHE_OK;
 }
 
+static bool is_whole(const lt_lathe_section *records, uint32_t index, const void *data)
+{
+    if (index == LT_NONE) return true;
+    const uint8_t *record = records->data + (size_t)index * LT_LATHE_RECORD_BYTES;
+    return lt_lathe_crc(0, data, (size_t)get64(record + 8)) == get32(record + 16);
+}
+
 lathe_status lt_lathe_verify(const lt_lathe *lathe, const lt_exported *exported, lathe_error *err)
 {
     const lt_lathe_section *records = lt_lathe_find(lathe, LT_LATHE_RECORDS);
     for (uint32_t i = 0; i < lathe->n; i++) LT_TRY(lt_lathe_check(lathe, &lathe->sections[i], err));
     for (uint32_t i = 0; records && i < exported->n_weights; i++) {
         const lt_xweight *weight = &exported->weights[i];
-        if (weight->record == LT_NONE) continue;
-        const uint8_t *record = records->data + (size_t)weight->record * LT_LATHE_RECORD_BYTES;
-        if (lt_lathe_crc(0, weight->data, (size_t)get64(record + 8)) != get32(record + 16))
+        if (!is_whole(records, weight->record, weight->data) ||
+            !is_whole(records, weight->packed_record, weight->packed))
             LT_FAIL(err, FORMAT, "%s: damaged: the checksum of weight '%s' does not fit", lathe->what,
                     weight->name);
     }

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "ir/exported.h"
 
+/* The version counts changes of anything in the file, so of lt_packing and its layouts as well. */
 enum {
     LT_LATHE_VERSION = 1,
     LT_LATHE_NAME_BYTES = 40,  /* of a section's name, with its end */
@@ -85,14 +86,20 @@ void lt_lathe_writer_close(lt_lathe_writer *writer); /* NULL is allowed; what is
 typedef struct lt_lathe_record {
     uint64_t offset, size; /* bytes, from the start of the weights' section */
     uint32_t crc;
+    uint32_t form; /* 0: elements row by row; else 1 + lt_packing */
 } lt_lathe_record;
 
-/* The records' section: LT_LATHE_RECORD_BYTES for each, offset, size, checksum and four zero bytes. */
+/* The records' section: LT_LATHE_RECORD_BYTES for each, offset, size, checksum and form. */
 enum { LT_LATHE_RECORD_BYTES = 24 };
 void lt_lathe_encode_record(const lt_lathe_record *record, uint8_t out[LT_LATHE_RECORD_BYTES]);
 
-/* The graph's section. `records` has the record of each weight, or LT_NONE. */
-lathe_status lt_lathe_write_graph(const lt_exported *x, const uint32_t *records, lt_text *out,
+/* The records of a weight; LT_NONE: it is not there in that form. */
+typedef struct lt_lathe_place {
+    uint32_t plain, packed;
+} lt_lathe_place;
+
+/* The graph's section. `places` has those of each weight. */
+lathe_status lt_lathe_write_graph(const lt_exported *x, const lt_lathe_place *places, lt_text *out,
                                   lathe_error *err) LT_MUST_USE;
 
 /* Reads the graph and places the weights in the mapping. The bytes of weights are not touched. */

@@ -27,7 +27,7 @@ void lt_lathe_encode_record(const lt_lathe_record *record, uint8_t out[LT_LATHE_
     put64(out, record->offset);
     put64(out + 8, record->size);
     put32(out + 16, record->crc);
-    put32(out + 20, 0);
+    put32(out + 20, record->form);
 }
 
 static uint8_t *entry(lt_lathe_writer *writer)

@@ -296,6 +296,7 @@ static void read_weight(lt_graph_reader *r, lt_xweight *weight)
     lt_contiguous_strides(weight->type.rank, weight->type.dim, weight->stride);
     weight->is_constant = take_bool(r);
     weight->record = take_below(r, LT_NONE, "a record that is not there") - 1; /* 0: LT_NONE */
+    weight->packed_record = take_below(r, LT_NONE, "a record that is not there") - 1;
 }
 
 static void read_weights(lt_graph_reader *r)

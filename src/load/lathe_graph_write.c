@@ -189,14 +189,20 @@ static void put_graph(lt_graph_writer *w, const lt_xgraph *graph)
 
 /* ---- The program around it ---- */
 
-static void put_weight(lt_graph_writer *w, const lt_xweight *weight, uint32_t record)
+static void put_record(lt_graph_writer *w, uint32_t record)
+{
+    put(w, record == LT_NONE ? 0 : record + UINT64_C(1));
+}
+
+static void put_weight(lt_graph_writer *w, const lt_xweight *weight, const lt_lathe_place *place)
 {
     put_text(w, weight->name);
     put(w, weight->type.dtype);
     put(w, (uint64_t)weight->type.rank);
     for (int i = 0; i < weight->type.rank; i++) put(w, (uint64_t)weight->type.dim[i]);
     put(w, weight->is_constant);
-    put(w, record == LT_NONE ? 0 : record + UINT64_C(1));
+    put_record(w, place->plain);
+    put_record(w, place->packed);
 }
 
 static void put_input(lt_graph_writer *w, const lt_xinput *input)
@@ -217,7 +223,7 @@ static void put_output(lt_graph_writer *w, const lt_xoutput *output)
     put_arg(w, &output->arg);
 }
 
-static void put_exported(lt_graph_writer *w, const lt_exported *x, const uint32_t *records)
+static void put_exported(lt_graph_writer *w, const lt_exported *x, const lt_lathe_place *places)
 {
     put_text(w, x->dialect);
     put_text(w, x->producer);
@@ -229,7 +235,7 @@ static void put_exported(lt_graph_writer *w, const lt_exported *x, const uint32_
         put_signed(w, x->symbols[i].max);
     }
     put(w, x->n_weights);
-    for (uint32_t i = 0; i < x->n_weights; i++) put_weight(w, &x->weights[i], records[i]);
+    for (uint32_t i = 0; i < x->n_weights; i++) put_weight(w, &x->weights[i], &places[i]);
     put_graph(w, &x->graph);
     put(w, x->n_inputs);
     for (uint32_t i = 0; i < x->n_inputs; i++) put_input(w, &x->inputs[i]);
@@ -242,13 +248,13 @@ static void put_exported(lt_graph_writer *w, const lt_exported *x, const uint32_
     }
 }
 
-lathe_status lt_lathe_write_graph(const lt_exported *x, const uint32_t *records, lt_text *out,
+lathe_status lt_lathe_write_graph(const lt_exported *x, const lt_lathe_place *places, lt_text *out,
                                   lathe_error *err)
 {
     lt_graph_writer w = {.err = err};
     LT_TRY(lt_arena_create(&w.arena, err));
     w.number_of.arena = w.arena;
-    put_exported(&w, x, records);
+    put_exported(&w, x, places);
     append_unsigned(out, w.n_texts);
     if (w.texts.length) lt_text_append(out, w.texts.data, w.texts.length);
     if (w.body.length) lt_text_append(out, w.body.data, w.body.length);

@@ -80,10 +80,12 @@ static void read_blocks(const lt_weight *weight, int64_t first, int64_t n, lt_dt
     }
 }
 
-/* Where row `row` of the exported order is stored: a head's rows j*half + i are its stored rows 2*i + j. */
-static int64_t stored_row(int64_t row, int64_t head_size)
+/* A head's rows j*half + i are its stored rows 2*i + j. */
+int64_t lt_weight_stored_row(const lt_weight *weight, int64_t row)
 {
-    int64_t in_head = row % head_size, half = head_size / 2;
+    if (!weight->rotary_heads) return row;
+    int64_t head_size = weight->type.dim[0] / weight->rotary_heads, in_head = row % head_size,
+            half = head_size / 2;
     return row - in_head + in_head % half * 2 + in_head / half;
 }
 
@@ -106,10 +108,10 @@ lathe_status lt_weight_read(const lt_weight *weight, lt_dtype as, void *out, lat
     memcpy(view.stride, weight->stride, sizeof view.stride);
     int64_t count = lt_type_count(&weight->type), rows = weight->rotary_heads ? weight->type.dim[0] : 1;
     if (count == 0) return LATHE_OK;
-    int64_t row_count = count / rows, head_size = weight->rotary_heads ? rows / weight->rotary_heads : 0;
+    int64_t row_count = count / rows;
     char *to = out;
     for (int64_t row = 0; row < rows; row++, to += row_count * (int64_t)lathe_dtype_size(as)) {
-        int64_t first = weight->rotary_heads ? stored_row(row, head_size) * row_count : 0;
+        int64_t first = lt_weight_stored_row(weight, row) * row_count;
         if (weight->blocks) read_blocks(weight, first, row_count, as, to);
         else read_plain(weight, &view, first, row_count, as, to);
     }

@@ -44,6 +44,9 @@ lathe_status lt_weights_look_up(const lt_weights *weights, const char *name, con
  * or from blocks; integers and booleans only as themselves. `out` has room for the elements. */
 lathe_status lt_weight_read(const lt_weight *weight, lt_dtype as, void *out, lathe_error *err) LT_MUST_USE;
 
+/* Where row `row` of the exported order is stored. */
+int64_t lt_weight_stored_row(const lt_weight *weight, int64_t row);
+
 /* The weight in place, read-only, when it lies there as its type says and aligned. */
 bool lt_weight_view(const lt_weight *weight, lt_tensor *out);
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "ops/convert.h"
 #include "ops/families.h"
 #include "ops/iter.h"
@@ -159,15 +160,34 @@ lathe_status lt_ref_resample(const lt_op_call *call, lathe_error *err)
 #define T float
 #define M(name) name##f
 #define DTYPE LATHE_F32
+#define LOAD lt_load_f32
+#define STORE lt_store_f32
+#define R(x) (x)
 #define FN(name) name##_f32
+#include "ops/sample.tmpl.h"
+#undef R
+#undef FN
+#define R(x) lt_bf16_to_f32(lt_f32_to_bf16(x))
+#define FN(name) name##_bf16
+#include "ops/sample.tmpl.h"
+#undef R
+#undef FN
+#define R(x) lt_f16_to_f32(lt_f32_to_f16(x))
+#define FN(name) name##_f16
 #include "ops/sample.tmpl.h"
 #undef T
 #undef M
 #undef DTYPE
+#undef LOAD
+#undef STORE
+#undef R
 #undef FN
 #define T double
 #define M(name) name
 #define DTYPE LATHE_F64
+#define LOAD lt_load_f64
+#define STORE lt_store_f64
+#define R(x) (x)
 #define FN(name) name##_f64
 #include "ops/sample.tmpl.h"
 
@@ -198,15 +218,22 @@ size_t lt_scratch_grid_sample(const lt_attrs *attrs, const lt_type *in, int n_in
     return count * sizeof(double);
 }
 
+typedef void sample_image(const lt_attrs *attrs, const lt_tensor *image, const lt_tensor *grid,
+                          const lt_tensor *out, void *scratch);
+
 lathe_status lt_ref_grid_sample(const lt_op_call *call, lathe_error *err)
 {
     (void)err;
+    lt_dtype dtype = call->in->dtype;
+    sample_image *sample = dtype == LATHE_F64    ? sample_image_f64
+                           : dtype == LATHE_BF16 ? sample_image_bf16
+                           : dtype == LATHE_F16  ? sample_image_f16
+                                                 : sample_image_f32;
     for (int64_t n = 0; n < call->in->dim[0]; n++) {
         lt_tensor image = slice_of(&call->in[0], 0, n), grid = slice_of(&call->in[1], 0, n),
                   out = slice_of(call->out, 0, n);
         if (lathe_tensor_count(&out) == 0) continue;
-        if (call->in->dtype == LATHE_F64) sample_image_f64(call->attrs, &image, &grid, &out, call->scratch);
-        else sample_image_f32(call->attrs, &image, &grid, &out, call->scratch);
+        sample(call->attrs, &image, &grid, &out, call->scratch);
     }
     return LATHE_OK;
 }

@@ -1,9 +1,9 @@
 /* Brings convolutions, and what lies between them, into the layout with channels in blocks. Every value keeps
  * its plain form: a node in blocks is followed by an UNBLOCK, and whoever wants blocks looks through it, so
  * that the UNBLOCKs inside a region are read by nobody. Float32 only. */
-#include "pass/hoist.h"
 #include "pass/layout.h"
 #include "base/block.h"
+#include "pass/hoist.h"
 #include "pass/pass.h"
 
 lt_id lt_layout_blocked(const lt_rewrite *rw, lt_id value)
@@ -160,6 +160,42 @@ static bool elementwise(lt_rewrite *rw, const lt_node *node, lt_id *out)
     return true;
 }
 
+/* ---- Factors and terms of channels ---- */
+
+/* Whether an operand is one number for each channel of a result of this type. */
+static bool is_channels(const lt_rewrite *rw, lt_id value, const lt_type *out)
+{
+    const lt_type *type = lt_rewrite_type(rw, value);
+    int at = 1 + type->rank - out->rank;
+    return type->dtype == LATHE_F32 && type->rank <= out->rank && at >= 0 && type->dim[at] == out->dim[1] &&
+           lt_type_count(type) == out->dim[1];
+}
+
+/* x times a number for each channel, plus one, is a depthwise convolution of one tap: it can take activations
+ * and sums behind it. */
+static bool channel_factor(lt_rewrite *rw, const lt_node *node, lt_id *out)
+{
+    const lt_type type = *lt_rewrite_type(rw, node->out);
+    bool plus = node->op == LT_OP_FMA;
+    const lt_id *in = node->in + plus; /* x and the factor, in any order */
+    if ((!plus && node->op != LT_OP_MUL) || type.dtype != LATHE_F32 || type.rank != 4 ||
+        (plus && !is_channels(rw, node->in[0], &type)))
+        return false;
+    int k = is_channels(rw, in[0], &type) ? 1 : 0;
+    if (!is_channels(rw, in[1 - k], &type) || !is_blocked(rw, in[k]) ||
+        !lt_type_equal(lt_rewrite_type(rw, in[k]), &type))
+        return false;
+    int64_t blocks = lt_blocks(type.dim[1]);
+    lt_id factor = operand(rw, in[1 - k], &type, FORM_BLOCKS), term;
+    factor = lt_build_reshape(&rw->b, factor, 4, (int64_t[]){blocks, 1, 1, LT_BLOCK});
+    if (plus)
+        term = lt_build_reshape(&rw->b, operand(rw, node->in[0], &type, FORM_BLOCKS), 2,
+                                (int64_t[]){blocks, LT_BLOCK});
+    else term = lt_layout_no_bias(rw, type.dim[1]);
+    *out = lt_layout_depthwise(rw, lt_layout_block(rw, rw->map[in[k]]), factor, term, type.dim[1]);
+    return true;
+}
+
 /* ---- Moving ---- */
 
 /* Channels that end with a block, so that others can follow. */
@@ -178,7 +214,10 @@ static bool cat(lt_rewrite *rw, const lt_node *node, lt_id *out)
     }
     if (!worth) return false;
     lt_id *in = lt_arena_alloc(rw->b.graph->arena, node->n_in, sizeof *in);
-    if (!in) return false;
+    if (!in) {
+        rw->b.status = lt_out_of_memory(rw->b.err, node->n_in, sizeof *in);
+        return false;
+    }
     for (uint32_t k = 0; k < node->n_in; k++) in[k] = lt_layout_block(rw, rw->map[node->in[k]]);
     lt_id x = lt_build(&rw->b, LT_OP_CAT, &node->attrs, in, (int)node->n_in);
     *out = lt_layout_unblock(rw, x, type.dim[1]);
@@ -216,8 +255,8 @@ static bool resample(lt_rewrite *rw, const lt_node *node, lt_id *out)
 static bool to_blocks(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
     return lt_layout_conv(rw, node, out) || pool(rw, node, out) || mean(rw, node, out) ||
-           elementwise(rw, node, out) || cat(rw, node, out) || slice(rw, node, out) ||
-           resample(rw, node, out);
+           channel_factor(rw, node, out) || elementwise(rw, node, out) || cat(rw, node, out) ||
+           slice(rw, node, out) || resample(rw, node, out);
 }
 
 lathe_status lt_pass_layout(const lt_graph *from, lt_graph **out, lathe_error *err)

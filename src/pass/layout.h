@@ -11,6 +11,10 @@ lt_id lt_layout_blocked(const lt_rewrite *rw, lt_id value);
 lt_id lt_layout_block(lt_rewrite *rw, lt_id value);
 lt_id lt_layout_unblock(lt_rewrite *rw, lt_id value, int64_t channels);
 
+/* A depthwise convolution of one tap, with the factors and terms of the channels in blocks. */
+lt_id lt_layout_depthwise(lt_rewrite *rw, lt_id x, lt_id factor, lt_id term, int64_t channels);
+lt_id lt_layout_no_bias(lt_rewrite *rw, int64_t channels);
+
 /* The rule for convolutions. */
 bool lt_layout_conv(lt_rewrite *rw, const lt_node *node, lt_id *out);
 

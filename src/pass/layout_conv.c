@@ -26,7 +26,8 @@ static lt_conv_form form_of(const lt_rewrite *rw, const lt_node *node)
     if (x->dtype != LATHE_F32 || a->spatial > 2 || a->transposed || !is_fixed(rw, node->in[1]) ||
         lt_type_count(x) == 0 || lt_type_count(w) == 0)
         return CONV_PLAIN;
-    if (node->n_in > 2 && (lt_rewrite_type(rw, node->in[2])->dtype != LATHE_F32 || !is_fixed(rw, node->in[2])))
+    if (node->n_in > 2 &&
+        (lt_rewrite_type(rw, node->in[2])->dtype != LATHE_F32 || !is_fixed(rw, node->in[2])))
         return CONV_PLAIN;
     int64_t out = w->dim[0] / a->groups;
     if (a->groups == 1) {
@@ -97,14 +98,36 @@ static lt_id pack_weight(lt_rewrite *rw, lt_id w, const lt_type *type, lt_conv_f
     return reshape(rw, w, 4, (int64_t[]){lt_blocks(dim[0]), dim[2], dim[3], LT_BLOCK});
 }
 
-/* The bias in blocks, zeros where there is none. */
-static lt_id pack_bias(lt_rewrite *rw, const lt_node *node, int64_t channels)
+lt_id lt_layout_no_bias(lt_rewrite *rw, int64_t channels)
 {
     lt_type type = {.dtype = LATHE_F32, .rank = 2, .dim = {lt_blocks(channels), LT_BLOCK}};
-    if (node->n_in > 2) return reshape(rw, block_first(rw, rw->map[node->in[2]], channels), 2, type.dim);
     const float *zeros = lt_arena_alloc(rw->b.graph->arena, lt_type_bytes(&type), 1);
     if (!zeros) return lt_build_fail(&rw->b, LATHE_NO_MEMORY, "no memory for a bias");
     return lt_build_const(&rw->b, &type, zeros);
+}
+
+static lt_id pack_bias(lt_rewrite *rw, const lt_node *node, int64_t channels)
+{
+    if (node->n_in < 3) return lt_layout_no_bias(rw, channels);
+    return reshape(rw, block_first(rw, rw->map[node->in[2]], channels), 2,
+                   (int64_t[]){lt_blocks(channels), LT_BLOCK});
+}
+
+/* Attributes before an activation is known. */
+static lt_attrs open_attrs(const lt_attrs_conv *conv)
+{
+    return (lt_attrs){
+        .blocked_conv = {
+            .conv = *conv, .activation = LT_ACTIVATION_CLAMP, .low = -INFINITY, .high = INFINITY}};
+}
+
+lt_id lt_layout_depthwise(lt_rewrite *rw, lt_id x, lt_id factor, lt_id term, int64_t channels)
+{
+    lt_attrs attrs =
+        open_attrs(&(lt_attrs_conv){.spatial = 2, .stride = {1, 1}, .dilation = {1, 1}, .groups = channels});
+    attrs.blocked_conv.channels = 1;
+    x = lt_build(&rw->b, LT_OP_BLOCKED_CONV, &attrs, (lt_id[]){x, factor, term}, 3);
+    return lt_layout_unblock(rw, x, channels);
 }
 
 /* One dim as two. */
@@ -130,9 +153,7 @@ bool lt_layout_conv(lt_rewrite *rw, const lt_node *node, lt_id *out)
     bool row = node->attrs.conv.spatial == 1;
     const lt_type *weight = lt_rewrite_type(rw, node->in[1]);
     int64_t channels = weight->dim[0];
-    lt_attrs attrs = {
-        .blocked_conv = {
-            .conv = node->attrs.conv, .activation = LT_ACTIVATION_CLAMP, .low = -INFINITY, .high = INFINITY}};
+    lt_attrs attrs = open_attrs(&node->attrs.conv);
     lt_id x = rw->map[node->in[0]];
     if (form != CONV_PLANAR) x = lt_layout_block(rw, x);
     if (row) x = lt_build_unsqueeze(&rw->b, x, 2);

@@ -117,6 +117,46 @@ static lathe_status place_of(lt_lowering *lo, lt_id id, lt_place **out)
     return (*out)->ready ? LATHE_OK : place_leaf(lo, id);
 }
 
+/* Whether a linear layer multiplies with the value. */
+static bool is_linear_weight(const lt_graph *graph, lt_id id)
+{
+    for (uint32_t i = 0; i < graph->n_nodes; i++)
+        if (graph->nodes[i].op == LT_OP_LINEAR && graph->nodes[i].in[1] == id) return true;
+    return false;
+}
+
+/* Whether operand k of the node may be a packed matrix: the weights of a linear layer, or a table whose rows
+ * are looked up. */
+static bool may_be_packed(const lt_graph *graph, const lt_node *node, uint32_t k)
+{
+    const lt_value *value = &graph->values[node->in[k]], *x = &graph->values[node->in[0]];
+    if (value->kind != LT_VALUE_WEIGHT || value->type.rank != 2 || !lt_dtype_is_float(value->type.dtype) ||
+        x->type.dtype == LATHE_F64)
+        return false;
+    const lt_attrs_index *index = &node->attrs.index;
+    bool rows =
+        node->op == LT_OP_INDEX && k == 0 && node->n_in == 2 && index->dims[0] && index->position == 0;
+    return rows || (node->op == LT_OP_LINEAR && k == 1);
+}
+
+static lathe_status place_operand(lt_lowering *lo, const lt_node *node, uint32_t k, lt_operand *out)
+{
+    const lt_value *value = &lo->graph->values[node->in[k]];
+    lt_place *place;
+    bool packed = false;
+    if (lo->weights->packed && may_be_packed(lo->graph, node, k))
+        LT_TRY(lo->weights->packed(lo->weights->context, value->index,
+                                   is_linear_weight(lo->graph, node->in[k]), &packed, lo->err));
+    if (packed) {
+        *out = (lt_operand){
+            .kind = LT_BUFFER_PACKED, .index = value->index, .tensor = lt_tensor_of(&value->type, NULL)};
+        return LATHE_OK;
+    }
+    LT_TRY(place_of(lo, node->in[k], &place));
+    *out = place->operand;
+    return LATHE_OK;
+}
+
 static lathe_status lower_view(lt_lowering *lo, const lt_node *node, uint32_t index)
 {
     const lt_op_info *info = lt_op_get(node->op);
@@ -201,9 +241,7 @@ static lathe_status lower_node(lt_lowering *lo, const lt_node *node, uint32_t in
     LT_ALLOC(lo->arena, step.args, step.n_in + step.n_out, lo->err);
     LT_ALLOC(lo->arena, types, node->n_in, lo->err);
     for (uint32_t k = 0; k < node->n_in; k++) {
-        lt_place *place;
-        LT_TRY(place_of(lo, node->in[k], &place));
-        step.args[k] = place->operand;
+        LT_TRY(place_operand(lo, node, k, &step.args[k]));
         types[k] = lo->graph->values[node->in[k]].type;
     }
     LT_TRY(place_outputs(lo, node, index));

@@ -12,6 +12,7 @@ typedef enum lt_buffer_kind {
     LT_BUFFER_WEIGHT, /* index: which weight of the model */
     LT_BUFFER_STATE,  /* index: which state */
     LT_BUFFER_CONST,  /* index: which constant */
+    LT_BUFFER_PACKED, /* index: which weight; the data is its lt_packed, the tensor what it stands for */
     LT_BUFFER_HOISTED /* index: which value that was computed beforehand */
 } lt_buffer_kind;
 
@@ -42,11 +43,13 @@ typedef struct lt_program {
     size_t arena_bytes, scratch_bytes;
 } lt_program;
 
-/* Weights may be stored with any strides: those of a weight that the program reads come from here (in
- * elements). */
+/* How weights are stored: with any strides (in elements), or packed. Asked for those that a program reads. */
 typedef struct lt_weight_layout {
     void *context;
     lathe_status (*strides)(void *context, uint32_t weight, int64_t *stride, lathe_error *err);
+    /* Whether the weight, a matrix, is read in packed form by linear layers and row lookups; `linear`: there
+     * is a linear layer that reads it. NULL: none is. */
+    lathe_status (*packed)(void *context, uint32_t weight, bool linear, bool *out, lathe_error *err);
 } lt_weight_layout;
 
 /* Lowers a graph into the same arena. Views become strides; every other node a step; temporaries share memory

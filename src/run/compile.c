@@ -1,6 +1,7 @@
 /* Settling a model's sizes and settings ahead of its sessions, and showing what it is compiled to. */
 #include <string.h>
 
+#include "backend/cpu.h"
 #include "pass/hoist.h"
 #include "pass/pass.h"
 #include "run/model.h"
@@ -27,15 +28,16 @@ static lathe_status fix_dim(lathe_model *model, const lathe_dim *dim, lathe_erro
     return LATHE_OK;
 }
 
-/* Values of all symbols, when they are all fixed; an open one is an error that names it. */
-static lathe_status bind_all(const lathe_model *model, lt_arena *arena, int64_t **out, lathe_error *err)
+/* Values of all symbols; of an open one its least, or with `fixed` an error that names it. */
+static lathe_status bind_all(const lathe_model *model, bool fixed, lt_arena *arena, int64_t **out,
+                             lathe_error *err)
 {
     const lt_exported *x = model->exported;
     LT_ALLOC(arena, *out, x->n_symbols, err);
     for (uint32_t i = 0; i < x->n_symbols; i++) {
-        if (x->symbols[i].min != x->symbols[i].max)
+        if (fixed && x->symbols[i].min != x->symbols[i].max)
             LT_FAIL(err, INVALID_ARGUMENT, "size '%s' is open: give it a number", x->symbols[i].name);
-        (*out)[i] = x->symbols[i].min;
+        (*out)[i] = lt_max_i64(x->symbols[i].min, 0);
     }
     return lt_import_check(x, *out, err);
 }
@@ -48,13 +50,11 @@ static bool is_open(const lathe_model *model)
     return false;
 }
 
-static lathe_status build_graph(lathe_model *model, lt_arena *arena, lt_text *passes, lt_graph **out,
-                                lathe_error *err)
+static lathe_status build_graph(lathe_model *model, const int64_t *bindings, lt_arena *arena, lt_text *passes,
+                                lt_graph **out, lathe_error *err)
 {
-    int64_t *bindings;
     struct lt_state_pair *pairs;
     int optimize = model->settings.optimize ? model->settings.optimize - 1 : LT_OPTIMIZE_MAX;
-    LT_TRY(bind_all(model, arena, &bindings, err));
     lt_import_options options = {.bindings = bindings, .table = model->table};
     LT_TRY(lt_model_find_pairs(model, &pairs, &options.n_pairs, err));
     options.pairs = pairs;
@@ -65,6 +65,40 @@ static lathe_status build_graph(lathe_model *model, lt_arena *arena, lt_text *pa
     if (passes) lt_graph_print(*out, passes);
     return lt_passes_run(out, optimize, passes, err);
 }
+
+/* ---- Weights ---- */
+
+static lathe_status place_weights(lathe_model *model, const lt_cpu *cpu, lt_arena *arena, lathe_error *err)
+{
+    int64_t *bindings;
+    lt_graph *graph;
+    lt_hoist hoist;
+    lt_program *program;
+    lt_weight_source source = {.model = model, .pool = cpu->pool};
+    lt_weight_layout layout = lt_model_layout(&source);
+    LT_TRY(bind_all(model, false, arena, &bindings, err));
+    LT_TRY(build_graph(model, bindings, arena, NULL, &graph, err));
+    LT_TRY(lt_hoist_split(graph, &hoist, err));
+    return lt_program_build(hoist.rest, &layout, &program, err);
+}
+
+/* Which forms are read does not depend on sizes: where they are open, a program of the least ones tells.
+ * Where none can be built for those, weights are packed when the file is used. */
+lathe_status lt_model_place_weights(lathe_model *model, lathe_error *err)
+{
+    lt_arena *arena;
+    lt_cpu *cpu;
+    LT_TRY(lt_cpu_create(0, &cpu, err));
+    lathe_status status = lt_arena_create(&arena, err);
+    if (status == LATHE_OK) {
+        status = place_weights(model, cpu, arena, err);
+        lt_arena_destroy(arena);
+    }
+    lt_cpu_destroy(cpu);
+    return status == LATHE_TYPE && is_open(model) ? LATHE_OK : status;
+}
+
+/* ---- Showing ---- */
 
 /* Weights whose place is not known yet lie row by row. */
 static lathe_status any_strides(void *context, uint32_t weight, int64_t *stride, lathe_error *err)
@@ -84,7 +118,7 @@ static lathe_status print_programs(lathe_model *model, const lt_graph *graph, lt
     lt_hoist hoist;
     lt_graph *once;
     lt_program *program;
-    lt_weight_layout layout = {model, any_strides};
+    lt_weight_layout layout = {.context = model, .strides = any_strides};
     LT_TRY(lt_hoist_split(graph, &hoist, err));
     if (hoist.n) {
         LT_TRY(lt_hoist_graph(graph, hoist.values, hoist.n, &once, err));
@@ -102,8 +136,11 @@ static lathe_status build(lathe_model *model, lathe_dump form, lt_text *out, lat
 {
     lt_arena *arena;
     lt_graph *graph;
+    int64_t *bindings;
+    lt_text *passes = form == LATHE_DUMP_PASSES ? out : NULL;
     LT_TRY(lt_arena_create(&arena, err));
-    lathe_status status = build_graph(model, arena, form == LATHE_DUMP_PASSES ? out : NULL, &graph, err);
+    lathe_status status = bind_all(model, true, arena, &bindings, err);
+    if (status == LATHE_OK) status = build_graph(model, bindings, arena, passes, &graph, err);
     if (status == LATHE_OK && form == LATHE_DUMP_GRAPH) lt_graph_print(graph, out);
     if (status == LATHE_OK && form == LATHE_DUMP_PROGRAM) status = print_programs(model, graph, out, err);
     lt_arena_destroy(arena);
@@ -129,7 +166,11 @@ lathe_status lathe_model_compile(lathe_model *model, const lathe_compile_options
     if (options && (options->optimize < 0 || options->optimize > LT_OPTIMIZE_MAX + 1))
         LT_FAIL(err, INVALID_ARGUMENT, "optimize %d, expected 0 to %d", options->optimize,
                 LT_OPTIMIZE_MAX + 1);
+    if (options && options->activations && options->activations != 8 && options->activations != 16)
+        LT_FAIL(err, INVALID_ARGUMENT, "activations of %d bits, expected 8 or 16", options->activations);
     if (options && options->optimize) model->settings.optimize = options->optimize;
+    if (options && options->activations) model->settings.activations = options->activations;
+    if (options && options->quantization) LT_TRY(lathe_model_quantize(model, options->quantization, err));
     lt_text program = {0};
     lathe_status status = is_open(model) ? LATHE_OK : build(model, LATHE_DUMP_PROGRAM, &program, err);
     lt_text_free(&program);

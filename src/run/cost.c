@@ -18,45 +18,70 @@ static double step_flops(const lt_step *step)
     }
 }
 
-/* Bytes by dtype: the one that most are of. */
+/* Amounts by the name of a type: the one that most is of. */
 typedef struct lt_tally {
-    double bytes[LATHE_DTYPE_COUNT];
+    struct {
+        const char *name; /* constants: the same name has the same address */
+        double amount;
+    } types[LATHE_DTYPE_COUNT + LT_PACKINGS];
+    int n;
 } lt_tally;
 
-static double add(lt_tally *tally, const lt_type *type)
+static void add(lt_tally *tally, const char *name, double amount)
 {
-    double bytes = (double)lt_type_bytes(type);
-    tally->bytes[type->dtype] += bytes;
-    return bytes;
+    int i = 0;
+    while (i < tally->n && tally->types[i].name != name) i++;
+    if (i == tally->n) tally->types[tally->n++].name = name;
+    tally->types[i].amount += amount;
 }
 
 static const char *most(const lt_tally *tally)
 {
     int best = 0;
-    for (int i = 0; i < LATHE_DTYPE_COUNT; i++)
-        if (tally->bytes[i] > tally->bytes[best]) best = i;
-    return tally->bytes[best] > 0 ? lathe_dtype_name((lathe_dtype)best) : "none";
+    for (int i = 1; i < tally->n; i++)
+        if (tally->types[i].amount > tally->types[best].amount) best = i;
+    return tally->n ? tally->types[best].name : "none";
 }
 
-lathe_cost lt_program_cost(const lt_program *program)
+static double count_weight(lt_tally *tally, const lt_operand *operand, const lt_model_weight *weights)
+{
+    lt_type type = lt_tensor_type(&operand->tensor);
+    const char *name = lathe_dtype_name(type.dtype);
+    double bytes = (double)lt_type_bytes(&type);
+    if (operand->kind == LT_BUFFER_PACKED) {
+        const lt_packed *packed = &weights[operand->index].packed;
+        name = lt_packing_table[packed->packing].name;
+        bytes = (double)lt_packed_bytes(packed->packing, packed->n, packed->k);
+    } else if (operand->kind != LT_BUFFER_WEIGHT && operand->kind != LT_BUFFER_HOISTED) {
+        return 0;
+    }
+    add(tally, name, bytes);
+    return bytes;
+}
+
+lathe_cost lt_program_cost(const lt_program *program, const lt_model_weight *weights, lt_dtype activations)
 {
     lathe_cost cost = {0};
-    lt_tally weights = {0}, states = {0}, products = {0};
+    lt_tally read = {0}, states = {0}, products = {0};
     for (uint32_t i = 0; i < program->n_steps; i++) {
         const lt_step *step = &program->steps[i];
         double flops = step_flops(step);
         cost.flops += flops;
         if (step->op == LT_OP_SDPA) cost.attention_flops += flops;
-        if (flops > 0 && step->op != LT_OP_SDPA) products.bytes[step->args[0].tensor.dtype] += flops;
-        if (step->op == LT_OP_GATHER || step->op == LT_OP_INDEX) continue; /* a few rows of a table */
-        for (uint32_t k = 0; k < step->n_in; k++) {
-            lt_type type = lt_tensor_type(&step->args[k].tensor);
-            bool weight = step->args[k].kind == LT_BUFFER_WEIGHT || step->args[k].kind == LT_BUFFER_HOISTED;
-            if (weight) cost.weight_bytes += add(&weights, &type);
+        else if (flops > 0) {
+            bool packed = step->op == LT_OP_LINEAR && step->args[1].kind == LT_BUFFER_PACKED;
+            add(&products, lathe_dtype_name(packed ? activations : step->args[0].tensor.dtype), flops);
         }
+        if (step->op == LT_OP_GATHER || step->op == LT_OP_INDEX) continue; /* a few rows of a table */
+        for (uint32_t k = 0; k < step->n_in; k++)
+            cost.weight_bytes += count_weight(&read, &step->args[k], weights);
     }
-    for (uint32_t i = 0; i < program->n_states; i++) cost.state_bytes += add(&states, &program->states[i]);
-    cost.weight_type = most(&weights);
+    for (uint32_t i = 0; i < program->n_states; i++) {
+        double bytes = (double)lt_type_bytes(&program->states[i]);
+        add(&states, lathe_dtype_name(program->states[i].dtype), bytes);
+        cost.state_bytes += bytes;
+    }
+    cost.weight_type = most(&read);
     cost.state_type = most(&states);
     cost.activations = most(&products);
     return cost;

@@ -2,8 +2,9 @@
 #ifndef LT_COST_H
 #define LT_COST_H
 
-#include "program/program.h"
+#include "run/model.h"
 
-lathe_cost lt_program_cost(const lt_program *program);
+/* `weights`: of the model, for the sizes of packed ones; `activations`: what is multiplied with these. */
+lathe_cost lt_program_cost(const lt_program *program, const lt_model_weight *weights, lt_dtype activations);
 
 #endif

@@ -81,9 +81,16 @@ static lt_json weight_json(lt_json_builder *b, const lt_xweight *w)
     put_text(b, &weight, "name", w->name);
     put_text(b, &weight, "dtype", lathe_dtype_name(w->type.dtype));
     lt_json_put(b, &weight, "shape", shape_json(b, &w->type));
-    lt_json_put(b, &weight, "in_file", lt_json_new_bool(w->data != NULL));
+    lt_json_put(b, &weight, "in_file", lt_json_new_bool(w->data || w->packed));
+    if (w->packed) put_text(b, &weight, "packed", lt_packing_table[w->packing].name);
     lt_json_put(b, &weight, "constant", lt_json_new_bool(w->is_constant));
     return weight;
+}
+
+static size_t stored_bytes(const lt_xweight *w)
+{
+    if (!w->packed) return lt_type_bytes(&w->type);
+    return (size_t)lt_packed_bytes((lt_packing)w->packing, w->type.dim[0], w->type.dim[1]);
 }
 
 /* Weights of one record are tied: their bytes count once. */
@@ -101,9 +108,9 @@ static lt_json weights_json(lt_json_builder *b, const lt_exported *x)
             lt_json_push(b, &tie, text_json(b, w->name));
             lt_json_push(b, &ties, tie);
         } else {
-            bytes += (int64_t)lt_type_bytes(&w->type);
+            bytes += (int64_t)stored_bytes(w);
         }
-        present += w->data != NULL;
+        present += w->data || w->packed;
         lt_json_push(b, &list, weight_json(b, w));
     }
     put_int(b, &weights, "count", x->n_weights);
@@ -377,7 +384,8 @@ static void print_weights(const lt_json *root, lt_text *text)
     lt_json_foreach (list, i, value) {
         lt_text_printf(text, "  %-56s ", lt_json_text(lt_json_member(value, "name")));
         print_shape(value, text);
-        lt_text_printf(text, "\n");
+        const char *packed = lt_json_text(lt_json_member(value, "packed"));
+        lt_text_printf(text, packed ? ", packed as %s\n" : "\n", packed);
     }
     lt_json_foreach (ties, i, value)
         lt_text_printf(text, "  %s is tied to %s\n", lt_json_text(lt_json_item(value, 1)),

@@ -29,6 +29,7 @@ static void resolve(lt_exec *exec, const lt_exec_buffers *buffers, const lt_oper
     case LT_BUFFER_OUTPUT: base = exec->outputs[index]; break;
     case LT_BUFFER_CONST: base = exec->program->consts[index]->data; break;
     case LT_BUFFER_WEIGHT: base = buffers->weights[index].data; break;
+    case LT_BUFFER_PACKED: base = &buffers->weights[index].packed; break;
     case LT_BUFFER_HOISTED: base = buffers->hoisted[index]; break;
     case LT_BUFFER_STATE: patch_later(exec, out, &buffers->states[index], operand->offset); return;
     case LT_BUFFER_INPUT: patch_later(exec, out, &buffers->inputs[index], operand->offset); return;
@@ -69,7 +70,9 @@ lathe_status lt_exec_create(lt_exec *exec, const lt_program *program, const lt_c
     *exec = (lt_exec){.program = program};
     LT_ALLOC(arena, exec->outputs, p->n_outputs, err);
     LT_ALLOC(arena, exec->runs, p->n_steps, err);
+    LT_ALLOC(arena, exec->checked, p->n_steps, err);
     for (uint32_t i = 0; i < p->n_steps; i++) {
+        exec->checked[i] = lt_cpu_reference(&p->steps[i]);
         exec->runs[i] = cpu ? lt_cpu_bind(cpu, &p->steps[i], &wanted) : NULL;
         if (exec->runs[i] && wanted > scratch_bytes) scratch_bytes = wanted;
     }
@@ -108,7 +111,7 @@ lathe_status lt_exec_run(lt_exec *exec, const lt_cpu *cpu, uint32_t *failed, lat
             continue;
         }
         if (exec->runs[i]) exec->runs[i](cpu, call);
-        else status = lt_op_get(call->op)->ref(call, err);
+        else status = exec->checked[i](call, err);
         *failed = i;
         if (status != LATHE_OK) return status;
     }

@@ -17,7 +17,8 @@ typedef struct lt_exec_buffers {
 typedef struct lt_exec {
     const lt_program *program;
     lt_op_call *calls;        /* [n_steps] */
-    lt_cpu_run *runs;         /* [n_steps]: the fast form; NULL: the operator's reference */
+    lt_cpu_run *runs;         /* [n_steps]: the fast form; NULL: there is none */
+    lt_cpu_checked *checked;  /* [n_steps]: what runs then */
     uint32_t *joint;          /* [n_steps]: how many from this step on run as one */
     struct lt_patch *patches; /* [n_patches] */
     void *memory, *scratch;

@@ -66,7 +66,8 @@ static lathe_status compute(lt_hoisted_set *set, const lt_cpu *cpu, const lt_gra
             missing[n++] = hoist->values[i];
         }
     if (n == 0) return LATHE_OK;
-    lt_weight_layout layout = lt_model_layout(set->model);
+    lt_weight_source source = {.model = set->model, .pool = cpu ? cpu->pool : NULL, .reference = cpu == NULL};
+    lt_weight_layout layout = lt_model_layout(&source);
     LT_TRY(lt_hoist_graph(from, missing, n, &graph, err));
     LT_TRY(lt_program_build(graph, &layout, &program, err));
     lt_exec_buffers buffers = {.weights = set->model->weights};

@@ -37,6 +37,16 @@ static lathe_status list_user_values(lathe_model *model, lathe_error *err)
     return LATHE_OK;
 }
 
+/* A matrix that the file has in packed form is read where it lies. */
+static void use_packed(const lt_xweight *from, lt_model_weight *to)
+{
+    to->packed = (lt_packed){.packing = (lt_packing)from->packing,
+                             .n = from->type.dim[0],
+                             .k = from->type.dim[1],
+                             .data = (uint8_t *)(uintptr_t)from->packed};
+    to->packed_from = from->packed;
+}
+
 static lathe_status open_exported(lathe_model *model, const char *path, lathe_error *err)
 {
     LT_TRY(load_exported(model, path, err));
@@ -49,6 +59,7 @@ static lathe_status open_exported(lathe_model *model, const char *path, lathe_er
         if (x->weights[i].data)
             memcpy(model->weights[i].stride, x->weights[i].stride, sizeof x->weights[i].stride);
         else lt_contiguous_strides(x->weights[i].type.rank, x->weights[i].type.dim, model->weights[i].stride);
+        if (x->weights[i].packed) use_packed(&x->weights[i], &model->weights[i]);
     }
     return LATHE_OK;
 }
@@ -71,8 +82,10 @@ lathe_status lathe_model_open(const char *path, lathe_model **out, lathe_error *
 void lathe_model_close(lathe_model *model)
 {
     if (!model) return;
-    for (uint32_t i = 0; model->weights && i < model->exported->n_weights; i++)
+    for (uint32_t i = 0; model->weights && i < model->exported->n_weights; i++) {
         lt_os_free(model->weights[i].owned);
+        if (model->weights[i].owns_packed) lt_os_free(model->weights[i].packed.data);
+    }
     lt_weights_close(model->given);
     lt_text_free(&model->unsupported);
     lt_text_free(&model->notes);

@@ -6,7 +6,7 @@
 #include "aten/import.h"
 #include "base/os.h"
 #include "load/lathe_file.h"
-#include "load/weights.h"
+#include "load/pack.h"
 #include "program/program.h"
 
 /* A weight that a program can read. */
@@ -14,14 +14,18 @@ typedef struct lt_model_weight {
     const void *data;            /* element 0; NULL until lt_model_need_weight */
     int64_t stride[LT_MAX_RANK]; /* elements */
     void *owned;                 /* memory to free; NULL when data lies in a file's mapping */
-    const char *source;          /* the file's name of it, when it came from a weights file */
+    const lt_weight *from;       /* where it came from, when that is a weights file */
+    bool placed;                 /* a program reads `data` where it lies */
+    lt_packed packed;            /* data NULL: it has no packed form, or nobody asked */
+    const void *packed_from;     /* the bytes that were packed: ties have the same */
+    bool owns_packed;            /* else the memory is a tie's */
 } lt_model_weight;
 
 enum { LT_MAX_WEIGHTS_FILES = 32 };
 
 /* What lathe_model_compile settled: kept in .lathe files. */
 typedef struct lt_model_settings {
-    int optimize; /* as in lathe_session_options */
+    int optimize, activations; /* as in lathe_session_options */
 } lt_model_settings;
 
 struct lathe_model {
@@ -38,9 +42,10 @@ struct lathe_model {
     const char *paths[LT_MAX_WEIGHTS_FILES]; /* of these, in the arena */
     uint32_t n_paths, n_user_inputs, n_user_outputs;
     struct lt_hoisted *hoisted; /* values computed from weights alone, shared by all sessions (hoisted.h) */
-    lt_text unsupported;        /* the report; filled on first need */
-    lt_text notes;              /* what was done with weights that the user should know */
-    bool looked;                /* whether it was */
+    lathe_quantization quantization; /* of matrices that linear layers read */
+    lt_text unsupported;             /* the report; filled on first need */
+    lt_text notes;                   /* what was done with weights that the user should know */
+    bool looked;                     /* whether it was */
 };
 
 /* Finds the bytes of a weight: in the weights files, in the archive, or as the tie of
@@ -51,8 +56,29 @@ lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_erro
 /* Whether the graph reads the weight. */
 bool lt_model_reads_weight(const lathe_model *model, uint32_t index);
 
-/* How the weights lie, for lowering; finds those that are asked for. */
-lt_weight_layout lt_model_layout(lathe_model *model);
+/* The weight in the weights files; NULL when the archive's own bytes are meant, or when there are none. */
+lathe_status lt_model_find_weight(const lathe_model *model, uint32_t index, const lt_weight **out,
+                                  lathe_error *err) LT_MUST_USE;
+
+/* Brings a matrix into packed form: where its file has it in blocks that a packing holds exactly, and, in a
+ * model that is to be quantised, where a linear layer reads it. What it was packed from is given back.
+ * *packed false: it stays as it is. */
+lathe_status lt_model_need_packed(lathe_model *model, uint32_t index, bool linear, lt_pool *pool,
+                                  bool *packed, lathe_error *err) LT_MUST_USE;
+
+/* The values of a packed weight, contiguous, in the type that the graph gives it. */
+void lt_model_unpack(const lathe_model *model, uint32_t index, void *out);
+
+/* Where the weights of a model come from, for lowering. */
+typedef struct lt_weight_source {
+    lathe_model *model;
+    lt_pool *pool;  /* of the threads that pack; NULL: this one */
+    bool reference; /* packed weights are read in plain form */
+    double seconds; /* spent on packing */
+} lt_weight_source;
+
+/* How the weights lie; finds those that are asked for. The source outlives the layout. */
+lt_weight_layout lt_model_layout(lt_weight_source *source);
 
 /* Gives back the memory of a weight that lies in a file's mapping; it is read again when it is needed. */
 void lt_model_discard_weight(lathe_model *model, uint32_t index);
@@ -64,6 +90,9 @@ const lt_xoutput *lt_model_user_output(const lathe_model *model, size_t index);
 /* Pairs of an input and the output that is its next value (KV caches), on the heap. */
 lathe_status lt_model_find_pairs(const lathe_model *model, struct lt_state_pair **out, uint32_t *n,
                                  lathe_error *err) LT_MUST_USE;
+
+/* compile.c: brings the weights into the forms that the model's programs read. */
+lathe_status lt_model_place_weights(lathe_model *model, lathe_error *err) LT_MUST_USE;
 
 /* settings.c: settings as the manifest of a .lathe file. */
 lathe_status lt_model_read_manifest(lathe_model *model, lathe_error *err) LT_MUST_USE;

@@ -9,10 +9,13 @@
 lathe_status lathe_model_add_weights(lathe_model *model, const char *path, lathe_error *err)
 {
     lt_weights *all;
+    if (model->lathe)
+        LT_FAIL(err, INVALID_ARGUMENT,
+                "%s: a compiled model has its weights: compile it from its source with these", path);
     if (model->n_paths == LT_MAX_WEIGHTS_FILES)
         LT_FAIL(err, LIMIT, "more than %d weights files", LT_MAX_WEIGHTS_FILES);
     for (uint32_t i = 0; i < model->exported->n_weights; i++)
-        if (model->weights[i].source)
+        if (model->weights[i].from)
             LT_FAIL(err, INVALID_ARGUMENT,
                     "%s: weights are in use already: add files before creating a session", path);
     model->paths[model->n_paths] = lt_arena_strdup(model->arena, path);
@@ -50,7 +53,7 @@ static lathe_status take(lathe_model *model, const lt_weight *from, uint32_t ind
         LT_FAIL(err, TYPE, "weight '%s': %s has it as %s under '%s', the graph wants %s",
                 model->exported->weights[index].name, from->file, lt_type_print(&from->type, a),
                 from->stored_name, lt_type_print(want, b));
-    to->source = from->stored_name;
+    to->from = from;
     if (from->type.dtype == want->dtype && lt_weight_view(from, &view)) {
         to->data = view.data;
         memcpy(to->stride, view.stride, sizeof view.stride);
@@ -105,7 +108,8 @@ bool lt_model_reads_weight(const lathe_model *model, uint32_t index)
 
 /* Checkpoints store one name of a tied pair, graphs read one: the other name of a weight that is missing is a
  * weight of the same type that the graph does not read. */
-static lathe_status find_tie(lathe_model *model, uint32_t index, const lt_weight **out, lathe_error *err)
+static lathe_status find_tie(const lathe_model *model, uint32_t index, const lt_weight **out,
+                             lathe_error *err)
 {
     const lt_exported *x = model->exported;
     *out = NULL;
@@ -141,32 +145,70 @@ static lathe_status missing(const lathe_model *model, uint32_t index, lathe_erro
     return lt_error_note(err, status, "weight '%s' (%s) is missing", weight->name, type);
 }
 
+lathe_status lt_model_find_weight(const lathe_model *model, uint32_t index, const lt_weight **out,
+                                  lathe_error *err)
+{
+    const lt_xweight *weight = &model->exported->weights[index];
+    *out = NULL;
+    if (!weight->is_constant || !weight->data) LT_TRY(look_up(model, weight->name, out, err));
+    return *out || weight->data ? LATHE_OK : find_tie(model, index, out, err);
+}
+
+/* A weight whose packed form has replaced what it was packed from. */
+static lathe_status unpack(lathe_model *model, uint32_t index, lathe_error *err)
+{
+    const lt_type *type = &model->exported->weights[index].type;
+    lt_model_weight *to = &model->weights[index];
+    to->owned = lt_os_alloc(lt_type_bytes(type));
+    if (!to->owned) return lt_out_of_memory(err, lt_type_bytes(type), 1);
+    lt_model_unpack(model, index, to->owned);
+    to->data = to->owned;
+    lt_contiguous_strides(type->rank, type->dim, to->stride);
+    return LATHE_OK;
+}
+
 lathe_status lt_model_need_weight(lathe_model *model, uint32_t index, lathe_error *err)
 {
     const lt_xweight *weight = &model->exported->weights[index];
     lt_model_weight *to = &model->weights[index];
-    const lt_weight *found = NULL;
+    const lt_weight *found;
     if (to->data) return LATHE_OK;
-    if (!weight->is_constant || !weight->data) LT_TRY(look_up(model, weight->name, &found, err));
+    if (to->packed.data) return unpack(model, index, err);
+    LT_TRY(lt_model_find_weight(model, index, &found, err));
     if (found) return take(model, found, index, err);
-    if (weight->data) {
-        to->data = weight->data;
-        memcpy(to->stride, weight->stride, sizeof weight->stride);
-        return LATHE_OK;
-    }
-    LT_TRY(find_tie(model, index, &found, err));
-    return found ? take(model, found, index, err) : missing(model, index, err);
+    if (!weight->data) return missing(model, index, err);
+    to->data = weight->data;
+    memcpy(to->stride, weight->stride, sizeof weight->stride);
+    return LATHE_OK;
 }
 
 static lathe_status weight_strides(void *context, uint32_t weight, int64_t *stride, lathe_error *err)
 {
-    lathe_model *model = context;
+    lathe_model *model = ((const lt_weight_source *)context)->model;
     LT_TRY(lt_model_need_weight(model, weight, err));
+    model->weights[weight].placed = true;
     memcpy(stride, model->weights[weight].stride, sizeof model->weights[weight].stride);
     return LATHE_OK;
 }
 
-lt_weight_layout lt_model_layout(lathe_model *model) { return (lt_weight_layout){model, weight_strides}; }
+static lathe_status weight_packed(void *context, uint32_t weight, bool linear, bool *out, lathe_error *err)
+{
+    lt_weight_source *source = context;
+    double start = lt_os_seconds();
+    *out = false;
+    /* The references compute with quantised values too, but not with what files have in blocks: that is the
+     * same in plain form. */
+    if (source->reference && !source->model->quantization) return LATHE_OK;
+    LT_TRY(lt_model_need_packed(source->model, weight, linear, source->pool, out, err));
+    if (source->reference) *out = false;
+    source->seconds += lt_os_seconds() - start;
+    return LATHE_OK;
+}
+
+lt_weight_layout lt_model_layout(lt_weight_source *source)
+{
+    return (lt_weight_layout){source, weight_strides, weight_packed};
+}
 
 void lt_model_discard_weight(lathe_model *model, uint32_t index)
 {
@@ -234,8 +276,7 @@ static bool is_expected(const lathe_model *model, const lt_weight *weight)
 {
     for (uint32_t i = 0; i < model->exported->n_weights; i++) {
         const char *own = model->exported->weights[i].name;
-        if (model->weights[i].source == weight->stored_name || is_tail(own, weight->name) ||
-            is_tail(weight->name, own))
+        if (model->weights[i].from == weight || is_tail(own, weight->name) || is_tail(weight->name, own))
             return true;
     }
     return false;

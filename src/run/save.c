@@ -9,7 +9,7 @@ typedef struct lt_saver {
     lathe_model *model;
     lt_arena *arena; /* of the save alone */
     lt_lathe_writer *out;
-    uint32_t *records; /* [n_weights]: the record of each; LT_NONE: it is not written */
+    lt_lathe_place *places; /* [n_weights]: the records of each */
     lt_lathe_record *list;
     uint32_t n, capacity;
     lathe_error *err;
@@ -26,62 +26,86 @@ static lt_tensor weight_view(const lathe_model *model, uint32_t index)
 }
 
 /* The record of an earlier weight that is the same view of the same bytes. */
-static uint32_t find_tie(const lt_saver *s, uint32_t index)
+static uint32_t find_plain(const lt_saver *s, uint32_t index)
 {
     lt_tensor view = weight_view(s->model, index);
     for (uint32_t i = 0; i < index; i++) {
-        if (s->records[i] == LT_NONE || s->model->weights[i].data != view.data) continue;
+        if (s->places[i].plain == LT_NONE || s->model->weights[i].data != view.data) continue;
         lt_tensor other = weight_view(s->model, i);
-        if (memcmp(&view, &other, sizeof view) == 0) return s->records[i];
+        if (memcmp(&view, &other, sizeof view) == 0) return s->places[i].plain;
     }
     return LT_NONE;
 }
 
-static lathe_status write_bytes(lt_saver *s, const void *data, size_t bytes)
+static uint32_t find_packed(const lt_saver *s, uint32_t index)
+{
+    for (uint32_t i = 0; i < index; i++)
+        if (s->places[i].packed != LT_NONE &&
+            s->model->weights[i].packed.data == s->model->weights[index].packed.data)
+            return s->places[i].packed;
+    return LT_NONE;
+}
+
+static lathe_status write_bytes(lt_saver *s, const void *data, size_t bytes, uint32_t form, uint32_t *record)
 {
     static const uint8_t zeros[LT_LATHE_ALIGN];
     size_t at = lt_lathe_writer_at(s->out);
     LT_TRY(lt_lathe_writer_put(s->out, zeros, -at & (LT_LATHE_ALIGN - 1), s->err));
     LT_GROW(s->arena, s->list, s->n, s->capacity, s->err);
-    s->list[s->n] = (lt_lathe_record){
-        .offset = lt_lathe_writer_at(s->out), .size = bytes, .crc = lt_lathe_crc(0, data, bytes)};
-    s->n++;
+    s->list[s->n] = (lt_lathe_record){.offset = lt_lathe_writer_at(s->out),
+                                      .size = bytes,
+                                      .crc = lt_lathe_crc(0, data, bytes),
+                                      .form = form};
+    *record = s->n++;
     return lt_lathe_writer_put(s->out, data, bytes, s->err);
 }
 
-static lathe_status write_tensor(lt_saver *s, const lt_tensor *tensor)
+static lathe_status write_plain(lt_saver *s, uint32_t index)
 {
-    lt_type type = lt_tensor_type(tensor);
-    size_t bytes = lt_type_bytes(&type);
-    if (lt_tensor_is_contiguous(tensor)) return write_bytes(s, tensor->data, bytes);
+    uint32_t *record = &s->places[index].plain;
+    LT_TRY(lt_model_need_weight(s->model, index, s->err));
+    if ((*record = find_plain(s, index)) != LT_NONE) return LATHE_OK;
+    lt_tensor view = weight_view(s->model, index);
+    size_t bytes = lt_type_bytes(&s->model->exported->weights[index].type);
+    if (lt_tensor_is_contiguous(&view)) {
+        LT_TRY(write_bytes(s, view.data, bytes, 0, record));
+        lt_model_discard_weight(s->model, index);
+        return LATHE_OK;
+    }
     void *copy = lt_os_alloc(bytes);
     if (!copy) return lt_out_of_memory(s->err, bytes, 1);
-    lt_tensor dense = lt_tensor_of(&type, copy);
-    lt_tensor_copy(tensor, &dense);
-    lathe_status status = write_bytes(s, copy, bytes);
+    lt_tensor dense = lt_tensor_of(&s->model->exported->weights[index].type, copy);
+    lt_tensor_copy(&view, &dense);
+    lathe_status status = write_bytes(s, copy, bytes, 0, record);
     lt_os_free(copy);
     return status;
 }
 
-/* Weights that nothing reads (the other half of a tie, counters of norms) stay behind. */
+static lathe_status write_packed(lt_saver *s, uint32_t index)
+{
+    const lt_packed *packed = &s->model->weights[index].packed;
+    uint32_t *record = &s->places[index].packed;
+    if ((*record = find_packed(s, index)) != LT_NONE) return LATHE_OK;
+    return write_bytes(s, packed->data, (size_t)lt_packed_bytes(packed->packing, packed->n, packed->k),
+                       1 + (uint32_t)packed->packing, record);
+}
+
+/* Each weight in the forms that programs read. Those that nothing reads (the other half of a tie, counters of
+ * norms) stay behind. */
 static lathe_status write_weight(lt_saver *s, uint32_t index)
 {
-    s->records[index] = LT_NONE;
+    const lt_model_weight *weight = &s->model->weights[index];
+    s->places[index] = (lt_lathe_place){LT_NONE, LT_NONE};
     if (!lt_model_reads_weight(s->model, index)) return LATHE_OK;
-    LT_TRY(lt_model_need_weight(s->model, index, s->err));
-    s->records[index] = find_tie(s, index);
-    if (s->records[index] != LT_NONE) return LATHE_OK;
-    lt_tensor view = weight_view(s->model, index);
-    s->records[index] = s->n;
-    LT_TRY(write_tensor(s, &view));
-    lt_model_discard_weight(s->model, index);
-    return LATHE_OK;
+    bool packed = weight->packed.data, plain = weight->placed || !packed;
+    if (packed) LT_TRY(write_packed(s, index));
+    return plain ? write_plain(s, index) : LATHE_OK;
 }
 
 static lathe_status write_weights(lt_saver *s)
 {
     uint32_t n = s->model->exported->n_weights;
-    LT_ALLOC(s->arena, s->records, n, s->err);
+    LT_ALLOC(s->arena, s->places, n, s->err);
     LT_TRY(lt_lathe_writer_begin(s->out, LT_LATHE_DATA, LT_LATHE_PAGE, false, s->err));
     for (uint32_t i = 0; i < n; i++) LT_TRY(write_weight(s, i));
     lt_lathe_writer_end(s->out);
@@ -178,7 +202,7 @@ static lathe_status write_all(lt_saver *s, const char *tokenizer)
 {
     lt_text graph = {0}, manifest = {0};
     LT_TRY(write_weights(s));
-    lathe_status status = lt_lathe_write_graph(s->model->exported, s->records, &graph, s->err);
+    lathe_status status = lt_lathe_write_graph(s->model->exported, s->places, &graph, s->err);
     if (status == LATHE_OK) status = write_text(s, LT_LATHE_GRAPH, &graph);
     if (status == LATHE_OK) status = lt_model_write_manifest(s->model, &manifest, s->err);
     if (status == LATHE_OK) status = write_text(s, LT_LATHE_MANIFEST, &manifest);
@@ -191,6 +215,7 @@ static lathe_status write_all(lt_saver *s, const char *tokenizer)
 lathe_status lathe_model_save(lathe_model *model, const char *path, const char *tokenizer, lathe_error *err)
 {
     lt_saver s = {.model = model, .err = err};
+    LT_TRY(lt_model_place_weights(model, err));
     LT_TRY(lt_arena_create(&s.arena, err));
     lathe_status status = lt_lathe_writer_open(path, &s.out, err);
     if (status == LATHE_OK) status = write_all(&s, tokenizer);

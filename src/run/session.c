@@ -87,6 +87,10 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     if (options && options->device && !reference && strcmp(options->device, "cpu") != 0)
         LT_FAIL(err, INVALID_ARGUMENT, "device '%s', expected cpu or ref", options->device);
     if (!reference) LT_TRY(lt_cpu_create(options ? options->threads : 0, &session->cpu, err));
+    int activations = options && options->activations ? options->activations : model->settings.activations;
+    if (activations != 0 && activations != 8 && activations != 16)
+        LT_FAIL(err, INVALID_ARGUMENT, "activations of %d bits, expected 8 or 16", activations);
+    if (session->cpu) session->cpu->digits = activations == 8 ? LT_DIGITS_8 : LT_DIGITS_16;
     session->n_inputs = (uint32_t)lathe_model_input_count(model);
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
     session->input_data = lt_heap_alloc(session->n_inputs + 1, sizeof *session->input_data);
@@ -310,8 +314,10 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
     LT_TRY(lt_passes_run(&graph, session->optimize, NULL, err));
     double middle = lt_os_seconds();
     if (session->optimize) LT_TRY(lt_hoisted_split(&entry->hoisted, model, session->cpu, &graph, err));
-    double packed = lt_os_seconds();
-    lt_weight_layout layout = lt_model_layout(model);
+    double hoisted = lt_os_seconds() - middle;
+    lt_weight_source source = {
+        .model = model, .pool = session->cpu ? session->cpu->pool : NULL, .reference = session->cpu == NULL};
+    lt_weight_layout layout = lt_model_layout(&source);
     LT_TRY(lt_program_build(graph, &layout, &entry->program, err));
     LT_TRY(need_states(session, entry->program, err));
     lt_exec_buffers buffers = {.inputs = session->input_data,
@@ -320,8 +326,9 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
                                .hoisted = entry->hoisted.data};
     LT_TRY(lt_exec_create(&entry->exec, entry->program, session->cpu, &buffers, entry->arena, err));
     lt_hoisted_finish(&entry->hoisted, entry->program);
-    session->spent.pack_seconds += packed - middle;
-    session->spent.compile_seconds += lt_os_seconds() - start - (packed - middle);
+    double packing = hoisted + source.seconds;
+    session->spent.pack_seconds += packing;
+    session->spent.compile_seconds += lt_os_seconds() - start - packing;
     return LATHE_OK;
 }
 
@@ -465,6 +472,7 @@ lathe_status lathe_session_prepare(lathe_session *session, lathe_preparation *ou
 lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out, lathe_error *err)
 {
     if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
-    *out = lt_program_cost(session->current->program);
+    lt_dtype activations = session->cpu && session->cpu->digits == LT_DIGITS_8 ? LATHE_I8 : LATHE_I16;
+    *out = lt_program_cost(session->current->program, session->model->weights, activations);
     return LATHE_OK;
 }

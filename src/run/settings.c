@@ -5,15 +5,30 @@
 #include "pass/pass.h"
 #include "run/model.h"
 
-static lathe_status read_settings(const lt_json *manifest, lt_model_settings *out, lathe_error *err)
+static const char *const quantizations[] = {
+    [LATHE_QUANTIZE_NONE] = "none", [LATHE_QUANTIZE_INT8] = "int8", [LATHE_QUANTIZE_INT4] = "int4"};
+
+static lathe_status read_quantization(const lt_json *manifest, lathe_quantization *out, lathe_error *err)
 {
-    int64_t optimize;
+    const char *name;
+    LT_TRY(lt_json_get_string(manifest, "quantize", &name, err));
+    for (size_t i = 0; i < LT_COUNT(quantizations); i++)
+        if (strcmp(name, quantizations[i]) == 0) return *out = (lathe_quantization)i, LATHE_OK;
+    LT_FAIL(err, UNSUPPORTED, "field 'quantize' is '%s'", name);
+}
+
+static lathe_status read_settings(const lt_json *manifest, lathe_model *model, lathe_error *err)
+{
+    int64_t optimize, activations;
     LT_TRY(lt_json_get_int(manifest, "optimize", &optimize, err));
+    LT_TRY(lt_json_get_int(manifest, "activations", &activations, err));
     if (optimize < 0 || optimize > LT_OPTIMIZE_MAX)
         LT_FAIL(err, UNSUPPORTED, "field 'optimize' is %lld, expected 0 to %d", (long long)optimize,
                 LT_OPTIMIZE_MAX);
-    out->optimize = (int)optimize + 1;
-    return LATHE_OK;
+    if (activations != 8 && activations != 16)
+        LT_FAIL(err, UNSUPPORTED, "field 'activations' is %lld, expected 8 or 16", (long long)activations);
+    model->settings = (lt_model_settings){.optimize = (int)optimize + 1, .activations = (int)activations};
+    return read_quantization(manifest, &model->quantization, err);
 }
 
 lathe_status lt_model_read_manifest(lathe_model *model, lathe_error *err)
@@ -23,7 +38,7 @@ lathe_status lt_model_read_manifest(lathe_model *model, lathe_error *err)
     LT_TRY(lt_lathe_need(model->lathe, LT_LATHE_MANIFEST, &section, err));
     lathe_status status = lt_json_parse((const char *)section->data, section->size, false, section->name,
                                         model->arena, &manifest, err);
-    if (status == LATHE_OK) status = read_settings(manifest, &model->settings, err);
+    if (status == LATHE_OK) status = read_settings(manifest, model, err);
     return status == LATHE_OK ? status : lt_error_note(err, status, "%s", model->lathe->what);
 }
 
@@ -52,6 +67,9 @@ lathe_status lt_model_write_manifest(const lathe_model *model, lt_text *out, lat
     put_text(&b, &manifest, "source", slash ? slash + 1 : x->path);
     put_text(&b, &manifest, "format", x->format);
     lt_json_put(&b, &manifest, "optimize", lt_json_new_int(optimize));
+    lt_json_put(&b, &manifest, "activations",
+                lt_json_new_int(model->settings.activations ? model->settings.activations : 16));
+    put_text(&b, &manifest, "quantize", quantizations[model->quantization]);
     lt_json_put(&b, &manifest, "dims", fixed_dims(&b, x));
     lt_json_write(&manifest, 1, out);
     if (b.failed) return lt_out_of_memory(err, 1, out->length);

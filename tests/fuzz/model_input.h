@@ -66,7 +66,7 @@ static inline lathe_status fuzz_lower(lathe_model *model, lt_arena *arena, lathe
     for (uint32_t i = 0; i < model->exported->n_symbols; i++) bindings[i] = LT_FUZZ_SIZE;
     lt_import_options options = {.bindings = bindings, .table = model->table};
     LT_TRY(lt_import(model->exported, &options, arena, &graph, NULL, err));
-    LT_TRY(lt_program_build(graph, &(lt_weight_layout){model, fuzz_strides}, &program, err));
+    LT_TRY(lt_program_build(graph, &(lt_weight_layout){model, fuzz_strides, NULL}, &program, err));
     return fuzz_is_small(program) ? fuzz_run(model, err) : LATHE_OK;
 }
 

@@ -41,6 +41,24 @@ def perm(n):
     return torch.randperm(n)
 
 
+def as_strided_memory(x, y):
+    """What lies otherwise than row by row, with and without an offset of its own; writes through."""
+    z = x.exp()
+    z.as_strided((3,), (5,), 1).neg_()
+    t = x.sin().t()
+    u = F.conv2d(y, torch.ones(2, 3, 1, 1))
+    return (
+        z,
+        z[1:, 1:].as_strided((2, 3), (3, 1)),
+        t.as_strided((3, 4), (4, 1)),
+        t[1:, 2:].as_strided((2, 2), (1, 1)),
+        torch.as_strided_copy(t, (5,), (2,), 1),
+        (t + 1).as_strided((2, 5), (5, 1)),
+        y.contiguous().as_strided((2, 4), (9, 2), 3),
+        u.as_strided((4, 4), (4, 1)),
+    )
+
+
 def short(dtype):
     return str(dtype).replace("torch.", "")
 
@@ -98,6 +116,7 @@ def views():
         case(f"moves_{short(dtype)}", lambda x: (x.t().contiguous(), x[:, ::2].clone(), x.flip(0), x.repeat(2, 1), x.roll(1, 1), torch.cat([x, x[:1]]), x.tril()), rand(3, 5, dtype=dtype))
     case("channels_last", lambda x: (x.permute(0, 2, 3, 1).flatten(0, 2), x.flatten(1), x.reshape(-1)), rand(2, 3, 4, 5).to(memory_format=torch.channels_last))
     case("as_strided_inputs", lambda x, y: (x.as_strided((4, 3), (3, 1)), y.as_strided((2, 2), (1, 2), 1), x.as_strided((6,), (2,))), rand(3, 4).t(), rand(2, 2, 2, 2).to(memory_format=torch.channels_last))
+    case("as_strided_memory", as_strided_memory, rand(3, 4), rand(2, 3, 4, 4).to(memory_format=torch.channels_last))
     case("as_strided_views", lambda x: (x.t().as_strided((3, 4), (4, 1)), x[1:].as_strided((2, 2), (1, 1)), x[1:, 2:].as_strided((2,), (3,), 2), x[:, 1].as_strided((3,), (1,))), rand(3, 4))
 
 

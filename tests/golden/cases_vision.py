@@ -256,7 +256,7 @@ def grids(cases, count=30):
         x = torch.randn(n, r.choice([1, 3]), *[r.choice([1, 4, 7]) for _ in range(d)]).to(dtype)
         out = [r.choice([3, 5, 40]) if d == 2 else 3 for _ in range(d)]
         grid = (torch.rand(n, *out, d) * 3 - 1.5).to(dtype)
-        if r.random() < 0.2:
+        if r.random() < 0.2 and dtype.itemsize > 2:  # in half precision PyTorch makes an index of a NaN
             grid.view(-1)[:6] = torch.tensor([float("nan"), 0.3, 1e20, -1e20, float("inf"), 0.1]).to(dtype)
             options["padding_mode"] = "zeros"
         how = r.choice(LAYOUTS)

@@ -123,11 +123,12 @@ static void compare(const conv_case *t)
 static void run(const lt_cpu_kernels *kernels, conv_case *t)
 {
     lt_conv *c = &t->c;
-    void (*conv)(const lt_conv *, int64_t, int64_t, int64_t, int64_t, int64_t) =
-        t->planar ? kernels->conv_planar : kernels->conv;
+    void (*conv)(const lt_conv *, const lt_conv_part *) = t->planar ? kernels->conv_planar : kernels->conv;
     for (int64_t b = 0; b < t->blocks; b += kernels->conv_blocks)
-        for (int64_t y = 0; y < t->rows; y++)
-            conv(c, b, lt_min_i64(kernels->conv_blocks, t->blocks - b), y, 0, c->out_width);
+        conv(c, &(lt_conv_part){.block = b,
+                                .blocks = lt_min_i64(kernels->conv_blocks, t->blocks - b),
+                                .rows = t->rows,
+                                .end = c->out_width});
     compare(t);
     size_t floats = (size_t)((t->blocks - 1) * c->out_block + t->rows * c->out_width * LT_BLOCK);
     lt_conv again = *c;
@@ -135,8 +136,12 @@ static void run(const lt_cpu_kernels *kernels, conv_case *t)
     for (int64_t b = 0; b < t->blocks; b++)
         for (int64_t y = 0; y < t->rows; y++) {
             int64_t middle = check_range(0, c->out_width);
-            conv(&again, b, 1, y, middle, c->out_width);
-            conv(&again, b, 1, y, 0, middle);
+            lt_conv_part part = {
+                .block = b, .blocks = 1, .y = y, .rows = 1, .begin = middle, .end = c->out_width};
+            conv(&again, &part);
+            part.begin = 0;
+            part.end = middle;
+            conv(&again, &part);
         }
     if (memcmp(again.out, c->out, floats * sizeof(float)) != 0) check_fail("depends on how it is split");
 }
@@ -227,15 +232,24 @@ static void check(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below)
 typedef struct bench_job {
     const lt_cpu_kernels *kernels;
     lt_conv c;
-    int64_t rows, sets;
+    int64_t rows, stripe, span;
 } bench_job;
 
+/* Parts of about four tiles, as the backend makes them. */
 static void work(void *context, int64_t begin, int64_t end)
 {
     const bench_job *job = context;
-    for (int64_t i = begin; i < end; i++)
-        job->kernels->conv(&job->c, i / job->rows * job->kernels->conv_blocks, job->kernels->conv_blocks,
-                           i % job->rows, 0, job->c.out_width);
+    int64_t spans = (job->c.out_width + job->span - 1) / job->span,
+            stripes = (job->rows + job->stripe - 1) / job->stripe;
+    for (int64_t i = begin; i < end; i++) {
+        lt_conv_part part = {.block = i / (spans * stripes) * job->kernels->conv_blocks,
+                             .blocks = job->kernels->conv_blocks,
+                             .y = i / spans % stripes * job->stripe,
+                             .begin = i % spans * job->span};
+        part.rows = lt_min_i64(job->stripe, job->rows - part.y);
+        part.end = lt_min_i64(part.begin + job->span, job->c.out_width);
+        job->kernels->conv(&job->c, &part);
+    }
 }
 
 static void bench_one(const lt_cpu_kernels *kernels, int64_t channels, int64_t out_channels, int64_t size,
@@ -243,8 +257,7 @@ static void bench_one(const lt_cpu_kernels *kernels, int64_t channels, int64_t o
 {
     char name[80];
     int64_t width = size + kernel - 1, tap[MAX_TAPS];
-    bench_job job = {
-        .kernels = kernels, .rows = size, .sets = lt_blocks(out_channels) / kernels->conv_blocks};
+    bench_job job = {.kernels = kernels, .rows = size};
     lt_conv *c = &job.c;
     *c = (lt_conv){.channels = channels,
                    .kernel = {kernel, kernel},
@@ -272,7 +285,11 @@ static void bench_one(const lt_cpu_kernels *kernels, int64_t channels, int64_t o
     c->w = memory[1];
     c->out = memory[2];
     c->bias = memory[3];
-    double seconds = check_time(work, &job, job.rows * job.sets, 1);
+    int64_t positions = 4 * kernels->conv_positions;
+    job.span = lt_min_i64(positions, c->out_width);
+    job.stripe = lt_min_i64(job.rows, lt_max_i64(1, positions / c->out_width));
+    int64_t parts = (c->out_width + job.span - 1) / job.span * ((job.rows + job.stripe - 1) / job.stripe);
+    double seconds = check_time(work, &job, parts * lt_blocks(out_channels) / kernels->conv_blocks, 1);
     snprintf(name, sizeof name, "conv %lldx%lld %lld to %lld, %lldx%lld", (long long)kernel,
              (long long)kernel, (long long)channels, (long long)out_channels, (long long)size,
              (long long)size);

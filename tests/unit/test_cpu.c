@@ -9,11 +9,13 @@ static void test_linear(void **state)
     (void)state;
     static const lt_dtype dtypes[] = {LATHE_F32, LATHE_BF16, LATHE_F16};
     static const int64_t rows[] = {1, 3, 7, 33};
+    static const int turned[] = {1, 2, 0};
     for (size_t d = 0; d < LT_COUNT(dtypes); d++)
         for (size_t r = 0; r < LT_COUNT(rows); r++)
             for (int bias = 0; bias < 2; bias++) {
                 lt_case c = {.step = {.op = LT_OP_LINEAR}};
-                add_input(&c, dtypes[d], 3, (int64_t[]){1, rows[r], 70}, 1);
+                if (rows[r] == 7) add_permuted(&c, dtypes[d], 3, (int64_t[]){2, 7, 70}, turned, 1);
+                else add_input(&c, dtypes[d], 3, (int64_t[]){1, rows[r], 70}, 1);
                 add_input(&c, dtypes[d], 2, (int64_t[]){75, 70}, 1);
                 if (bias) add_input(&c, dtypes[d], 1, (int64_t[]){75}, 1);
                 check_case(&c, 1e-5, "linear");

@@ -13,10 +13,11 @@
 
 static lathe_status write_graph(const lt_exported *x, lt_text *out, lathe_error *err)
 {
-    uint32_t *records;
-    LT_ALLOC(x->arena, records, x->n_weights, err);
-    for (uint32_t i = 0; i < x->n_weights; i++) records[i] = i % 3 ? i : LT_NONE;
-    return lt_lathe_write_graph(x, records, out, err);
+    lt_lathe_place *places;
+    LT_ALLOC(x->arena, places, x->n_weights, err);
+    for (uint32_t i = 0; i < x->n_weights; i++)
+        places[i] = (lt_lathe_place){i % 3 ? i : LT_NONE, i % 2 ? LT_NONE : i};
+    return lt_lathe_write_graph(x, places, out, err);
 }
 
 /* The bytes depend on every field: reading them and writing them again gives the same ones. */

@@ -214,9 +214,11 @@ enum { FLOATS = 3 };
 
 static void check_norm(lt_op op, lt_dtype dtype, lt_dtype weight, int n_in, int n_dims)
 {
+    static const int channels_last[] = {0, 2, 3, 1};
     lt_case c = {.step = {.op = op, .attrs = {.norm = {.n_dims = n_dims, .eps = 1e-5}}}};
     int64_t dim[] = {3, 41, 5, 96};
-    add_input(&c, dtype, 4, dim, 3);
+    if (n_in == 2) add_permuted(&c, dtype, 4, dim, channels_last, 3);
+    else add_input(&c, dtype, 4, dim, 3);
     for (int k = 1; k < n_in; k++) add_input(&c, weight, n_dims, dim + 4 - n_dims, 1);
     check_case(&c, 1e-5, lt_op_get(op)->name);
 }
@@ -257,12 +259,13 @@ static void test_rope(void **state)
 {
     (void)state;
     static const int as_stored[] = {0, 2, 1, 3};
-    for (int d = 0; d < FLOATS; d++)
+    for (int d = 0; d < 2 * FLOATS; d++)
         for (int64_t n = 2; n <= 130; n += 32) {
+            lt_dtype x = d < FLOATS ? float_dtypes[d] : LATHE_F32, angles = float_dtypes[d % FLOATS];
             lt_case c = {.step = {.op = LT_OP_ROPE}};
-            add_permuted(&c, float_dtypes[d], 4, (int64_t[]){2, 5, 37, n}, as_stored, 3);
-            add_input(&c, float_dtypes[d], 4, (int64_t[]){1, 1, 37, n}, 1);
-            add_input(&c, float_dtypes[d], 2, (int64_t[]){37, n}, 1);
+            add_permuted(&c, x, 4, (int64_t[]){2, 5, 37, n}, as_stored, 3);
+            add_input(&c, angles, 4, (int64_t[]){1, 1, 37, n}, 1);
+            add_input(&c, angles, 2, (int64_t[]){37, n}, 1);
             check_case(&c, 1e-6, "rope");
         }
 }

@@ -4,6 +4,7 @@
 void lt_cpu_fill_avx2(lt_cpu_kernels *kernels)
 {
     lt_cpu_fill_gemm_avx2(kernels);
+    lt_cpu_fill_packed_avx2(kernels);
     lt_cpu_fill_attention_avx2(kernels);
     lt_cpu_fill_rows_avx2(kernels);
     lt_cpu_fill_conv_avx2(kernels);

@@ -62,6 +62,7 @@ void lt_cpu_kernels_init(lt_cpu_kernels *kernels, lt_cpu_level level)
     if (level >= LT_CPU_AVX512BF16) lt_cpu_fill_avx512bf16(kernels);
 #elif defined(__aarch64__)
     if (level >= LT_CPU_NEON) lt_cpu_fill_neon(kernels);
+    if (level >= LT_CPU_DOTPROD) lt_cpu_fill_dotprod(kernels);
     if (level >= LT_CPU_I8MM) lt_cpu_fill_i8mm(kernels);
 #endif
 }

@@ -7,6 +7,7 @@
 
 #include "base/block.h"
 #include "base/compiler.h"
+#include "kernels/packed.h"
 
 /* Levels, not feature soup. Within an architecture each includes those before it. */
 typedef enum lt_cpu_level {
@@ -39,6 +40,30 @@ typedef struct lt_gemm {
     float *out;         /* [m, n] */
     int64_t out_stride; /* elements between rows */
 } lt_gemm;
+
+/* Rows of x as products with packed weights take them: for each group of 32 columns a record of its scale and
+ * integers. How the integers lie is a matter of the level. A group with an infinity or a NaN has the scale NaN.
+ */
+typedef enum lt_digits {
+    LT_DIGITS_16, /* 16-bit integers: products are about as exact as with float32 */
+    LT_DIGITS_8,  /* 8-bit ones */
+    LT_DIGITS
+} lt_digits;
+typedef struct lt_xgroup {
+    float scale, sum;    /* x is about scale * integer; the sum of these products */
+    int32_t total, half; /* sums of the integers: of all, of the first 16 */
+    int16_t value[LT_GROUP];
+} lt_xgroup;
+
+/* out[m, n] = sum over k of x[m, k] * w[n, k], plus bias[n]. */
+typedef struct lt_packed_gemm {
+    int64_t m;
+    const lt_xgroup *x; /* [m, groups of k] */
+    const lt_packed *w;
+    const float *bias;  /* [n], or NULL */
+    float *out;         /* [m, n] */
+    int64_t out_stride; /* elements between rows */
+} lt_packed_gemm;
 
 /* Attention of some query rows over one head's keys and values: softmax(scale * q k' + mask) v, in float32.
  * Keys and values are contiguous elements of the slot's type, queries and results of their own. */
@@ -117,6 +142,13 @@ typedef struct lt_conv {
     float low, high;        /* the result is clamped */
 } lt_conv;
 
+/* Which outputs to compute. */
+typedef struct lt_conv_part {
+    int64_t block, blocks; /* output blocks, at most conv_blocks of them */
+    int64_t y, rows;
+    int64_t begin, end; /* positions of each row */
+} lt_conv_part;
+
 /* The convolution of each channel of a block with its own kernel. */
 typedef struct lt_depthwise {
     int64_t height, width, out_width;
@@ -146,6 +178,12 @@ typedef struct lt_cpu_kernels {
      * where the level has no such instruction. */
     void (*gemm_pairs)(const lt_gemm *gemm, int64_t n0, int64_t n1);
 
+    /* One row [k] of x into lt_packed_groups(k) records. */
+    void (*quantize[LT_DIGITS])(const float *x, int64_t k, lt_xgroup *out);
+    /* Columns n0 … n1, multiples of packed_grain but for the last. */
+    void (*packed_gemm[LT_DIGITS])(const lt_packed_gemm *gemm, int64_t n0, int64_t n1);
+    int64_t packed_grain; /* a multiple of LT_PANEL */
+
     void (*attend[LT_GEMM_TYPES])(const lt_attend *task);
     /* The first key that a mask row lets through, and one past the last; equal when there is none. */
     void (*attend_range)(const float *mask, int64_t keys, int64_t *first, int64_t *last);
@@ -166,10 +204,8 @@ typedef struct lt_cpu_kernels {
      * are rounded to the slot's type before they are added. */
     void (*rope[LT_GEMM_TYPES])(const void *x, const void *cosine, const void *sine, void *out, int64_t n);
 
-    /* Outputs begin … end - 1 of row y, of `blocks` output blocks from `block` on, at most conv_blocks. */
-    void (*conv)(const lt_conv *conv, int64_t block, int64_t blocks, int64_t y, int64_t begin, int64_t end);
-    void (*conv_planar)(const lt_conv *conv, int64_t block, int64_t blocks, int64_t y, int64_t begin,
-                        int64_t end);
+    void (*conv)(const lt_conv *conv, const lt_conv_part *part);
+    void (*conv_planar)(const lt_conv *conv, const lt_conv_part *part);
     int64_t conv_blocks, conv_positions;                    /* of a register tile */
     void (*depthwise)(const lt_depthwise *task, int64_t y); /* row y */
     /* One block of channels of one position: NaN when one is; -infinity or zero for no positions. */
@@ -196,6 +232,7 @@ void lt_cpu_kernels_init(lt_cpu_kernels *kernels, lt_cpu_level level);
 #define LT_CPU_FILLS(level)                                      \
     void lt_cpu_fill_##level(lt_cpu_kernels *kernels);           \
     void lt_cpu_fill_gemm_##level(lt_cpu_kernels *kernels);      \
+    void lt_cpu_fill_packed_##level(lt_cpu_kernels *kernels);    \
     void lt_cpu_fill_attention_##level(lt_cpu_kernels *kernels); \
     void lt_cpu_fill_rows_##level(lt_cpu_kernels *kernels);      \
     void lt_cpu_fill_conv_##level(lt_cpu_kernels *kernels);      \
@@ -206,6 +243,7 @@ LT_CPU_FILLS(avx2)
 LT_CPU_FILLS(avx512)
 LT_CPU_FILLS(avx512bf16)
 LT_CPU_FILLS(neon)
+LT_CPU_FILLS(dotprod)
 LT_CPU_FILLS(i8mm)
 
 #endif

@@ -63,6 +63,7 @@ void lt_cpu_fill_gemm_generic(lt_cpu_kernels *kernels)
 void lt_cpu_fill_generic(lt_cpu_kernels *kernels)
 {
     lt_cpu_fill_gemm_generic(kernels);
+    lt_cpu_fill_packed_generic(kernels);
     lt_cpu_fill_attention_generic(kernels);
     lt_cpu_fill_rows_generic(kernels);
     lt_cpu_fill_conv_generic(kernels);
