@@ -405,12 +405,29 @@ static lathe_status add_user_input(lt_importer *im, const lt_xinput *input, cons
     return LATHE_OK;
 }
 
+/* A tensor that Python makes anew in each run, such as torch.tensor(0.0): passes see through small ones as
+ * through numbers. */
+static bool is_small_constant(const lt_xinput *input, const lt_xweight *weight)
+{
+    enum { SMALL = 64 };
+    int64_t stride[LT_MAX_RANK];
+    if (!weight->is_constant || input->is_buffer || !weight->data || lt_type_bytes(&weight->type) > SMALL)
+        return false;
+    lt_contiguous_strides(weight->type.rank, weight->type.dim, stride);
+    for (int i = 0; i < weight->type.rank; i++)
+        if (weight->type.dim[i] > 1 && weight->stride[i] != stride[i]) return false;
+    return true;
+}
+
 static lathe_status import_input(lt_importer *im, lt_scope *scope, uint32_t i, uint32_t *user)
 {
     const lt_exported *x = im->exported;
     const lt_xinput *input = &x->inputs[i];
     lt_id id = LT_NONE;
-    if (input->kind == LT_X_WEIGHT) {
+    if (input->kind == LT_X_WEIGHT && is_small_constant(input, &x->weights[input->weight])) {
+        id = lt_build_const(&im->b, &x->weights[input->weight].type, x->weights[input->weight].data);
+        LT_TRY(im->b.status);
+    } else if (input->kind == LT_X_WEIGHT) {
         lt_value value = {.type = x->weights[input->weight].type,
                           .kind = LT_VALUE_WEIGHT,
                           .index = input->weight,
