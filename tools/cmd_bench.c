@@ -251,6 +251,22 @@ static void forget_file(const char *path)
     close(fd);
 }
 
+/* Reads a file, so that the system has it in memory if there is room. */
+static void remember_file(const char *path)
+{
+    static char buffer[1 << 20];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    while (read(fd, buffer, sizeof buffer) > 0) continue;
+    close(fd);
+}
+
+static void each_file(const bench_options *o, void (*act)(const char *path))
+{
+    act(o->file);
+    for (int i = 0; i < o->weights.n; i++) act(o->weights.path[i]);
+}
+
 /* What is to be measured: a generator of a language model, a session of any other. */
 typedef struct subject {
     lathe_model *model;
@@ -322,14 +338,14 @@ static lathe_status measure_starts(bench *b, subject *s, lathe_error *err)
 {
     const bench_options *o = b->options;
     if (!o->no_cold && !o->weights.random) {
-        forget_file(o->file);
-        for (int i = 0; i < o->weights.n; i++) forget_file(o->weights.path[i]);
+        each_file(o, forget_file);
         lathe_status status = measure_start(b, s, "cold", err);
         close_subject(s);
         lathe_model_close(s->model);
         s->model = NULL;
         if (status != LATHE_OK) return status;
     }
+    each_file(o, remember_file);
     return measure_start(b, s, "warm", err);
 }
 
