@@ -29,6 +29,7 @@ static const char help[] =
     "  -r N                 runs of each test (default: 5), after one to warm up\n"
     "  -c N                 positions of the caches, where the model leaves them open\n"
     "                       (default: what the tests need)\n"
+    "  --kv TYPE            store caches as f32, bf16 or f16 (default: as the model does)\n"
     "  --no-cold            leave out the start with files that are not in memory\n"
     "  -o md|json|csv       form of the output (default: md)\n"
     "\n"
@@ -40,7 +41,7 @@ static const char help[] =
     "Exit status: 0 done, 1 a run failed, 2 wrong usage or a broken file.\n";
 
 typedef struct bench_options {
-    const char *file;
+    const char *file, *kv_type;
     tool_weights weights;
     bench_form form;
     bench_list prompts, tokens, depths, threads;
@@ -184,11 +185,13 @@ static lathe_status create_generator(const bench_options *o, lathe_model *model,
     if (prompt > context) context = prompt;
     if (end > context) context = end;
     if (o->context) context = o->context;
-    return lathe_generator_create(
-        model, NULL, NULL,
-        &(lathe_generator_options){
-            .context = context, .chunk = 512, .threads = (int)threads, .activations = o->weights.activations},
-        out, err);
+    return lathe_generator_create(model, NULL, NULL,
+                                  &(lathe_generator_options){.context = context,
+                                                             .chunk = 512,
+                                                             .threads = (int)threads,
+                                                             .activations = o->weights.activations,
+                                                             .kv_type = o->kv_type},
+                                  out, err);
 }
 
 /* ---- Other models ---- */
@@ -401,6 +404,7 @@ static bool parse_option(bench_options *o, const char *name, const char *value)
 {
     bench_list number;
     if (strcmp(name, "--weights") == 0) return tool_add_weights(&o->weights, value);
+    if (strcmp(name, "--kv") == 0) return o->kv_type = value, true;
     if (strcmp(name, "-o") == 0) return parse_form(o, value);
     if (strcmp(name, "-p") == 0) return bench_parse_list(value, 0, &o->prompts);
     if (strcmp(name, "-n") == 0) return bench_parse_list(value, 0, &o->tokens);

@@ -47,6 +47,7 @@ static const char help[] =
     "where that\n"
     "                          is open, as much as -p and -n need, and 2048 for conversations)\n"
     "  --chunk N               most tokens of a prompt to run at once, where that is open (default: 128)\n"
+    "  --kv TYPE               store caches as f32, bf16 or f16 (default: as the model does)\n"
     "  --kv-mapping F          JSON that pairs the caches of PREFILL and DECODE by name\n"
     "\n"
     "A prompt becomes a message of a chat if the tokenizer's chat template is ChatML or Llama 3; otherwise "
@@ -56,7 +57,7 @@ static const char help[] =
 enum { DEFAULT_TOKENS = 256, CHAT_CONTEXT = 2048 };
 
 typedef struct generate_options {
-    const char *model[2], *tokenizer, *kv_mapping, *prompt, *system;
+    const char *model[2], *tokenizer, *kv_mapping, *kv_type, *prompt, *system;
     tool_weights weights;
     int n_models;
     bool chat, interactive, raw, seeded;
@@ -103,6 +104,7 @@ enum {
     OPT_REPETITION,
     OPT_SEED,
     OPT_CHUNK,
+    OPT_KV,
     OPT_KV_MAPPING,
     OPT_QUANTIZE,
     OPT_ACTIVATIONS
@@ -125,6 +127,7 @@ static const struct option long_options[] = {
     {"seed", required_argument, NULL, OPT_SEED},
     {"context", required_argument, NULL, 'c'},
     {"chunk", required_argument, NULL, OPT_CHUNK},
+    {"kv", required_argument, NULL, OPT_KV},
     {"kv-mapping", required_argument, NULL, OPT_KV_MAPPING},
     {"quantize", required_argument, NULL, OPT_QUANTIZE},
     {"activations", required_argument, NULL, OPT_ACTIVATIONS},
@@ -163,6 +166,7 @@ static int take_option(generate_options *o, int option)
         if (tool_add_weights(&o->weights, optarg)) return EXIT_DONE;
         return tool_usage("generate", "more than %d --weights", TOOL_MAX_WEIGHTS);
     case OPT_TOKENIZER: o->tokenizer = optarg; return EXIT_DONE;
+    case OPT_KV: o->kv_type = optarg; return EXIT_DONE;
     case OPT_KV_MAPPING: o->kv_mapping = optarg; return EXIT_DONE;
     case 'p': o->prompt = optarg; return EXIT_DONE;
     case OPT_SYSTEM: o->system = optarg; return EXIT_DONE;
@@ -323,6 +327,7 @@ static lathe_status need_generator(const generate_options *o, engine *e, size_t 
     lathe_generator_options options = {.context = o->context,
                                        .chunk = o->chunk,
                                        .kv_mapping = o->kv_mapping,
+                                       .kv_type = o->kv_type,
                                        .activations = o->weights.activations};
     bool more = o->interactive || !o->prompt || o->how.max_tokens == 0;
     int64_t need = (int64_t)prompt + o->how.max_tokens;

@@ -160,7 +160,8 @@ typedef struct lathe_generator_options {
     int64_t context;
     int64_t chunk;   /* most tokens of a prompt that run at once, where that is open; 0: 128 */
     int threads;     /* 0: as many as the process may use */
-    int activations; /* as in lathe_session_options */
+    int activations;     /* as in lathe_session_options */
+    const char *kv_type; /* likewise */
     /* A file that pairs cache outputs and inputs of two models by name; NULL: by order. */
     const char *kv_mapping;
 } lathe_generator_options;

@@ -38,6 +38,7 @@ struct lathe_session {
     uint32_t n_inputs, n_pairs, n_states;
     uint32_t row_output;     /* the output of which one row is selected; LT_NONE */
     lathe_preparation spent; /* since it was last asked for */
+    lt_dtype kv_type;        /* what kept caches are stored as; LATHE_DTYPE_COUNT: as the graph has them */
 };
 
 static void entry_destroy(lt_entry *entry)
@@ -74,6 +75,20 @@ static lathe_status allocate(size_t bytes, void **out, lathe_error *err)
     return *out ? LATHE_OK : lt_out_of_memory(err, bytes, 1);
 }
 
+static lathe_status read_kv_type(const char *name, lt_dtype *out, lathe_error *err)
+{
+    static const struct {
+        const char *name;
+        lt_dtype dtype;
+    } types[] = {{"f32", LATHE_F32}, {"bf16", LATHE_BF16}, {"f16", LATHE_F16}};
+    *out = LATHE_DTYPE_COUNT;
+    for (size_t i = 0; name && i < LT_COUNT(types); i++)
+        if (strcmp(name, types[i].name) == 0) *out = types[i].dtype;
+    if (name && *out == LATHE_DTYPE_COUNT)
+        LT_FAIL(err, INVALID_ARGUMENT, "caches of type '%s', expected f32, bf16 or f16", name);
+    return LATHE_OK;
+}
+
 static lathe_status session_init(lathe_session *session, lathe_model *model,
                                  const lathe_session_options *options, lathe_error *err)
 {
@@ -95,6 +110,7 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
     session->input_data = lt_heap_alloc(session->n_inputs + 1, sizeof *session->input_data);
     session->row_output = LT_NONE;
+    LT_TRY(read_kv_type(options ? options->kv_type : NULL, &session->kv_type, err));
     if (!session->inputs || !session->input_data)
         return lt_out_of_memory(err, session->n_inputs, sizeof *session->inputs);
     for (uint32_t i = 0; i < session->n_inputs; i++) session->inputs[i].type.rank = -1;
@@ -312,6 +328,8 @@ static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_er
     entry->row_output = session->row_output;
     if (entry->row_output != LT_NONE) LT_TRY(select_row(session, graph, err));
     LT_TRY(lt_passes_run(&graph, session->optimize, NULL, err));
+    if (session->kv_type != LATHE_DTYPE_COUNT)
+        LT_TRY(lt_pass_cache_type(graph, session->kv_type, &graph, err));
     double middle = lt_os_seconds();
     if (session->optimize) LT_TRY(lt_hoisted_split(&entry->hoisted, model, session->cpu, &graph, err));
     double hoisted = lt_os_seconds() - middle;

@@ -82,6 +82,8 @@ static void every_form_answers_as_pytorch(void **state)
         {DATA("open.pt2"), NULL, {.context = 32}},
         {DATA("open.pt2"), NULL, {.context = 32, .chunk = 1}},
         {DATA("open.pt2"), NULL, {.context = 32, .chunk = 4}},
+        {DATA("open.pt2"), NULL, {.context = 32, .kv_type = "f16"}},
+        {DATA("prefill.pt2"), DATA("decode.pt2"), {.kv_type = "f16"}},
         {DATA("buffers.pt2"), NULL, {.context = 32}},
         {DATA("decode.pt2"), NULL, {0}},
         {DATA("prefill.pt2"), DATA("decode.pt2"), {0}},
