@@ -20,6 +20,8 @@ static const char help[] =
     "\n"
     "  --weights F          weights file; may be repeated\n"
     "  --random-weights     random weights for those that MODEL has no bytes for\n"
+    "  --quantize TYPE      int8 or int4: quantise the matrices while loading\n"
+    "  --activations TYPE   int16 (default) or int8: what is multiplied with quantised weights\n"
     "  -p LIST              lengths of prompts to prefill (default: 128)\n"
     "  -n LIST              numbers of tokens to decode (default: 16); 0: none\n"
     "  -d LIST              cache depths to decode at (default: 0)\n"
@@ -184,7 +186,9 @@ static lathe_status create_generator(const bench_options *o, lathe_model *model,
     if (o->context) context = o->context;
     return lathe_generator_create(
         model, NULL, NULL,
-        &(lathe_generator_options){.context = context, .chunk = 512, .threads = (int)threads}, out, err);
+        &(lathe_generator_options){
+            .context = context, .chunk = 512, .threads = (int)threads, .activations = o->weights.activations},
+        out, err);
 }
 
 /* ---- Other models ---- */
@@ -208,10 +212,12 @@ static lathe_status set_zero_inputs(lathe_model *model, lathe_session *session, 
     return LATHE_OK;
 }
 
-static lathe_status open_session(lathe_model *model, long threads, lathe_session **out, lathe_error *err)
+static lathe_status open_session(const bench_options *o, lathe_model *model, long threads,
+                                 lathe_session **out, lathe_error *err)
 {
-    lathe_status status =
-        lathe_session_create(model, &(lathe_session_options){.threads = (int)threads}, out, err);
+    lathe_status status = lathe_session_create(
+        model, &(lathe_session_options){.threads = (int)threads, .activations = o->weights.activations}, out,
+        err);
     return status == LATHE_OK ? set_zero_inputs(model, *out, err) : status;
 }
 
@@ -264,7 +270,7 @@ static lathe_status open_subject(const bench_options *o, subject *s, long thread
 {
     lathe_status status = create_generator(o, s->model, threads, &s->generator, err);
     if (status != LATHE_UNSUPPORTED) return status;
-    return open_session(s->model, threads, &s->session, err); /* it is no language model */
+    return open_session(o, s->model, threads, &s->session, err); /* it is no language model */
 }
 
 /* From opening to the first token, or the first result of another model. */
@@ -382,6 +388,8 @@ static bool parse_option(bench_options *o, const char *name, const char *value)
     if (strcmp(name, "-o") == 0) return parse_form(o, value);
     if (strcmp(name, "-p") == 0) return bench_parse_list(value, 0, &o->prompts);
     if (strcmp(name, "-n") == 0) return bench_parse_list(value, 0, &o->tokens);
+    if (strcmp(name, "--quantize") == 0) return tool_set_quantization(&o->weights, value);
+    if (strcmp(name, "--activations") == 0) return tool_set_activations(&o->weights, value);
     if (strcmp(name, "-d") == 0) return bench_parse_list(value, 0, &o->depths);
     if (strcmp(name, "-t") == 0) return bench_parse_list(value, 1, &o->threads);
     if (!bench_parse_list(value, 1, &number) || number.n != 1) return false;

@@ -23,6 +23,8 @@ static const char help[] =
     "  --tokenizer F         tokenizer.json, a folder with one, or a GGUF file (default: the GGUF\n"
     "                        file among the weights, MODEL where it is a .lathe file, else a\n"
     "                        tokenizer.json beside MODEL)\n"
+    "  --quantize TYPE       int8 or int4: quantise MODEL's matrices while loading\n"
+    "  --activations TYPE    int16 (default) or int8: what MODEL multiplies with quantised weights\n"
     "  --against MODEL2      a second model: the one that is believed, say before quantisation\n"
     "  --against-weights F   weights file of MODEL2; may be repeated\n"
     "  --context N           tokens of a window (default: 512)\n"
@@ -37,7 +39,16 @@ static const char help[] =
     "Exit status: 0 done, 1 failed, 2 wrong usage or a broken file.\n";
 
 enum { BLOCK = 64 }; /* tokens whose logits are held at once */
-enum { OPT_WEIGHTS = 256, OPT_TOKENIZER, OPT_AGAINST, OPT_AGAINST_WEIGHTS, OPT_CONTEXT, OPT_STRIDE };
+enum {
+    OPT_WEIGHTS = 256,
+    OPT_TOKENIZER,
+    OPT_AGAINST,
+    OPT_AGAINST_WEIGHTS,
+    OPT_CONTEXT,
+    OPT_STRIDE,
+    OPT_QUANTIZE,
+    OPT_ACTIVATIONS
+};
 
 typedef struct eval_options {
     const char *model[2], *text, *tokenizer;
@@ -161,7 +172,10 @@ static lathe_status open_models(eval *e, lathe_error *err)
     lathe_status status = LATHE_OK;
     e->n_models = o->model[1] ? 2 : 1;
     for (int i = 0; i < e->n_models && status == LATHE_OK; i++) {
-        lathe_generator_options how = {.context = o->context, .chunk = BLOCK, .threads = (int)o->threads};
+        lathe_generator_options how = {.context = o->context,
+                                       .chunk = BLOCK,
+                                       .threads = (int)o->threads,
+                                       .activations = o->weights[i].activations};
         status = tool_open_model(o->model[i], &o->weights[i], &e->model[i], err);
         if (status == LATHE_OK)
             status = lathe_generator_create(e->model[i], NULL, NULL, &how, &e->generator[i], err);
@@ -268,6 +282,8 @@ static bool take_option(eval_options *o, int option, const char *value)
     case OPT_AGAINST: o->model[1] = value; return true;
     case OPT_CONTEXT: return parse_number(value, 2, &o->context);
     case OPT_STRIDE: return parse_number(value, 1, &o->stride);
+    case OPT_QUANTIZE: return tool_set_quantization(&o->weights[0], value);
+    case OPT_ACTIVATIONS: return tool_set_activations(&o->weights[0], value);
     case 'n': return parse_number(value, 2, &o->tokens);
     case 't': return parse_number(value, 1, &o->threads);
     default: o->json = strcmp(value, "json") == 0; return o->json || strcmp(value, "text") == 0;
@@ -282,6 +298,8 @@ static int parse(eval_options *o, int argc, char **argv, bool *done)
                                             {"against-weights", required_argument, NULL, OPT_AGAINST_WEIGHTS},
                                             {"context", required_argument, NULL, OPT_CONTEXT},
                                             {"stride", required_argument, NULL, OPT_STRIDE},
+                                            {"quantize", required_argument, NULL, OPT_QUANTIZE},
+                                            {"activations", required_argument, NULL, OPT_ACTIVATIONS},
                                             {"tokens", required_argument, NULL, 'n'},
                                             {"threads", required_argument, NULL, 't'},
                                             {"help", no_argument, NULL, 'h'},

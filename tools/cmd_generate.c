@@ -27,6 +27,8 @@ static const char help[] =
     "  --tokenizer F           tokenizer.json or GGUF (default: the GGUF among the weights, else "
     "tokenizer.json\n"
     "                          beside MODEL)\n"
+    "  --quantize TYPE         int8 or int4: quantise the matrices while loading\n"
+    "  --activations TYPE      int16 (default) or int8: what is multiplied with quantised weights\n"
     "  -p, --prompt TEXT       one prompt\n"
     "  --chat                  a conversation: every line of standard input is a turn (with -p: that turn "
     "alone,\n"
@@ -101,7 +103,9 @@ enum {
     OPT_REPETITION,
     OPT_SEED,
     OPT_CHUNK,
-    OPT_KV_MAPPING
+    OPT_KV_MAPPING,
+    OPT_QUANTIZE,
+    OPT_ACTIVATIONS
 };
 
 static const struct option long_options[] = {
@@ -122,6 +126,8 @@ static const struct option long_options[] = {
     {"context", required_argument, NULL, 'c'},
     {"chunk", required_argument, NULL, OPT_CHUNK},
     {"kv-mapping", required_argument, NULL, OPT_KV_MAPPING},
+    {"quantize", required_argument, NULL, OPT_QUANTIZE},
+    {"activations", required_argument, NULL, OPT_ACTIVATIONS},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -140,6 +146,8 @@ static bool take_number(generate_options *o, int option, const char *text)
     case OPT_TOP_P: return parse_float(text, &s->top_p);
     case OPT_MIN_P: return parse_float(text, &s->min_p);
     case OPT_REPETITION: return parse_float(text, &s->repetition_penalty);
+    case OPT_QUANTIZE: return tool_set_quantization(&o->weights, text);
+    case OPT_ACTIVATIONS: return tool_set_activations(&o->weights, text);
     default:
         o->seeded = true;
         if (!parse_int(text, 0, &seed)) return false;
@@ -312,7 +320,10 @@ static void report(const engine *e, const lathe_generation_result *r)
 static lathe_status need_generator(const generate_options *o, engine *e, size_t prompt, lathe_error *err)
 {
     if (e->generator) return LATHE_OK;
-    lathe_generator_options options = {.context = o->context, .chunk = o->chunk, .kv_mapping = o->kv_mapping};
+    lathe_generator_options options = {.context = o->context,
+                                       .chunk = o->chunk,
+                                       .kv_mapping = o->kv_mapping,
+                                       .activations = o->weights.activations};
     bool more = o->interactive || !o->prompt || o->how.max_tokens == 0;
     int64_t need = (int64_t)prompt + o->how.max_tokens;
     if (!options.context) options.context = more && need < CHAT_CONTEXT ? CHAT_CONTEXT : need;

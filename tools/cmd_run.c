@@ -13,6 +13,8 @@ static const char help[] =
     "Usage: lathe run FILE [OPTIONS]\n"
     "\n"
     "  --weights F          weights file (safetensors, sharded index, GGUF); may be repeated\n"
+    "  --quantize TYPE      int8 or int4: quantise the matrices while loading\n"
+    "  --activations TYPE   int16 (default) or int8: what is multiplied with quantised weights\n"
     "  --input NAME=X.npy   one input, by name or number; may be repeated; .safetensors with one tensor "
     "works too\n"
     "  --inputs F           all inputs from a safetensors file, under their names or as input.K\n"
@@ -178,7 +180,9 @@ static int run_model(const run_options *options)
     lathe_session *session = NULL;
     lathe_error err;
     lathe_status status = tool_open_model(options->file, &options->weights, &model, &err);
-    if (status == LATHE_OK) status = lathe_session_create(model, NULL, &session, &err);
+    if (status == LATHE_OK)
+        status = lathe_session_create(
+            model, &(lathe_session_options){.activations = options->weights.activations}, &session, &err);
     int code = status == LATHE_OK ? run_session(model, session, options) : tool_fail(&err);
     lathe_session_close(session);
     lathe_model_close(model);
@@ -207,7 +211,9 @@ int cmd_run(int argc, char **argv)
         else if (strcmp(arg, "--inputs") == 0) o.all_inputs = value;
         else if (strcmp(arg, "--output") == 0) o.output = value;
         else if (strcmp(arg, "--outputs") == 0) o.outputs = value;
-        else return tool_usage("run", "unknown option %s", arg);
+        else if (strcmp(arg, "--quantize") == 0 && tool_set_quantization(&o.weights, value)) continue;
+        else if (strcmp(arg, "--activations") == 0 && tool_set_activations(&o.weights, value)) continue;
+        else return tool_usage("run", "unknown option or value: %s %s", arg, value);
     }
     return o.file ? run_model(&o) : tool_usage("run", "no file given");
 }

@@ -44,9 +44,15 @@ typedef struct tool_weights {
     const char *path[TOOL_MAX_WEIGHTS];
     int n;
     bool random; /* those that no file has are made up */
+    lathe_quantization quantization;
+    int activations; /* as in lathe_session_options */
 } tool_weights;
 
 bool tool_add_weights(tool_weights *weights, const char *path); /* false: too many */
+
+/* The values of --quantize (int8, int4) and --activations (int8, int16); false: it is none. */
+bool tool_set_quantization(tool_weights *weights, const char *value);
+bool tool_set_activations(tool_weights *weights, const char *value);
 
 lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
                              lathe_error *err) LATHE_MUST_USE;

@@ -12,6 +12,20 @@ bool tool_add_weights(tool_weights *weights, const char *path)
     return true;
 }
 
+bool tool_set_quantization(tool_weights *weights, const char *value)
+{
+    weights->quantization = strcmp(value, "int8") == 0   ? LATHE_QUANTIZE_INT8
+                            : strcmp(value, "int4") == 0 ? LATHE_QUANTIZE_INT4
+                                                         : LATHE_QUANTIZE_NONE;
+    return weights->quantization != LATHE_QUANTIZE_NONE;
+}
+
+bool tool_set_activations(tool_weights *weights, const char *value)
+{
+    weights->activations = strcmp(value, "int8") == 0 ? 8 : strcmp(value, "int16") == 0 ? 16 : 0;
+    return weights->activations != 0;
+}
+
 lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
                              lathe_error *err)
 {
@@ -19,6 +33,8 @@ lathe_status tool_open_model(const char *path, const tool_weights *weights, lath
     for (int i = 0; i < weights->n && status == LATHE_OK; i++)
         status = lathe_model_add_weights(*out, weights->path[i], err);
     if (status == LATHE_OK && weights->random) status = lathe_model_randomize_weights(*out, 1, err);
+    if (status == LATHE_OK && weights->quantization)
+        status = lathe_model_quantize(*out, weights->quantization, err);
     if (status == LATHE_OK) return status;
     lathe_model_close(*out);
     *out = NULL;

@@ -245,6 +245,12 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_shape_input(lathe_session *s
 /* All state back to what a new session has. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_reset(lathe_session *session, lathe_error *err);
 
+/* From now on, output `output` has only row `row` of those that its last dim but one counts, and is computed
+ * for that row alone as far as possible: a language model's logits of the last position. It may be another
+ * row in each run; -1: all rows, as at first. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_select_row(lathe_session *session, size_t output,
+                                                               int64_t row, lathe_error *err);
+
 /* What is kept for an input, as it lies in memory: a view for reading, valid until the next call on the
  * session. The inputs must be set (or shaped): their sizes say which state is meant. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_state(lathe_session *session, size_t index,

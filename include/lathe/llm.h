@@ -18,8 +18,12 @@
  *     if (lathe_model_open("model.pt2", &model, &err) != LATHE_OK) die(err.message);
  *     if (lathe_model_add_weights(model, "model.gguf", &err) != LATHE_OK) die(err.message);
  *     if (lathe_generator_create(model, NULL, tokenizer, NULL, &generator, &err) != LATHE_OK)
- * die(err.message); lathe_generation_init(&how); how.on_text = print; if (lathe_generator_run(generator,
- * prompt.ids, prompt.count, &how, NULL, &err) != LATHE_OK) die(err.message); lathe_tokens_free(&prompt);
+ *         die(err.message);
+ *     lathe_generation_init(&how);
+ *     how.on_text = print;
+ *     if (lathe_generator_run(generator, prompt.ids, prompt.count, &how, NULL, &err) != LATHE_OK)
+ *         die(err.message);
+ *     lathe_tokens_free(&prompt);
  *
  * Everything that lathe.h says about errors, ownership and threads holds here. A tokenizer is not changed by
  * its use: any number of threads may share one. Text is UTF-8 with a length in bytes and may contain any

@@ -93,8 +93,8 @@ static void float_power_scalar(lt_call *c)
     lt_call_return(c, power_of_floats(c->b, x, lt_call_float(c, "exponent"), LATHE_F64));
 }
 
-/* Integer exponents of floats count modulo 2^32, as PyTorch passes them on; others raise a 2 of the dtype of x, or
- * a Python number where that is the default dtype. */
+/* Integer exponents of floats count modulo 2^32, as PyTorch passes them on; others raise a 2 of the dtype of
+ * x, or a Python number where that is the default dtype. */
 static void ldexp_tensor(lt_call *c)
 {
     lt_builder *b = c->b;

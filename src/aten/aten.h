@@ -26,7 +26,8 @@ struct lt_call {
     uint32_t n_results, cap_results;
     lt_id written[LT_MAX_PARAMS]; /* new contents of arguments that the operator updates on the side */
     bool writes[LT_MAX_PARAMS];   /* which of them there are */
-    bool copies_view;             /* the result is a copy of what PyTorch has a view of */
+    lt_id owner;      /* the tensor whose memory `self` is, where the schema has a storage_offset */
+    bool copies_view; /* the result is a copy of what PyTorch has a view of */
 };
 
 /* Arguments by the schema's names. Asking for what an argument cannot give is an error that names it; after

@@ -148,16 +148,19 @@ static lathe_status bind_results(lt_importer *im, const lt_xgraph *graph, lt_sco
 }
 
 /* In-place and out= forms: the written argument takes the result, and is the result. In-place forms of views
- * (unsqueeze_) write nothing: they change what the tensor itself shows. */
+ * (unsqueeze_) write nothing: they change what the tensor itself shows; of its `memory`, where that is named.
+ */
 static lathe_status write_result(lt_importer *im, const lt_xgraph *graph, lt_scope *scope,
-                                 const lt_xnode *node, const lt_arg *target, lt_arg result, bool is_view)
+                                 const lt_xnode *node, const lt_arg *target, lt_arg result, bool is_view,
+                                 const char *memory)
 {
     lt_binding *binding = target && target->kind == LT_ARG_NAME ? lt_scope_find(scope, target->text) : NULL;
     if (!binding || !binding->storage || result.kind != LT_ARG_TENSOR)
         LT_FAIL(im->err, FORMAT, "writes in place into something that is no tensor");
     if (is_view) {
-        lt_binding *shown;
-        LT_TRY(lt_binding_alias(&im->b, binding, result.id, &shown, im->err));
+        lt_binding *shown,
+            *whole = memory && result.id != binding->arg.id ? lt_scope_find(scope, memory) : binding;
+        LT_TRY(lt_binding_alias(&im->b, whole, result.id, &shown, im->err));
         *binding = *shown;
     } else {
         lt_binding_write(&im->b, binding, result.id);
@@ -246,6 +249,7 @@ static lathe_status take_memory(lt_importer *im, lt_scope *scope, const lt_argum
     lt_id elements = lt_binding_elements(&im->b, binding, &offset);
     LT_TRY(im->b.status);
     if (call->args[p].kind == LT_ARG_NONE) call->args[p] = (lt_arg){.kind = LT_ARG_INT, .i = offset};
+    call->owner = call->args[0].id;
     call->args[0].id = elements;
     LT_ALLOC(im->arena, whole, 1, im->err);
     *whole = (lt_binding){.arg = {.kind = LT_ARG_TENSOR, .id = binding->storage->value},
@@ -274,7 +278,7 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
         if (!call.n_results) LT_FAIL(im->err, INTERNAL, "no result to write");
         const lt_arg *written = form == LT_ATEN_INPLACE ? &arguments.raw[0] : arguments.out;
         return write_result(im, graph, scope, node, written, call.results[0],
-                            form == LT_ATEN_INPLACE && schema.returns_alias);
+                            form == LT_ATEN_INPLACE && schema.returns_alias, memory);
     }
     LT_TRY(apply_writes(im, scope, &arguments, &call));
     const char *aliased = memory && schema.returns_alias ? memory : aliased_name(&arguments, &schema);
@@ -401,12 +405,29 @@ static lathe_status add_user_input(lt_importer *im, const lt_xinput *input, cons
     return LATHE_OK;
 }
 
+/* A tensor that Python makes anew in each run, such as torch.tensor(0.0): passes see through small ones as
+ * through numbers. */
+static bool is_small_constant(const lt_xinput *input, const lt_xweight *weight)
+{
+    enum { SMALL = 64 };
+    int64_t stride[LT_MAX_RANK];
+    if (!weight->is_constant || input->is_buffer || !weight->data || lt_type_bytes(&weight->type) > SMALL)
+        return false;
+    lt_contiguous_strides(weight->type.rank, weight->type.dim, stride);
+    for (int i = 0; i < weight->type.rank; i++)
+        if (weight->type.dim[i] > 1 && weight->stride[i] != stride[i]) return false;
+    return true;
+}
+
 static lathe_status import_input(lt_importer *im, lt_scope *scope, uint32_t i, uint32_t *user)
 {
     const lt_exported *x = im->exported;
     const lt_xinput *input = &x->inputs[i];
     lt_id id = LT_NONE;
-    if (input->kind == LT_X_WEIGHT) {
+    if (input->kind == LT_X_WEIGHT && is_small_constant(input, &x->weights[input->weight])) {
+        id = lt_build_const(&im->b, &x->weights[input->weight].type, x->weights[input->weight].data);
+        LT_TRY(im->b.status);
+    } else if (input->kind == LT_X_WEIGHT) {
         lt_value value = {.type = x->weights[input->weight].type,
                           .kind = LT_VALUE_WEIGHT,
                           .index = input->weight,

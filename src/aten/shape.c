@@ -410,6 +410,29 @@ static void as_strided(lt_call *c)
     lt_call_return(c, lt_build_as_strided(c->b, self(c), rank, size, stride, int_or(c, "storage_offset", 0)));
 }
 
+/* The first elements of the memory as another shape. What would be behind them is in no memory. */
+static void resize(lt_call *c)
+{
+    int64_t size[LT_MAX_RANK], stride[LT_MAX_RANK];
+    lt_builder *b = c->b;
+    lt_type type = {.rank = lt_call_ints(c, "size", size, LT_MAX_RANK)};
+    memcpy(type.dim, size, (size_t)type.rank * sizeof *size);
+    int64_t offset = lt_call_int(c, "storage_offset"), count = 0;
+    if (b->status == LATHE_OK) b->status = lt_type_check(&type, "size", b->err);
+    if (b->status != LATHE_OK) return;
+    const lt_type *own = lt_build_type(b, c->owner);
+    if (own->rank == type.rank && memcmp(own->dim, type.dim, (size_t)type.rank * sizeof *size) == 0) {
+        lt_call_return(c, c->owner);
+        return;
+    }
+    count = lt_type_count(&type);
+    if (count > lt_build_size(b, self(c), 0) - offset)
+        lt_build_fail(b, LATHE_UNSUPPORTED,
+                      "resize_ to more elements than there are: they would be undefined");
+    lt_contiguous_strides(type.rank, type.dim, stride);
+    lt_call_return(c, lt_build_as_strided(b, self(c), type.rank, type.dim, stride, count ? offset : 0));
+}
+
 /* Windows of `size` every `step` along a dim, as a new last dim. */
 static void unfold(lt_call *c)
 {
@@ -558,6 +581,11 @@ const lt_aten_row lt_aten_shape[] = {
     {"diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor", diagonal, 0},
     {"linalg_diagonal(Tensor(a) A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor(a)", diagonal, 0},
     {"as_strided(Tensor(a) self, " STRIDED_PARAMS ") -> Tensor(a)", as_strided, 0},
+    /* resize_ alone; the storage_offset is ours: it asks for the memory. */
+    {"resize(Tensor(a) self, SymInt[] size, *, MemoryFormat? memory_format=None, SymInt? "
+     "storage_offset=None) -> "
+     "Tensor(a)",
+     resize, 0},
     {"as_strided_copy(Tensor self, " STRIDED_PARAMS ") -> Tensor", as_strided, 0},
     {"unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)", unfold, 0},
     {"unfold_copy(Tensor self, int dimension, int size, int step) -> Tensor", unfold, 0},

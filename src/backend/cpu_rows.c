@@ -59,7 +59,10 @@ static void run_norm(const lt_cpu *cpu, const lt_op_call *call)
     char *scratch = call->scratch;
     const lt_tensor dense = lt_dense_copy(cpu, call->in, attrs->n_dims, &scratch), *x = &dense,
                     *out = call->out;
-    lt_norm_rows rows = {.task = {.n = 1, .eps = (float)attrs->eps, .centre = call->op == LT_OP_LAYER_NORM}};
+    lt_norm_rows rows = {.task = {.n = 1,
+                                  .eps = (float)attrs->eps,
+                                  .centre = call->op == LT_OP_LAYER_NORM,
+                                  .rounds = attrs->rounds}};
     lt_gemm_type type = LT_GEMM_F32;
     for (int i = x->rank - attrs->n_dims; i < x->rank; i++) rows.task.n *= x->dim[i];
     lt_float_type(x->dtype, &type);

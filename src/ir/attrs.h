@@ -117,6 +117,7 @@ typedef struct lt_attrs_matmul {
 } lt_attrs_matmul;
 typedef struct lt_attrs_norm {
     int n_dims;
+    bool rounds; /* to the type of x before the weight, as graphs do that write it in half precision */
     double eps;
 } lt_attrs_norm; /* over the last n_dims */
 enum lt_sdpa_round {

@@ -420,15 +420,15 @@ static lathe_status get_logits(const lt_causal_part *part, size_t count, lathe_t
     return LATHE_OK;
 }
 
-/* Takes those of the last token. */
-static lathe_status take_logits(lt_causal *causal, const lt_causal_part *part, size_t count, lathe_error *err)
+/* Takes those of the last token: the only row, where one was selected. */
+static lathe_status take_logits(lt_causal *causal, const lt_causal_part *part, size_t rows, lathe_error *err)
 {
     lathe_tensor logits;
-    LT_TRY(get_logits(part, count, &logits, err));
+    LT_TRY(get_logits(part, rows, &logits, err));
     size_t n = (size_t)logits.dim[2];
     if (n != causal->n_logits) LT_ALLOC(causal->arena, causal->logits, n, err);
     causal->n_logits = n;
-    copy_row(&logits, (int64_t)count - 1, causal->logits);
+    copy_row(&logits, (int64_t)rows - 1, causal->logits);
     return LATHE_OK;
 }
 
@@ -445,9 +445,10 @@ static lathe_status take_rows(const lt_causal *causal, const lt_causal_part *par
     return LATHE_OK;
 }
 
-/* Sets the inputs and the caches that another part has. */
+/* Sets the inputs and the caches that another part has. Unless all rows of the logits are wanted, the last
+ * token's alone will be computed. */
 static lathe_status set_part(lt_causal *causal, int which, const int64_t *ids, size_t first, size_t count,
-                             lathe_error *err)
+                             bool all_rows, lathe_error *err)
 {
     lt_causal_part *part = &causal->part[which];
     size_t length = part->length > 0 ? (size_t)part->length : count;
@@ -455,7 +456,9 @@ static lathe_status set_part(lt_causal *causal, int which, const int64_t *ids, s
     LT_TRY(lt_arena_create(&scratch, err));
     lathe_status status = set_inputs(scratch, part, ids, first, count, length, err);
     lt_arena_destroy(scratch);
-    return status == LATHE_OK ? bring_caches(causal, which, first, err) : status;
+    LT_TRY(status);
+    LT_TRY(lathe_session_select_row(part->session, 0, all_rows ? -1 : (int64_t)count - 1, err));
+    return bring_caches(causal, which, first, err);
 }
 
 /* How many of `left` tokens a part can run at once from position `first` on; 0: none. */
@@ -501,11 +504,11 @@ lathe_status lt_causal_run(lt_causal *causal, const int64_t *ids, size_t first, 
         int which;
         LT_TRY(choose_part(causal, first + done, count - done, &which, &take, err));
         lt_causal_part *part = &causal->part[which];
-        LT_TRY(set_part(causal, which, ids + done, first + done, take, err));
+        LT_TRY(set_part(causal, which, ids + done, first + done, take, rows != NULL, err));
         LT_TRY(lathe_session_run(part->session, err));
         causal->newest = which;
         if (rows) LT_TRY(take_rows(causal, part, take, rows + done * (size_t)causal->vocabulary, err));
-        if (done + take == count) LT_TRY(take_logits(causal, part, take, err));
+        if (done + take == count) LT_TRY(take_logits(causal, part, rows ? take : 1, err));
     }
     return LATHE_OK;
 }
@@ -521,7 +524,7 @@ lathe_status lt_causal_prepare(lt_causal *causal, size_t first, size_t count, la
         int which;
         lathe_preparation spent = {0};
         status = choose_part(causal, at, end - at, &which, &take, err);
-        if (status == LATHE_OK) status = set_part(causal, which, ids, at, take, err);
+        if (status == LATHE_OK) status = set_part(causal, which, ids, at, take, false, err);
         if (status == LATHE_OK) status = lathe_session_prepare(causal->part[which].session, &spent, err);
         out->compile_seconds += spent.compile_seconds;
         out->pack_seconds += spent.pack_seconds;

@@ -10,14 +10,12 @@ static void FN(gather_taps)(const lt_conv_pass *p, const int64_t tap[4], int64_t
     readable_outputs(dx, offset, &first, &end);
     for (int64_t count; n > 0; n -= count, to += count) {
         count = lt_min_i64(n, dx->count - x);
-        int64_t iz = z * dz->in_step + tap_offset(dz, tap[1]),
-                iy = y * dy->in_step + tap_offset(dy, tap[2]);
+        int64_t iz = z * dz->in_step + tap_offset(dz, tap[1]), iy = y * dy->in_step + tap_offset(dy, tap[2]);
         bool inside = iz >= 0 && iz < dz->in_size && iy >= 0 && iy < dy->in_size;
         int64_t lo = inside ? lt_min_i64(lt_max_i64(first - x, 0), count) : count;
         int64_t hi = lt_max_i64(lt_min_i64(end - x, count), lo);
         memset(to, 0, (size_t)lo * sizeof(T));
-        if (hi > lo)
-            FN(lt_load)
+        if (hi > lo) FN(lt_load)
         (p->x_dtype,
          p->x + tap[0] * p->x_step[0] + iz * p->x_step[1] + iy * p->x_step[2] +
              ((x + lo) * dx->in_step + offset) * p->x_step[3],
@@ -80,8 +78,7 @@ static void FN(store_outputs)(const lt_conv_pass *p, int64_t channel, int64_t at
     for (int64_t count; n > 0; n -= count, sums += count) {
         count = lt_min_i64(n, dx->count - x);
         char *to = p->out + channel * p->out_step[0] + (dz->start + z * dz->step) * p->out_step[1] +
-                   (dy->start + y * dy->step) * p->out_step[2] +
-                   (dx->start + x * dx->step) * p->out_step[3];
+                   (dy->start + y * dy->step) * p->out_step[2] + (dx->start + x * dx->step) * p->out_step[3];
         FN(lt_store)(p->out_dtype, to, dx->step * p->out_step[3], count, sums);
         x = 0;
         if (++y == dy->count) y = 0, z++;
@@ -110,8 +107,7 @@ static void FN(pass_panels)(const lt_conv_pass *p, T *scratch)
                     FN(multiply)(w, panel + j, kn, sums + c0 * POSITIONS + j);
             }
         }
-        for (int64_t c = 0; c < p->out_channels; c++)
-            FN(store_outputs)(p, c, at, n, sums + c * POSITIONS);
+        for (int64_t c = 0; c < p->out_channels; c++) FN(store_outputs)(p, c, at, n, sums + c * POSITIONS);
     }
 }
 

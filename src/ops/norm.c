@@ -1,6 +1,7 @@
 /* Layer norm and RMS norm over the last dims: x, and optionally weight and bias of the normalised shape, give
  * the normalised x and, per row, the statistics in float32 (float64 for float64): mean and 1/deviation, or
- * 1/rms. Everything is computed in float32 and rounded once; sums are taken in double. */
+ * 1/rms. Everything is computed in float32 and rounded once, or before the weight as well where the
+ * attributes say so; sums are taken in double. */
 #include <math.h>
 
 #include "ops/convert.h"

@@ -63,6 +63,10 @@ static void FN(norm)(const lt_op_call *call, lt_iter *it)
             y.data = it->at[0] + r * it->row_step[0];
             FN(load_view)(&x, row);
             FN(normalise)(call, row, n, stats);
+            if (call->attrs->norm.rounds) { /* there and back through the result's room */
+                FN(store_view)(&y, row);
+                FN(load_view)(&y, row);
+            }
             for (int64_t i = 0; call->n_in > 1 && i < n; i++) row[i] *= weight[i];
             for (int64_t i = 0; call->n_in > 2 && i < n; i++) row[i] += bias[i];
             FN(store_view)(&y, row);

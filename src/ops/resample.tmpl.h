@@ -1,5 +1,5 @@
-/* Resampling of one dim for one arithmetic class. Positions are computed in T, as PyTorch computes them: where
- * an output falls between inputs depends on how they round. Before including: T, M(name), FN(name). */
+/* Resampling of one dim for one arithmetic class. Positions are computed in T, as PyTorch computes them:
+ * where an output falls between inputs depends on how they round. Before including: T, M(name), FN(name). */
 
 /* Input positions per output position. */
 static T FN(ratio)(const lt_attrs_resample *a, int64_t in)

@@ -1,7 +1,7 @@
 /* Rotary position embedding, as Llama-like models write it: x * cos + rotate_half(x) * sin, where rotate_half
  * puts the negated second half of the last dim before the first. Inputs x [..., D], cos and sin that
- * broadcast to x; made by a pass, never by a file. Computed in float32 (float64 for float64) and rounded
- * once. */
+ * broadcast to x; made by a pass, never by a file. Computed in float32 (float64 for float64); the products
+ * are rounded to the type of x before they are added, as in the graphs that it is made from. */
 #include "ops/convert.h"
 #include "ops/families.h"
 #include "ops/iter.h"
@@ -27,11 +27,20 @@ lathe_status lt_infer_rope(LT_INFER_ARGS)
 size_t lt_scratch_rope(const lt_attrs *attrs, const lt_type *in, int n_in)
 {
     (void)attrs, (void)n_in;
-    return 4 * (size_t)in->dim[in->rank - 1] * sizeof(double);
+    return 5 * (size_t)in->dim[in->rank - 1] * sizeof(double);
 }
 
-/* One row of D elements: buffers hold x, cos, sin and the result. */
+/* One row of D elements: buffers hold x, cos, sin, the result and what is added to it. */
 #define DEFINE_ROW(suffix, T)                                                                                \
+    static void round_##suffix(lt_dtype dtype, int64_t n, T *x)                                              \
+    {                                                                                                        \
+        uint16_t half;                                                                                       \
+        bool rounds = dtype == LATHE_BF16 || dtype == LATHE_F16;                                             \
+        for (int64_t i = 0; rounds && i < n; i++) {                                                          \
+            lt_store_##suffix(dtype, &half, sizeof half, 1, x + i);                                          \
+            lt_load_##suffix(dtype, &half, sizeof half, 1, x + i);                                           \
+        }                                                                                                    \
+    }                                                                                                        \
     static void rope_row_##suffix(const lt_op_call *call, char *const at[4], T *buffer)                      \
     {                                                                                                        \
         int64_t d = call->in->dim[call->in->rank - 1], half = d / 2;                                         \
@@ -41,10 +50,15 @@ size_t lt_scratch_rope(const lt_attrs *attrs, const lt_type *in, int n_in)
             lt_load_##suffix(in->dtype, at[k + 1],                                                           \
                              in->stride[in->rank - 1] * (int64_t)lathe_dtype_size(in->dtype), d, rows[k]);   \
         }                                                                                                    \
+        T *turned = buffer + 4 * d;                                                                          \
         for (int64_t i = 0; i < half; i++) {                                                                 \
-            out[i] = rows[0][i] * rows[1][i] - rows[0][i + half] * rows[2][i];                               \
-            out[i + half] = rows[0][i + half] * rows[1][i + half] + rows[0][i] * rows[2][i + half];          \
+            turned[i] = -rows[0][i + half] * rows[2][i];                                                     \
+            turned[i + half] = rows[0][i] * rows[2][i + half];                                               \
         }                                                                                                    \
+        for (int64_t i = 0; i < d; i++) out[i] = rows[0][i] * rows[1][i];                                    \
+        round_##suffix(call->out->dtype, d, out);                                                            \
+        round_##suffix(call->out->dtype, d, turned);                                                         \
+        for (int64_t i = 0; i < d; i++) out[i] += turned[i];                                                 \
         const lt_tensor *to = call->out;                                                                     \
         lt_store_##suffix(to->dtype, at[0], to->stride[to->rank - 1] * (int64_t)lathe_dtype_size(to->dtype), \
                           d, out);                                                                           \

@@ -58,27 +58,28 @@ static void FN(cubic_weights)(T t, T *weight)
     }
 }
 
-static void FN(find_neighbours)(const lt_attrs_sample *a, T x, int64_t size, bool flat,
-                                FN(lt_neighbours) * out)
+static FN(lt_neighbours) FN(find_neighbours)(const lt_attrs_sample *a, T x, int64_t size, bool flat)
 {
+    FN(lt_neighbours) out = {0};
     x = FN(position)(a, x, size, flat);
-    out->n = a->mode == LT_RESAMPLE_NEAREST ? 1 : a->mode == LT_RESAMPLE_CUBIC ? 4 : 2;
+    out.n = a->mode == LT_RESAMPLE_NEAREST ? 1 : a->mode == LT_RESAMPLE_CUBIC ? 4 : 2;
     if (a->mode != LT_RESAMPLE_CUBIC) x = FN(bring_inside)(a, x, size, flat);
     if (a->mode == LT_RESAMPLE_NEAREST) {
-        out->at[0] = FN(index_of)(M(nearbyint)(x), size);
-        out->weight[0] = 1;
-        return;
+        out.at[0] = FN(index_of)(M(nearbyint)(x), size);
+        out.weight[0] = 1;
+        return out;
     }
     T left = M(floor)(x), t = R(x - left);
     if (a->mode == LT_RESAMPLE_LINEAR) {
-        for (int i = 0; i < 2; i++) out->at[i] = FN(index_of)(left + (T)i, size);
-        out->weight[0] = R(1 - t);
-        out->weight[1] = t;
-        return;
+        for (int i = 0; i < 2; i++) out.at[i] = FN(index_of)(left + (T)i, size);
+        out.weight[0] = R(1 - t);
+        out.weight[1] = t;
+        return out;
     }
     for (int i = 0; i < 4; i++)
-        out->at[i] = FN(index_of)(FN(bring_inside)(a, R(left + (T)(i - 1)), size, flat), size);
-    FN(cubic_weights)(t, out->weight);
+        out.at[i] = FN(index_of)(FN(bring_inside)(a, R(left + (T)(i - 1)), size, flat), size);
+    FN(cubic_weights)(t, out.weight);
+    return out;
 }
 
 enum { FN(BLOCK) = 32, FN(CORNERS) = 16 };
@@ -99,8 +100,7 @@ static void FN(find_place)(const lt_attrs_sample *a, const lt_tensor *image, con
     bool cubic = a->mode == LT_RESAMPLE_CUBIC;
     FN(lt_neighbours) dim[LT_MAX_SPATIAL] = {{.n = 1, .weight = {1}}};
     for (int i = 0; i < spatial; i++) /* dim: z (or a single 0), y, x */
-        FN(find_neighbours)
-    (a, grid[i], image->dim[spatial - i], spatial == 2, &dim[LT_MAX_SPATIAL - 1 - i]);
+        dim[LT_MAX_SPATIAL - 1 - i] = FN(find_neighbours)(a, grid[i], image->dim[spatial - i], spatial == 2);
     int64_t height = image->dim[spatial - 1], width = image->dim[spatial];
     for (int z = 0; z < dim[0].n; z++)
         for (int y = 0; y < dim[1].n; y++)

@@ -1,7 +1,7 @@
 /* Recognises what exports write in pieces: RMS norm, rotary embedding, gated activations. A part that
  * something else reads, an output included, is kept beside the fused node: the old nodes are only left out
- * when nothing reads them. Half-precision graphs round between the pieces, and a fused node must round where
- * they do, so there only what lies between two roundings becomes one. */
+ * when nothing reads them. Half-precision graphs round between the pieces, and fused nodes round where they
+ * do. */
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
@@ -69,11 +69,34 @@ static bool fuse_cast_rms_norm(lt_rewrite *rw, const lt_node *node, lt_id *out)
     return true;
 }
 
+/* In half precision: weight * the normalised x, rounded in between. */
+static bool fuse_rounded_rms_norm(lt_rewrite *rw, const lt_node *node, lt_id *out)
+{
+    const lt_type *type = lt_rewrite_type(rw, node->out);
+    if (node->op != LT_OP_MUL || is_exact(type->dtype)) return false;
+    for (int k = 0; k < 2; k++) {
+        const lt_node *cast = lt_rewrite_made_by(rw, node->in[k], LT_OP_CAST);
+        const lt_type *weight = lt_rewrite_type(rw, node->in[1 - k]);
+        lt_id x;
+        double eps;
+        bool fits = cast && weight->rank == 1 && weight->dtype == type->dtype &&
+                    lt_type_equal(lt_rewrite_type(rw, cast->out), type) &&
+                    weight->dim[0] == type->dim[type->rank - 1];
+        if (!fits || !match_normalised(rw, lt_graph_producer(rw->from, cast->in[0]), &x, &eps)) continue;
+        x = lt_rewrite_uncast(rw, x);
+        if (!lt_type_equal(lt_rewrite_type(rw, x), type)) continue;
+        lt_attrs attrs = {.norm = {.n_dims = 1, .rounds = true, .eps = eps}};
+        *out = lt_build(&rw->b, LT_OP_RMS_NORM, &attrs, (lt_id[]){rw->map[x], rw->map[node->in[1 - k]]}, 2);
+        return true;
+    }
+    return false;
+}
+
 static bool fuse_rms_norm(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
     lt_id x;
     double eps;
-    if (fuse_cast_rms_norm(rw, node, out)) return true;
+    if (fuse_cast_rms_norm(rw, node, out) || fuse_rounded_rms_norm(rw, node, out)) return true;
     const lt_type *type = lt_rewrite_type(rw, node->out);
     if (node->op != LT_OP_MUL || !is_exact(type->dtype)) return false;
     for (int k = 0; k < 2; k++) {
@@ -138,14 +161,43 @@ static bool fuse_rope(lt_rewrite *rw, const lt_node *node, lt_id *out)
                   *s = lt_rewrite_type(rw, sine);
     int64_t d = type->dim[type->rank - 1];
     bool whole = c->rank >= 1 && s->rank >= 1 && c->dim[c->rank - 1] == d && s->dim[s->rank - 1] == d;
-    if (!whole || !is_exact(type->dtype) || !lt_type_equal(type, lt_rewrite_type(rw, node->out)))
-        return false;
+    bool one_type = c->dtype == type->dtype && s->dtype == type->dtype; /* products are rounded to it */
+    if (!whole || !one_type || !lt_type_equal(type, lt_rewrite_type(rw, node->out))) return false;
     *out = lt_build(&rw->b, LT_OP_ROPE, &(lt_attrs){0}, (lt_id[]){rw->map[x], rw->map[cosine], rw->map[sine]},
                     3);
     return true;
 }
 
-/* ---- Gated units: act(x) * y ---- */
+/* ---- Activations: x * sigmoid(x), and gated units act(x) * y ---- */
+
+/* The x of a written x * sigmoid(x); LT_NONE when the value is something else. */
+static lt_id silu_operand(const lt_rewrite *rw, lt_id value)
+{
+    const lt_node *product = lt_rewrite_made_by(rw, value, LT_OP_MUL);
+    for (int k = 0; product && k < 2; k++) {
+        const lt_node *sigmoid = lt_rewrite_made_by(rw, product->in[k], LT_OP_SIGMOID);
+        if (sigmoid && sigmoid->in[0] == product->in[1 - k] &&
+            lt_rewrite_type(rw, sigmoid->out)->dtype == lt_rewrite_type(rw, value)->dtype)
+            return sigmoid->in[0];
+    }
+    return LT_NONE;
+}
+
+/* Written in float32 between casts, it is the same in half precision. */
+static bool fuse_silu(lt_rewrite *rw, const lt_node *node, lt_id *out)
+{
+    lt_dtype dtype = lt_rewrite_type(rw, node->out)->dtype;
+    lt_id x = LT_NONE;
+    if (node->op == LT_OP_MUL && is_exact(dtype)) x = silu_operand(rw, node->out);
+    if (node->op == LT_OP_CAST && !is_exact(dtype)) {
+        x = silu_operand(rw, node->in[0]);
+        const lt_node *cast = x == LT_NONE ? NULL : lt_rewrite_made_by(rw, x, LT_OP_CAST);
+        x = cast ? cast->in[0] : LT_NONE;
+    }
+    if (x == LT_NONE || !lt_type_equal(lt_rewrite_type(rw, x), lt_rewrite_type(rw, node->out))) return false;
+    *out = lt_build_formula(&rw->b, LT_OP_SILU, dtype, dtype, &rw->map[x], 1);
+    return true;
+}
 
 static bool fuse_gate(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
@@ -155,6 +207,13 @@ static bool fuse_gate(lt_rewrite *rw, const lt_node *node, lt_id *out)
         {LT_OP_SILU, LT_OP_SILU_MUL}, {LT_OP_GELU, LT_OP_GELU_MUL}, {LT_OP_GELU_TANH, LT_OP_GELU_TANH_MUL}};
     lt_dtype dtype = lt_rewrite_type(rw, node->out)->dtype;
     if (node->op != LT_OP_MUL || !is_exact(dtype)) return false;
+    for (int k = 0; k < 2; k++) {
+        lt_id x = rw->uses[node->in[k]] == 1 ? silu_operand(rw, node->in[k]) : LT_NONE;
+        if (x == LT_NONE || lt_rewrite_type(rw, node->in[1 - k])->dtype != dtype) continue;
+        *out = lt_build_formula(&rw->b, LT_OP_SILU_MUL, dtype, dtype,
+                                (lt_id[]){rw->map[x], rw->map[node->in[1 - k]]}, 2);
+        return true;
+    }
     for (size_t g = 0; g < LT_COUNT(gates); g++)
         for (int k = 0; k < 2; k++) {
             const lt_node *act = lt_rewrite_sole(rw, node->in[k], gates[g].activation);
@@ -168,9 +227,31 @@ static bool fuse_gate(lt_rewrite *rw, const lt_node *node, lt_id *out)
     return false;
 }
 
+/* ---- Attention between casts: it computes in float32 anyway and rounds its result ---- */
+
+static bool fuse_cast_sdpa(lt_rewrite *rw, const lt_node *node, lt_id *out)
+{
+    const lt_type *type = lt_rewrite_type(rw, node->out);
+    if (node->op != LT_OP_CAST || is_exact(type->dtype)) return false;
+    lt_id value = node->in[0];
+    for (const lt_node *view; (view = lt_rewrite_sole(rw, value, LT_OP_RESHAPE));) value = view->in[0];
+    const lt_node *sdpa = lt_rewrite_sole(rw, value, LT_OP_SDPA);
+    const lt_node *query = sdpa ? lt_rewrite_made_by(rw, sdpa->in[0], LT_OP_CAST) : NULL;
+    if (!query || lt_rewrite_type(rw, query->in[0])->dtype != type->dtype ||
+        lt_rewrite_type(rw, value)->dtype != LATHE_F32)
+        return false;
+    lt_id in[6];
+    lt_assert(sdpa->n_in <= LT_COUNT(in));
+    for (uint32_t k = 0; k < sdpa->n_in; k++) in[k] = rw->map[k == 0 ? query->in[0] : sdpa->in[k]];
+    *out = lt_build_reshape(&rw->b, lt_build(&rw->b, LT_OP_SDPA, &sdpa->attrs, in, (int)sdpa->n_in),
+                            type->rank, type->dim);
+    return true;
+}
+
 static bool fuse(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
-    return fuse_rms_norm(rw, node, out) || fuse_rope(rw, node, out) || fuse_gate(rw, node, out);
+    return fuse_rms_norm(rw, node, out) || fuse_rope(rw, node, out) || fuse_gate(rw, node, out) ||
+           fuse_silu(rw, node, out) || fuse_cast_sdpa(rw, node, out);
 }
 
 lathe_status lt_pass_fuse(const lt_graph *from, lt_graph **out, lathe_error *err)

@@ -5,6 +5,7 @@ const lt_pass lt_passes[] = {
     {"simplify", "fold constants, join casts and views, share common subexpressions", 1, lt_pass_simplify},
     {"attention", "attention written out, repeated heads, masks that are bounds", 2, lt_pass_attention},
     {"fuse", "RMS norm, rotary embedding, gated units", 2, lt_pass_fuse},
+    {"narrow", "one row of what is computed row by row, where only that is read", 2, lt_pass_narrow},
     {"conv_norm", "factors and terms of channels into the convolution before them", 2, lt_pass_conv_norm},
     {"layout", "channels in blocks for convolutions and what lies between them", 2, lt_pass_layout},
     {"conv_epilogue", "sums and activations into the convolution before them", 2, lt_pass_conv_epilogue},

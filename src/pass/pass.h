@@ -20,6 +20,7 @@ extern const lt_pass lt_passes[]; /* in their order; the last has no name */
 lathe_status lt_passes_run(lt_graph **graph, int level, lt_text *dump, lathe_error *err) LT_MUST_USE;
 
 lathe_status lt_pass_simplify(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_narrow(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_prune(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_attention(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_fuse(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;

@@ -282,6 +282,23 @@ static bool is_expected(const lathe_model *model, const lt_weight *weight)
     return false;
 }
 
+/* Matrices in blocks that no packing holds: they take several times the memory. */
+static void note_inflated(lathe_model *model)
+{
+    size_t n = 0;
+    const char *type = NULL;
+    for (uint32_t i = 0; i < model->exported->n_weights; i++) {
+        const lt_model_weight *weight = &model->weights[i];
+        if (!weight->from || !weight->from->blocks || !weight->owned || weight->packed.data) continue;
+        type = weight->from->blocks->name;
+        n++;
+    }
+    if (n)
+        lt_text_printf(&model->notes,
+                       "%zu weights (of type %s) have no packed form here: they are held as floats\n", n,
+                       type);
+}
+
 lathe_status lathe_model_notes(lathe_model *model, const char **text, lathe_error *err)
 {
     size_t unused = 0, n = model->given ? lt_weights_count(model->given) : 0;
@@ -294,6 +311,7 @@ lathe_status lathe_model_notes(lathe_model *model, const char **text, lathe_erro
     }
     if (unused > 8) lt_text_printf(&model->notes, " and %zu more", unused - 8);
     if (unused) lt_text_printf(&model->notes, "\n");
+    note_inflated(model);
     *text = model->notes.data ? model->notes.data : "";
     return lt_text_status(&model->notes, err);
 }

@@ -15,6 +15,7 @@ typedef struct lt_entry {
     lt_program *program;
     lt_exec exec;
     lt_hoisted_set hoisted;
+    uint32_t row_output; /* the output that has one row; LT_NONE */
 } lt_entry;
 
 typedef struct lt_session_input {
@@ -28,13 +29,14 @@ struct lathe_session {
     lt_cpu *cpu;              /* NULL: everything runs on references */
     int optimize;             /* 0 … LT_OPTIMIZE_MAX */
     lt_session_input *inputs; /* [n_inputs] */
-    void **input_data;        /* [n_inputs]: our copies, contiguous */
+    void **input_data;        /* [n_inputs + 1]: our copies, contiguous; behind them the selected row */
     int64_t *bindings;        /* [n_symbols]: values of the symbols in the inputs that are set */
     struct lt_state_pair *pairs;
     lt_entry *entries, *current;
     void **states; /* [n_states], the same in every entry */
     lt_type *state_types;
     uint32_t n_inputs, n_pairs, n_states;
+    uint32_t row_output;     /* the output of which one row is selected; LT_NONE */
     lathe_preparation spent; /* since it was last asked for */
 };
 
@@ -53,7 +55,7 @@ void lathe_session_close(lathe_session *session)
         next = entry->next;
         entry_destroy(entry);
     }
-    for (uint32_t i = 0; session->input_data && i < session->n_inputs; i++)
+    for (uint32_t i = 0; session->input_data && i <= session->n_inputs; i++)
         lt_os_free(session->input_data[i]);
     for (uint32_t i = 0; session->states && i < session->n_states; i++) lt_os_free(session->states[i]);
     lt_cpu_destroy(session->cpu);
@@ -91,7 +93,8 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     if (session->cpu) session->cpu->digits = activations == 8 ? LT_DIGITS_8 : LT_DIGITS_16;
     session->n_inputs = (uint32_t)lathe_model_input_count(model);
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
-    session->input_data = lt_heap_alloc(session->n_inputs, sizeof *session->input_data);
+    session->input_data = lt_heap_alloc(session->n_inputs + 1, sizeof *session->input_data);
+    session->row_output = LT_NONE;
     if (!session->inputs || !session->input_data)
         return lt_out_of_memory(err, session->n_inputs, sizeof *session->inputs);
     for (uint32_t i = 0; i < session->n_inputs; i++) session->inputs[i].type.rank = -1;
@@ -270,12 +273,44 @@ static lathe_status import(lathe_session *session, lt_entry *entry, lt_graph **g
     return status;
 }
 
+lathe_status lathe_session_select_row(lathe_session *session, size_t output, int64_t row, lathe_error *err)
+{
+    if (output >= lathe_model_output_count(session->model))
+        LT_FAIL(err, INVALID_ARGUMENT, "there is no output %zu", output);
+    void **data = &session->input_data[session->n_inputs];
+    session->row_output = LT_NONE;
+    if (row < 0) return LATHE_OK;
+    if (!*data) LT_TRY(allocate(sizeof row, data, err));
+    memcpy(*data, &row, sizeof row);
+    session->row_output = (uint32_t)output;
+    return LATHE_OK;
+}
+
+/* The output becomes one row of it, whose number is an input behind those of the model. */
+static lathe_status select_row(const lathe_session *session, lt_graph *graph, lathe_error *err)
+{
+    lt_id *output = &graph->outputs[session->row_output], row;
+    const lt_type *type = *output == LT_NONE ? NULL : &graph->values[*output].type;
+    if (!type || type->rank < 2)
+        LT_FAIL(err, INVALID_ARGUMENT, "output %u has no rows to select", session->row_output);
+    if (type->dim[type->rank - 2] == 1) return LATHE_OK;
+    lt_value number = {.type = lt_type_make(LATHE_I64, 1, (int64_t[]){1}),
+                       .kind = LT_VALUE_INPUT,
+                       .index = session->n_inputs};
+    LT_TRY(lt_graph_add_value(graph, &number, &row, err));
+    lt_builder b = {.graph = graph, .err = err, .source = LT_NONE};
+    *output = lt_build_index_dim(&b, *output, -2, row, false);
+    return b.status;
+}
+
 static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
 {
     lathe_model *model = session->model;
     lt_graph *graph;
     double start = lt_os_seconds();
     LT_TRY(import(session, entry, &graph, err));
+    entry->row_output = session->row_output;
+    if (entry->row_output != LT_NONE) LT_TRY(select_row(session, graph, err));
     LT_TRY(lt_passes_run(&graph, session->optimize, NULL, err));
     double middle = lt_os_seconds();
     if (session->optimize) LT_TRY(lt_hoisted_split(&entry->hoisted, model, session->cpu, &graph, err));
@@ -342,7 +377,9 @@ static lathe_status choose_entry(lathe_session *session, lathe_error *err)
     size_t bytes = session->model->exported->n_symbols * sizeof *session->bindings;
     LT_TRY(bind_symbols(session, err));
     lt_entry *entry = session->entries;
-    while (entry && memcmp(entry->bindings, session->bindings, bytes) != 0) entry = entry->next;
+    while (entry && (entry->row_output != session->row_output ||
+                     memcmp(entry->bindings, session->bindings, bytes) != 0))
+        entry = entry->next;
     if (!entry) return create_entry(session, session->bindings, err);
     LT_TRY(need_states(session, entry->program, err));
     session->current = entry;

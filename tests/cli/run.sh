@@ -86,6 +86,13 @@ cmp -s out first || fail "the tokenizer of the compiled model gives '$(cat first
 expect 0 "$lathe" inspect tiny.lathe
 says out "float32\[1,2,64,8\]"
 expect 0 "$lathe" inspect --check tiny.lathe
+expect 0 "$lathe" compile "$source/share/tiny.pt2" -o tiny8.lathe --tokenizer "$tokenizer" --quantize int8 --activations 8
+expect 0 "$lathe" inspect tiny8.lathe
+says out "packed as int8"
+expect 0 "$lathe" eval tiny8.lathe "$source/README.md" --context 64 -n 64 --against tiny.lathe
+says out "kl_divergence"
+expect 0 "$lathe" bench tiny8.lathe -p 4 -n 1 -r 1 -o json
+says out '"weight_type": "int8"'
 head -c 1000 tiny.lathe >short.lathe
 expect 2 "$lathe" run short.lathe
 says err "short.lathe: cut off"

@@ -12,6 +12,7 @@ import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "..", "golden")
+QUANTIZED = "ops/linear"
 CASES = ["programs/cond_data", "programs/cond_size", "programs/tied_weights", "programs/derived_size", "programs/literals",
          "programs/input_in_place", "families/bufkv", "ops/linear", "ops/cat4", "quirks/ir_lists"]
 HEADER, ENTRY, NAME = 64, 64, 40
@@ -33,12 +34,22 @@ def compact(data):
 
 folder = os.path.join(HERE, "corpus", "lathe")
 os.makedirs(folder, exist_ok=True)
-for case in CASES:
+
+
+def add(case, name, *options):
     source = next(path for path in (os.path.join(GOLDEN, case + end) for end in (".pt2", ".json")) if os.path.exists(path))
     weights = os.path.join(GOLDEN, case + ".weights.safetensors")
+    given = ["--weights", weights] if os.path.exists(weights) else []
     with tempfile.TemporaryDirectory() as work:
         out = os.path.join(work, "x.lathe")
-        subprocess.run([sys.argv[1], "compile", source, "-o", out] + (["--weights", weights] if os.path.exists(weights) else []),
-                       check=True)
-        data = open(out, "rb").read()
-    open(os.path.join(folder, os.path.basename(case) + ".lathe"), "wb").write(compact(data))
+        subprocess.run([sys.argv[1], "compile", source, "-o", out, *given, *options], check=True)
+        with open(out, "rb") as file:
+            data = file.read()
+    with open(os.path.join(folder, name + ".lathe"), "wb") as file:
+        file.write(compact(data))
+
+
+for each in CASES:
+    add(each, os.path.basename(each))
+for form in ("int8", "int4"):
+    add(QUANTIZED, f"{os.path.basename(QUANTIZED)}_{form}", "--quantize", form)

@@ -59,6 +59,16 @@ def as_strided_memory(x, y):
     )
 
 
+def resizes(x):
+    """Fewer elements or as many; of what lies row by row, transposed, or behind an offset."""
+    a, b, c, d = x + 1, x.exp(), x.sin().t(), (x * 2)[1:]
+    a.resize_(2, 3).mul_(2)
+    b.resize_(12)
+    c.resize_(3, 2)
+    e = (x * 3).t()
+    return a, b, c, d.resize_(2, 2), e.resize_(4, 3), (x + 2).resize_(0, 5)
+
+
 def short(dtype):
     return str(dtype).replace("torch.", "")
 
@@ -116,6 +126,7 @@ def views():
         case(f"moves_{short(dtype)}", lambda x: (x.t().contiguous(), x[:, ::2].clone(), x.flip(0), x.repeat(2, 1), x.roll(1, 1), torch.cat([x, x[:1]]), x.tril()), rand(3, 5, dtype=dtype))
     case("channels_last", lambda x: (x.permute(0, 2, 3, 1).flatten(0, 2), x.flatten(1), x.reshape(-1)), rand(2, 3, 4, 5).to(memory_format=torch.channels_last))
     case("as_strided_inputs", lambda x, y: (x.as_strided((4, 3), (3, 1)), y.as_strided((2, 2), (1, 2), 1), x.as_strided((6,), (2,))), rand(3, 4).t(), rand(2, 2, 2, 2).to(memory_format=torch.channels_last))
+    case("resizes", resizes, rand(3, 4))
     case("as_strided_memory", as_strided_memory, rand(3, 4), rand(2, 3, 4, 4).to(memory_format=torch.channels_last))
     case("as_strided_views", lambda x: (x.t().as_strided((3, 4), (4, 1)), x[1:].as_strided((2, 2), (1, 1)), x[1:, 2:].as_strided((2,), (3,), 2), x[:, 1].as_strided((3,), (1,))), rand(3, 4))
 

@@ -165,6 +165,7 @@ static void check_norm(const lt_cpu_kernels *kernels, lt_gemm_type type, int64_t
     check_floats(weight, n, 1);
     check_floats(bias, n, 1);
     lt_norm t = {.n = n, .x = x, .out = out, .stats = stats, .eps = 1e-5f, .centre = check_range(0, 1)};
+    t.rounds = check_range(0, 1);
     if (check_range(0, 1)) t.weight = weight;
     if (check_range(0, 1)) t.bias = bias;
     kernels->norm[type](&t);
@@ -180,6 +181,8 @@ static void check_norm(const lt_cpu_kernels *kernels, lt_gemm_type type, int64_t
         double want = centred * w + (t.bias ? (double)bias[i] : 0);
         double terms = (fabs(centred) + (fabs(check_get(type, x, i)) + size) * factor) * fabs(w) + fabs(want);
         double off = 0x1p-24 * chain * (terms + fabs(w * centred) * factor * size);
+        if (t.rounds)
+            off += check_rounding(type) * fabs(w * centred) + (type == LT_GEMM_F16 ? 0x1p-25 : 0) * fabs(w);
         check_close((float)check_get(type, out, i), want,
                     off + check_rounding(type) * fabs(want) + (type == LT_GEMM_F16 ? 0x1p-25 : 0), "out", i,
                     0);
@@ -232,7 +235,8 @@ static void check_rope(const lt_cpu_kernels *kernels, lt_gemm_type type, int64_t
         double a = check_get(type, in[0], i) * check_get(type, in[1], i);
         double b = check_get(type, in[0], other) * check_get(type, in[2], i),
                want = i < n / 2 ? a - b : a + b;
-        double off = 0x1p-23 * (fabs(a) + fabs(b)) + (type == LT_GEMM_F16 ? 0x1p-25 : 0);
+        double off =
+            (0x1p-23 + check_rounding(type)) * (fabs(a) + fabs(b)) + (type == LT_GEMM_F16 ? 0x1p-24 : 0);
         check_close((float)check_get(type, out, i), want, off + check_rounding(type) * fabs(want), "out", i,
                     0);
     }

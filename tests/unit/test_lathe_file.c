@@ -5,6 +5,7 @@
 #include "lathe/llm.h"
 #include "load/lathe_layout.h"
 #include "load/pt2.h"
+#include "run/model.h"
 
 #define MODEL LT_TEST_GOLDEN "/programs/cond_data.pt2"
 #define TINY LT_TEST_GOLDEN "/../../share/tiny"
@@ -115,6 +116,60 @@ static void fixes_sizes(void **state)
                  "compiled without a tokenizer");
 }
 
+/* ---- Packed weights ---- */
+
+enum { IDS = 8 };
+
+/* Logits of some tokens; to be freed. */
+static float *logits_of(lathe_model *model, size_t *count)
+{
+    static const int64_t ids[IDS] = {3, 1, 4, 1, 5, 9, 2, 6};
+    lathe_error err;
+    lathe_generator *generator;
+    expect_ok(lathe_generator_create(model, NULL, NULL, &(lathe_generator_options){.context = 64}, &generator,
+                                     &err),
+              &err);
+    *count = IDS * (size_t)lathe_generator_vocabulary(generator);
+    float *logits = calloc(*count, sizeof *logits);
+    assert_non_null(logits);
+    expect_ok(lathe_generator_logits(generator, ids, 0, IDS, logits, &err), &err);
+    lathe_generator_destroy(generator);
+    return logits;
+}
+
+/* What was packed at compile time is what would be packed at load, bit for bit, and nothing is left of the
+ * plain form. */
+static void packs_ahead(void **state)
+{
+    lathe_error err;
+    lathe_model *model;
+    size_t n, packed = 0;
+    (void)state;
+    compile(TINY ".pt2", SCRATCH("int8.lathe"), &(lathe_compile_options){.quantization = LATHE_QUANTIZE_INT8},
+            NULL);
+    expect_ok(lathe_model_open(TINY ".pt2", &model, &err), &err);
+    expect_ok(lathe_model_quantize(model, LATHE_QUANTIZE_INT8, &err), &err);
+    float *want = logits_of(model, &n);
+    lathe_model_close(model);
+    expect_ok(lathe_model_open(SCRATCH("int8.lathe"), &model, &err), &err);
+    expect_ok(lathe_model_check(model, &err), &err);
+    for (uint32_t i = 0; i < model->exported->n_weights; i++) {
+        const lt_xweight *weight = &model->exported->weights[i];
+        assert_false(weight->packed && weight->data);
+        packed += weight->packed != NULL;
+    }
+    assert_true(packed > 5);
+    float *have = logits_of(model, &n);
+    assert_memory_equal(have, want, n * sizeof *have);
+    for (uint32_t i = 0; i < model->exported->n_weights; i++)
+        assert_ptr_equal(model->weights[i].packed.data, model->exported->weights[i].packed);
+    expect_error(lathe_model_add_weights(model, "more.safetensors", &err), LATHE_INVALID_ARGUMENT, &err,
+                 "a compiled model has its weights");
+    free(have);
+    free(want);
+    lathe_model_close(model);
+}
+
 /* ---- Damage ---- */
 
 static lathe_status use(const lt_file *file, lathe_error *err)
@@ -182,7 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(graphs_survive),  cmocka_unit_test(same_model_same_bytes),
         cmocka_unit_test(fixes_sizes),     cmocka_unit_test(names_what_is_wrong),
-        cmocka_unit_test(survives_damage),
+        cmocka_unit_test(survives_damage), cmocka_unit_test(packs_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,28 +5,46 @@
  * outer products. With many rows, keys and values are converted to float32 once for all of them. Blocks begin
  * at multiples of their size, so what a row gets depends on the shapes alone. */
 #include <math.h>
+#include <string.h>
 
-#include "kernels/cpu/attention_range.h"
 #include "kernels/cpu/simd_math.h"
 #include "kernels/cpu/simd_types.h"
 
 enum {
     ROWS = LT_ATTEND_ROWS,
-    BLOCK_FLOATS = 4096, /* of keys (or values) in a block: with the scores they fit the first cache level */
-    BLOCK_MAX = 128,     /* keys in a block; divides LT_ATTEND_CHUNK */
-    BLOCK_MIN = 16,      /* a multiple of LANES */
-    MANY = 7,            /* rows from which keys and values are converted before */
-    AHEAD = 16,          /* keys that are fetched ahead */
-    KEYS = 4,            /* side by side in a tile of scores */
-    Q_ROWS = 3,          /* rows in it */
-    WIDE = 2             /* vectors in a tile of results */
+    BLOCK_FLOATS = 16384, /* of keys (or values) in a block: with the scores they fit the first cache level */
+    BLOCK_MAX = 128,      /* keys in a block; divides LT_ATTEND_CHUNK */
+    BLOCK_MIN = 16,       /* a multiple of LANES */
+    MANY = 7,             /* rows from which keys and values are converted before */
+    AHEAD = 16,           /* keys that are fetched ahead */
+    KEYS = 4,             /* side by side in a tile of scores */
+    Q_ROWS = REGISTERS > 16 ? 6 : 3,   /* rows in it */
+    FEW_WIDE = REGISTERS > 16 ? 4 : 2, /* vectors in a tile of results of 4 to 6 rows */
+    WIDE = 2                           /* of more */
 };
+
+/* Bfloat16 queries and keys, a pair in a lane: not converted, and two products at once. */
+enum { PAIRS_OF_BF16 = LT_GEMM_TYPES };
+#ifdef PAIRS
+LT_INLINE vf load_pairs(const void *array, int64_t d, int64_t left)
+{
+    const uint16_t *at = (const uint16_t *)array + 2 * d;
+    return left >= LANES ? vf_load_pairs(at) : vf_load_pairs_part(at, left);
+}
+#else
+LT_INLINE vf load_pairs(const void *array, int64_t d, int64_t left)
+{
+    (void)array, (void)d, (void)left;
+    return vf_zero();
+}
+LT_INLINE vf vf_fma_pairs(vf a, vf b, vf c) { return (void)a, (void)b, c; }
+#endif
 
 /* What one call keeps while it goes over the keys. Rows lie `q_stride` and `out_stride` apart, whole vectors,
  * zero past their end. */
 typedef struct lt_attend_state {
     int64_t q_stride, out_stride, room; /* room: keys in a block */
-    float q[ROWS * LT_ATTEND_DIM];      /* queries times the scale */
+    float q[ROWS * LT_ATTEND_DIM];      /* queries times the scale, or pairs of them as they are */
     float out[ROWS * LT_ATTEND_DIM];    /* sums of values, relative to `most` */
     float scores[ROWS * BLOCK_MAX];     /* [row][room] of this block, then their exponentials */
     float most[ROWS], sum[ROWS];        /* sum: once weights are rounded, what they are multiplied by */
@@ -46,13 +64,16 @@ LT_INLINE void score_step(const lt_attend_state *s, int type, const float *q, in
                           const void *const key[KEYS], int64_t d, int64_t left, vf acc[Q_ROWS][KEYS])
 {
     vf x[Q_ROWS];
-#pragma GCC unroll 4
-    for (int i = 0; i < rows; i++) x[i] = vf_keep(vf_load(q + i * s->q_stride + d));
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) x[i] = vf_load(q + i * s->q_stride + d);
+#pragma GCC unroll 8
+    for (int i = 0; i < rows && Q_ROWS < 6; i++) x[i] = vf_keep(x[i]);
 #pragma GCC unroll 4
     for (int j = 0; j < KEYS; j++) {
-        vf y = load_left(type, key[j], d, left);
-#pragma GCC unroll 4
-        for (int i = 0; i < rows; i++) acc[i][j] = vf_fma(x[i], y, acc[i][j]);
+        vf y = type == PAIRS_OF_BF16 ? load_pairs(key[j], d, left) : load_left(type, key[j], d, left);
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++)
+            acc[i][j] = type == PAIRS_OF_BF16 ? vf_fma_pairs(x[i], y, acc[i][j]) : vf_fma(x[i], y, acc[i][j]);
     }
 }
 
@@ -61,26 +82,32 @@ LT_INLINE void score_tile(const lt_attend_state *s, int type, int64_t row, int r
 {
     vf acc[Q_ROWS][KEYS];
     const float *q = s->q + row * s->q_stride;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < KEYS; j++) acc[i][j] = vf_zero();
     int64_t d = 0;
     for (; d + LANES <= dim; d += LANES) score_step(s, type, q, rows, key, d, LANES, acc);
     if (d < dim) score_step(s, type, q, rows, key, d, dim - d, acc);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
         vf_store_sums(scores + (row + i) * s->room, acc[i][0], acc[i][1], acc[i][2], acc[i][3]);
 }
 
-/* Four keys against every row. */
+/* Four keys against every row; `dim` counts lanes. */
 LT_INLINE void score_rows(const lt_attend_state *s, int type, int64_t rows, const void *const key[KEYS],
                           int64_t dim, float *scores)
 {
     int64_t row = 0;
     for (; row + Q_ROWS <= rows; row += Q_ROWS) score_tile(s, type, row, Q_ROWS, key, dim, scores);
-    if (rows - row == 2) score_tile(s, type, row, 2, key, dim, scores);
-    else if (rows - row == 1) score_tile(s, type, row, 1, key, dim, scores);
+    switch (rows - row) {
+    case 5: score_tile(s, type, row, Q_ROWS < 6 ? 1 : 5, key, dim, scores); break;
+    case 4: score_tile(s, type, row, Q_ROWS < 6 ? 1 : 4, key, dim, scores); break;
+    case 3: score_tile(s, type, row, Q_ROWS < 6 ? 1 : 3, key, dim, scores); break;
+    case 2: score_tile(s, type, row, 2, key, dim, scores); break;
+    case 1: score_tile(s, type, row, 1, key, dim, scores); break;
+    default: break;
+    }
 }
 
 /* Asks for `bytes` bytes that are read soon. */
@@ -90,7 +117,8 @@ LT_INLINE void fetch(const void *from, int64_t bytes)
 }
 
 /* Keys at … at + n - 1. Past the last one, a tile repeats it. */
-LT_INLINE void score_block(const lt_attend *t, lt_attend_state *s, int type, int64_t at, int64_t n)
+LT_INLINE void score_block(const lt_attend *t, lt_attend_state *s, int type, bool pairs, int64_t at,
+                           int64_t n)
 {
     float wide[KEYS * LT_ATTEND_DIM];
     const int64_t size = type == LT_GEMM_F32 ? 4 : 2;
@@ -101,6 +129,10 @@ LT_INLINE void score_block(const lt_attend *t, lt_attend_state *s, int type, int
             key[j] = element_at(type, t->k, index * t->k_stride);
             fetch(element_at(type, t->v, index * t->v_stride), t->value_dim * size);
             fetch(element_at(type, t->k, (index + AHEAD) * t->k_stride), t->dim * size);
+        }
+        if (pairs) {
+            score_rows(s, PAIRS_OF_BF16, t->rows, key, t->dim / 2, s->scores + k);
+            continue;
         }
         if (t->rows < MANY) {
             score_rows(s, type, t->rows, key, t->dim, s->scores + k);
@@ -141,6 +173,13 @@ LT_INLINE void round_scores(const lt_attend *t, int type, const float *mask, flo
         if (t->rounds & LT_ATTEND_ROUND_MASKED) x = round_as(type, x);
         vf_store(scores + i, x);
     }
+}
+
+/* Scales them, unless queries were. */
+LT_INLINE void scale_scores(float *scores, float factor, int64_t n)
+{
+    vf scale = vf_set(factor);
+    for (int64_t i = 0; i < n; i += LANES) vf_store(scores + i, vf_mul(vf_load(scores + i), scale));
 }
 
 /* Adds the mask to the scores of keys at … at + n - 1 and hides what the row does not look at. */
@@ -266,9 +305,9 @@ LT_INLINE void value_block(const lt_attend *t, lt_attend_state *s, int type, int
     case 1: value_columns(t, s, type, 0, 1, 8, v, n); return;
     case 2: value_columns(t, s, type, 0, 2, 4, v, n); return;
     case 3: value_columns(t, s, type, 0, 3, 3, v, n); return;
-    case 4: value_columns(t, s, type, 0, 4, 2, v, n); return;
-    case 5: value_columns(t, s, type, 0, 5, 2, v, n); return;
-    case 6: value_columns(t, s, type, 0, 6, 2, v, n); return;
+    case 4: value_columns(t, s, type, 0, 4, FEW_WIDE, v, n); return;
+    case 5: value_columns(t, s, type, 0, 5, FEW_WIDE, v, n); return;
+    case 6: value_columns(t, s, type, 0, 6, FEW_WIDE, v, n); return;
     default: break;
     }
     float panel[BLOCK_MAX * WIDE * LANES];
@@ -291,7 +330,7 @@ LT_INLINE void take_query(int type, const void *q, int64_t dim, vf scale, float 
     for (int64_t d = 0; d < dim; d += LANES) vf_store(to + d, vf_mul(scale, load_left(type, q, d, dim - d)));
 }
 
-static void begin(const lt_attend *t, lt_attend_state *s)
+static void begin(const lt_attend *t, lt_attend_state *s, bool pairs)
 {
     enum { STEP = WIDE * LANES };
     s->room = block_keys(t);
@@ -300,11 +339,14 @@ static void begin(const lt_attend *t, lt_attend_state *s)
     vf scale = vf_set(t->rounds ? 1 : t->scale);
     for (int64_t r = 0; r < t->rows; r++) {
         float *to = s->q + r * s->q_stride;
-        switch (t->q_type) {
-        case LT_GEMM_F32: take_query(LT_GEMM_F32, t->row[r].q, t->dim, scale, to); break;
-        case LT_GEMM_BF16: take_query(LT_GEMM_BF16, t->row[r].q, t->dim, scale, to); break;
-        default: take_query(LT_GEMM_F16, t->row[r].q, t->dim, scale, to); break;
-        }
+        if (pairs) {
+            memset(to, 0, (size_t)s->q_stride * sizeof *to);
+            memcpy(to, t->row[r].q, (size_t)t->dim * sizeof(uint16_t));
+        } else switch (t->q_type) {
+            case LT_GEMM_F32: take_query(LT_GEMM_F32, t->row[r].q, t->dim, scale, to); break;
+            case LT_GEMM_BF16: take_query(LT_GEMM_BF16, t->row[r].q, t->dim, scale, to); break;
+            default: take_query(LT_GEMM_F16, t->row[r].q, t->dim, scale, to); break;
+            }
         for (int64_t d = 0; d < s->out_stride; d += LANES)
             vf_store(s->out + r * s->out_stride + d, vf_zero());
         s->most[r] = -INFINITY;
@@ -349,13 +391,14 @@ static void finish(const lt_attend *t, const lt_attend_state *s)
 enum { WALK_SOFTEN, WALK_MEASURE, WALK_WEIGH };
 
 /* Over keys first … last - 1, block by block. MEASURE leaves the values out. */
-LT_INLINE void go_over(const lt_attend *t, lt_attend_state *s, int type, int64_t first, int64_t last,
-                       int walk)
+LT_INLINE void go_over(const lt_attend *t, lt_attend_state *s, int type, bool pairs, int64_t first,
+                       int64_t last, int walk)
 {
     for (int64_t at = first; at < last; at += s->room) {
         int64_t n = lt_min_i64(s->room, last - at);
-        score_block(t, s, type, at, n);
+        score_block(t, s, type, pairs, at, n);
         for (int64_t r = 0; r < t->rows; r++) {
+            if (pairs && !t->rounds) scale_scores(s->scores + r * s->room, t->scale, n);
             mask_scores(t, &t->row[r], s->scores + r * s->room, at, n, s->room);
             if (walk == WALK_WEIGH) weigh(t, s, r);
             else soften(s, r);
@@ -378,11 +421,11 @@ static void know_stats(const lt_attend *t, lt_attend_state *s)
     }
 }
 
-LT_INLINE void attend(const lt_attend *t, int type)
+LT_INLINE void attend(const lt_attend *t, int type, bool pairs)
 {
     lt_attend_state s;
     int64_t first = t->end, last = t->begin;
-    begin(t, &s);
+    begin(t, &s, pairs);
     for (int64_t r = 0; r < t->rows; r++) {
         if (t->row[r].first >= t->row[r].last) continue;
         first = lt_min_i64(first, t->row[r].first);
@@ -394,7 +437,7 @@ LT_INLINE void attend(const lt_attend *t, int type)
     int walk = !rounds ? WALK_SOFTEN : t->stats ? WALK_WEIGH : WALK_MEASURE;
     for (;; walk = WALK_WEIGH) {
         if (walk == WALK_WEIGH) know_stats(t, &s);
-        go_over(t, &s, type, first, last, walk);
+        go_over(t, &s, type, pairs, first, last, walk);
         if (walk != WALK_MEASURE || t->partial) break;
     }
     finish(t, &s);
@@ -421,8 +464,19 @@ LT_INLINE void merge(int type, const float *parts, int64_t n, int64_t stride, in
         store_left(type, out, d, value_dim - d, vf_mul(scale, vf_load(total + d)));
 }
 
+#ifdef PAIRS
+static void attend_pairs(const lt_attend *t)
+{
+    if (t->q_type == LT_GEMM_BF16 && t->dim % 2 == 0) attend(t, LT_GEMM_BF16, true);
+    else attend(t, LT_GEMM_BF16, false);
+}
+
+void FILL(lt_cpu_kernels *kernels) { kernels->attend[LT_GEMM_BF16] = attend_pairs; }
+#else
+#include "kernels/cpu/attention_range.h"
+
 #define DEFINE(name, type)                                                                                  \
-    static void attend_##name(const lt_attend *t) { attend(t, type); }                                      \
+    static void attend_##name(const lt_attend *t) { attend(t, type, false); }                               \
     static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty, \
                              void *out)                                                                     \
     {                                                                                                       \
@@ -443,3 +497,4 @@ void FILL(lt_cpu_kernels *kernels)
     kernels->attend_merge[LT_GEMM_BF16] = merge_bf16;
     kernels->attend_merge[LT_GEMM_F16] = merge_f16;
 }
+#endif

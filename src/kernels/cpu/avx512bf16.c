@@ -5,4 +5,5 @@ void lt_cpu_fill_avx512bf16(lt_cpu_kernels *kernels)
 {
     lt_cpu_fill_gemm_avx512bf16(kernels);
     lt_cpu_fill_packed_avx512bf16(kernels);
+    lt_cpu_fill_attention_avx512bf16(kernels);
 }

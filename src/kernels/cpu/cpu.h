@@ -118,6 +118,7 @@ typedef struct lt_norm {
     float *stats;               /* [2]: mean and 1 / deviation; not centred: 1 / root mean square, twice */
     float eps;
     bool centre; /* takes the mean away */
+    bool rounds; /* to the slot's type before the weight */
 } lt_norm;
 
 /* Convolution of channels in blocks. Along a row, tap k of output i reads position i + tap[k] of the input's
@@ -199,7 +200,8 @@ typedef struct lt_cpu_kernels {
     /* (Log-)softmax of a row; `wide`: the result is float32. */
     void (*softmax[LT_GEMM_TYPES])(const void *x, void *out, int64_t n, bool logarithm);
     void (*softmax_wide[LT_GEMM_TYPES])(const void *x, void *out, int64_t n, bool logarithm);
-    /* x * cosine + rotated * sine, where the rotated row is its negated second half, then its first. */
+    /* x * cosine + rotated * sine, where the rotated row is its negated second half, then its first. Products
+     * are rounded to the slot's type before they are added. */
     void (*rope[LT_GEMM_TYPES])(const void *x, const void *cosine, const void *sine, void *out, int64_t n);
 
     void (*conv)(const lt_conv *conv, const lt_conv_part *part);

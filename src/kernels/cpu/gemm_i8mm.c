@@ -1,26 +1,5 @@
 /* Products of bfloat16 with row-major bfloat16 weights, a pair in a lane. */
-#include <stddef.h>
-
-#include "kernels/cpu/simd_neon.h"
-
-/* Pairs travel as the bits of a float. */
-static inline vf vf_load_pairs(const uint16_t *p) { return vreinterpretq_f32_u16(vld1q_u16(p)); }
-static inline vf vf_load_pairs_part(const uint16_t *p, int64_t n)
-{
-    uint16_t pairs[2 * LANES] = {0};
-    __builtin_memcpy(pairs, p, (size_t)n * sizeof(uint32_t));
-    return vf_load_pairs(pairs);
-}
-static inline vf vf_set_pair(const uint16_t *p)
-{
-    uint32_t pair;
-    __builtin_memcpy(&pair, p, sizeof pair);
-    return vreinterpretq_f32_u32(vdupq_n_u32(pair));
-}
-static inline vf vf_fma_pairs(vf a, vf b, vf c) /* a * b + c */
-{
-    return vbfdotq_f32(c, vreinterpretq_bf16_f32(a), vreinterpretq_bf16_f32(b));
-}
+#include "kernels/cpu/simd_i8mm.h"
 
 enum { TILE_M = 6, TILE_V = 4 };
 #define PAIRS

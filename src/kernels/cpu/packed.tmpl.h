@@ -279,12 +279,13 @@ LT_INLINE void multiply_tile(int digits, int halves, int rows, int panels, const
     for (int i = 0; i < rows; i++) store_row(g, bias, m + i, c->n, panels * VECTORS, sum[i]);
 }
 
+/* Rows that are left over, and those of a panel that is, go one by one. */
 LT_INLINE void multiply_rows(int digits, int halves, int panels, const lt_chunk *c)
 {
     int64_t m = 0, rows = c->g->m;
-    for (; m + TILE_M <= rows; m += TILE_M) multiply_tile(digits, halves, TILE_M, panels, c, m);
-    for (; m + 2 <= rows; m += 2) multiply_tile(digits, halves, 2, panels, c, m);
-    if (m < rows) multiply_tile(digits, halves, 1, panels, c, m);
+    for (; panels == TILE_PANELS && m + TILE_M <= rows; m += TILE_M)
+        multiply_tile(digits, halves, TILE_M, panels, c, m);
+    for (; m < rows; m++) multiply_tile(digits, halves, 1, panels, c, m);
 }
 
 #define DEFINE_MULTIPLY(digits, halves)                                                               \

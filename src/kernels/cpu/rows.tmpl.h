@@ -78,6 +78,7 @@ LT_INLINE void norm(const lt_norm *t, int type)
     for (int64_t i = 0; i < t->n; i += LANES) {
         int64_t left = t->n - i;
         vf y = vf_mul(vf_sub(load_left(type, t->x, i, left), shift), vf_set(scale[0]));
+        if (t->rounds) y = round_as(type, y);
         if (t->weight) y = vf_mul(y, load_left(LT_GEMM_F32, t->weight, i, left));
         if (t->bias) y = vf_add(y, load_left(LT_GEMM_F32, t->bias, i, left));
         store_left(type, t->out, i, left, y);
@@ -121,10 +122,10 @@ LT_INLINE void rope(const void *x, const void *cosine, const void *sine, void *o
     for (int64_t i = 0; i < half; i += LANES) {
         int64_t left = half - i;
         vf a = load_left(type, x, i, left), b = load_left(type, x, half + i, left);
-        vf first =
-            vf_sub(vf_mul(a, load_left(type, cosine, i, left)), vf_mul(b, load_left(type, sine, i, left)));
-        vf second = vf_add(vf_mul(b, load_left(type, cosine, half + i, left)),
-                           vf_mul(a, load_left(type, sine, half + i, left)));
+        vf first = vf_sub(round_as(type, vf_mul(a, load_left(type, cosine, i, left))),
+                          round_as(type, vf_mul(b, load_left(type, sine, i, left))));
+        vf second = vf_add(round_as(type, vf_mul(b, load_left(type, cosine, half + i, left))),
+                           round_as(type, vf_mul(a, load_left(type, sine, half + i, left))));
         store_left(type, out, i, left, first);
         store_left(type, out, half + i, left, second);
     }

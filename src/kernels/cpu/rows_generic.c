@@ -30,6 +30,10 @@ static void norm(const lt_norm *t, lt_get get, lt_put put)
     float shift = (float)mean, scale = (float)(1 / sqrt(squares / (double)t->n + (double)t->eps));
     for (int64_t i = 0; i < t->n; i++) {
         float y = (get(t->x, i) - shift) * scale;
+        if (t->rounds) {
+            put(t->out, i, y);
+            y = get(t->out, i);
+        }
         if (t->weight) y *= t->weight[i];
         if (t->bias) y += t->bias[i];
         put(t->out, i, y);
@@ -56,9 +60,16 @@ static void rope(const void *x, const void *cosine, const void *sine, void *out,
 {
     int64_t half = n / 2;
     for (int64_t i = 0; i < half; i++) {
-        float a = get(x, i), b = get(x, half + i);
-        put(out, i, a * get(cosine, i) - b * get(sine, i));
-        put(out, half + i, b * get(cosine, half + i) + a * get(sine, half + i));
+        float a = get(x, i), b = get(x, half + i),
+              products[4] = {a * get(cosine, i), b * get(sine, i), b * get(cosine, half + i),
+                             a * get(sine, half + i)};
+        float rounded[4]; /* room for any type */
+        for (int k = 0; k < 4; k++) {
+            put(rounded, k, products[k]);
+            products[k] = get(rounded, k);
+        }
+        put(out, i, products[0] - products[1]);
+        put(out, half + i, products[2] + products[3]);
     }
 }
 

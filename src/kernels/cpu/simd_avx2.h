@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LANES = 8 };
+enum { LANES = 8, REGISTERS = 16 };
 typedef __m256 vf;
 typedef __m256 vmask; /* all ones where true */
 

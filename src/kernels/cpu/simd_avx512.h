@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-enum { LANES = 16 };
+enum { LANES = 16, REGISTERS = 32 };
 typedef __m512 vf;
 typedef __mmask16 vmask;
 

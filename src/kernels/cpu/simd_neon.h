@@ -5,7 +5,7 @@
 #include <arm_neon.h>
 #include <stdint.h>
 
-enum { LANES = 4 };
+enum { LANES = 4, REGISTERS = 32 };
 typedef float32x4_t vf;
 typedef uint32x4_t vmask; /* all ones where true */
 
