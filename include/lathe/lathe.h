@@ -221,9 +221,9 @@ typedef struct lathe_session_options {
                         alone; 3: all */
     int activations; /* bits of what is multiplied with quantised weights: 16 (nearly as exact as float32) or
                         8 (faster); 0: as compiled, else 16 */
-    const char *kv_type; /* what kept caches are stored as: "f32", "bf16" or "f16"; NULL: as the graph has them.
-                            An error when something other than attention reads them */
-    const char *device; /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
+    const char *kv_type; /* what kept caches are stored as: "f32", "bf16" or "f16"; NULL: as the graph has
+                            them. An error when something other than attention reads them */
+    const char *device;  /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
 } lathe_session_options;
 
 /* `options` may be NULL. Fails with UNSUPPORTED when operators are missing. */

@@ -158,8 +158,8 @@ typedef struct lathe_generator_options {
     /* Most positions, for prompt and answer: no more than the model's caches have; 0: all of those, or 2048
      * where the model leaves their size open. */
     int64_t context;
-    int64_t chunk;   /* most tokens of a prompt that run at once, where that is open; 0: 128 */
-    int threads;     /* 0: as many as the process may use */
+    int64_t chunk;       /* most tokens of a prompt that run at once, where that is open; 0: 128 */
+    int threads;         /* 0: as many as the process may use */
     int activations;     /* as in lathe_session_options */
     const char *kv_type; /* likewise */
     /* A file that pairs cache outputs and inputs of two models by name; NULL: by order. */

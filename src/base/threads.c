@@ -9,14 +9,21 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/os.h"
 
 enum {
     MAX_THREADS = 256,
-    SPIN_ROUNDS = 20000,
+    SPINS_PER_LOOK = 64, /* looks at the clock are not free */
+    SPIN_ROUNDS = 20000, /* of the caller, before it lets others run */
     CHUNKS_PER_THREAD = 4,
     STACK_BYTES = 1 << 20, /* of a worker */
     WORK_BYTES = 192 << 10 /* of stack that work may use: small tiles of many operands */
 };
+
+/* How long a worker waits awake. Longer than the scheduler's tick: a worker that is woken on the caller's
+ * processor must be seen beside it by the tick to be moved to an idle one; one that sleeps again before would
+ * never take part. */
+#define SPIN_SECONDS 8e-3
 
 struct lt_pool {
     int threads;
@@ -86,11 +93,14 @@ static void run_chunks(lt_pool *pool, uint32_t generation)
 /* Waits until there is a job other than `seen`. */
 static unsigned wait_for_job(lt_pool *pool, unsigned seen)
 {
-    for (int i = 0; i < SPIN_ROUNDS; i++) {
-        unsigned now = atomic_load_explicit(&pool->generation, memory_order_acquire);
-        if (now != seen) return now;
-        relax();
-    }
+    double end = lt_os_seconds() + SPIN_SECONDS;
+    do {
+        for (int i = 0; i < SPINS_PER_LOOK; i++) {
+            unsigned now = atomic_load_explicit(&pool->generation, memory_order_acquire);
+            if (now != seen) return now;
+            relax();
+        }
+    } while (lt_os_seconds() < end);
     pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add(&pool->sleepers, 1);
     while (atomic_load(&pool->generation) == seen) pthread_cond_wait(&pool->wake, &pool->mutex);

@@ -23,8 +23,8 @@ const lt_ggml_type *lt_ggml_type_find(uint32_t id);
 /* IQ4_NL and IQ4_XS: nibbles index a fixed, non-uniform grid. */
 extern const int8_t lt_iq4_grid[16];
 
-/* Q3_K: 16 scales of 6 bits in 12 bytes: the low nibbles of 0..7 and 8..15 share bytes 0..7, the high pairs of
- * i, i+4, i+8, i+12 share byte 8+i. */
+/* Q3_K: 16 scales of 6 bits in 12 bytes: the low nibbles of 0..7 and 8..15 share bytes 0..7, the high pairs
+ * of i, i+4, i+8, i+12 share byte 8+i. */
 void lt_unpack_q3_scales(const uint8_t *packed, int8_t scale[16]);
 
 /* Q4_K, Q5_K: 8 scales and 8 minima of 6 bits in 12 bytes: 0..3 in whole bytes, whose upper pairs complete

@@ -42,7 +42,8 @@ typedef struct lt_gemm {
 } lt_gemm;
 
 /* Rows of x as products with packed weights take them: for each group of 32 columns a record of its scale and
- * integers. How the integers lie is a matter of the level. A group with an infinity or a NaN has the scale NaN.
+ * integers. How the integers lie is a matter of the level. A group with an infinity or a NaN has the scale
+ * NaN.
  */
 typedef enum lt_digits {
     LT_DIGITS_16, /* 16-bit integers: products are about as exact as with float32 */
