@@ -23,3 +23,14 @@ typedef struct lt_product_params {
     int batch[LT_DIMS];
     lt_view a, b, out; /* over the batch */
 } lt_product_params;
+
+/* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row. A float of two
+ * parts is their sum. */
+typedef struct lt_attention_params {
+    int rows, heads, length, keys, group; /* rows: all of the result; group: query heads for a key head */
+    int width, value_width;
+    int causal, empty_nan, has_last, has_first;
+    int splits, part_offset; /* how many teams share the keys of a row; where their sums begin */
+    float scale[2];
+    lt_view q, k, v, mask, last, first, out;
+} lt_attention_params;
