@@ -107,6 +107,14 @@ bool lt_gpu_offset(const lt_operand *operand, int *offset);
 /* Offset and strides of an operand, right-aligned to `rank` dims of these sizes (missing ones repeat). */
 bool lt_gpu_view(const lt_operand *operand, int rank, const int64_t *dim, lt_view *view);
 
+/* The same with the operand's own dims, or declines. */
+bool lt_gpu_own_view(lt_gpu_lowering *lo, const lt_operand *operand, lt_view *view);
+void lt_gpu_dims(const lt_tensor *tensor, int *dim);
+
+/* Joins dims that lie one after the other in every view, and leaves out those of one element; how many are
+ * left, at least one. */
+int lt_gpu_join(int *dim, int rank, lt_view *view, int n_views);
+
 /* The dtype's name as common.k has it, and the name of its class ("f32", "f64", "i64"). */
 const char *lt_gpu_dtype(lt_dtype dtype);
 const char *lt_gpu_class(lt_dtype dtype);

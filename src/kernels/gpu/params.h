@@ -14,3 +14,23 @@ typedef struct lt_chain_params {
     int dim[LT_DIMS];
     lt_view view[LT_CHAIN_VIEWS]; /* inputs, then the output */
 } lt_chain_params;
+
+/* A product for each index of `batch`: out[i, j] = bias[j] + sum over l of a[i, l] * b[j, l]. */
+typedef struct lt_product_params {
+    int m, n, k, batches;
+    int a_step[2], b_step[2], out_step[2]; /* along i or j, along l (out: along j) */
+    int has_bias, bias_offset, bias_step;
+    int batch[LT_DIMS];
+    lt_view a, b, out; /* over the batch */
+} lt_product_params;
+
+/* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row. A float of two
+ * parts is their sum. */
+typedef struct lt_attention_params {
+    int rows, heads, length, keys, group; /* rows: all of the result; group: query heads for a key head */
+    int width, value_width;
+    int causal, empty_nan, has_last, has_first;
+    int splits, part_offset; /* how many teams share the keys of a row; where their sums begin */
+    float scale[2];
+    lt_view q, k, v, mask, last, first, out;
+} lt_attention_params;
