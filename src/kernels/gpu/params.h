@@ -24,8 +24,8 @@ typedef struct lt_product_params {
     lt_view a, b, out; /* over the batch */
 } lt_product_params;
 
-/* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row. A float of two
- * parts is their sum. */
+/* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row. A float of
+ * two parts is their sum. */
 typedef struct lt_attention_params {
     int rows, heads, length, keys, group; /* rows: all of the result; group: query heads for a key head */
     int width, value_width;
@@ -34,3 +34,33 @@ typedef struct lt_attention_params {
     float scale[2];
     lt_view q, k, v, mask, last, first, out;
 } lt_attention_params;
+
+/* A convolution: dims are z, y, x, those that are missing of size 1; steps of x and out: image, channel, z,
+ * y, x, of w: output channel, input channel (of a group), z, y, x. */
+typedef struct lt_conv_params {
+    int count, channels;     /* outputs in all; channels of the output */
+    int group_out, group_in; /* channels of a group */
+    int in[3], out[3], window[3], stride[3], padding[3], dilation[3];
+    int x_step[5], w_step[5], out_step[5];
+    int x_offset, w_offset, out_offset, bias_offset, bias_step, has_bias;
+} lt_conv_params;
+
+/* Pooling over the last dims (z, y, x, those that are missing of size 1); views are over the leading dims. */
+typedef struct lt_pool_params {
+    int count, leading; /* outputs in all; leading dims */
+    int dim[LT_DIMS];   /* these */
+    int in[3], out[3], window[3], stride[3], padding[3], dilation[3];
+    int adaptive, include_pad, divisor;
+    int x_step[3], out_step[3], where_step[3];
+    lt_view x, y, where;
+} lt_pool_params;
+
+/* One dim at another size. */
+typedef struct lt_resample_params {
+    int count, rank;
+    int dim[LT_DIMS];       /* of the output */
+    int at, in, size, step; /* which dim is resampled, its sizes, and the stride of x along it */
+    int align_corners;
+    float scale;  /* output over input; 0: from the sizes */
+    lt_view x, y; /* over the output's dims; x has a stride of 0 at the one that is resampled */
+} lt_resample_params;
