@@ -357,28 +357,29 @@ static lathe_status stage(lathe_device *d, size_t bytes, void **out, lathe_error
     return LATHE_OK;
 }
 
-static lathe_status write_bytes(lathe_device *d, CUdeviceptr to, const void *host, size_t bytes,
-                                lathe_error *err)
+static lathe_status write_bytes(lathe_device *d, const lathe_buffer *to, size_t offset, const void *host,
+                                size_t bytes, lathe_error *err)
 {
     void *staged;
     if (bytes == 0) return LATHE_OK;
     LT_TRY(stage(d, bytes, &staged, err));
     if (staged) memcpy(staged, host, bytes);
     d->idle = false;
-    CU_TRY(&d->cu, cuMemcpyHtoDAsync_v2(to, staged ? staged : host, bytes, d->stream),
+    CU_TRY(&d->cu, cuMemcpyHtoDAsync_v2(to->memory + offset, staged ? staged : host, bytes, d->stream),
            "writing to the device", err);
     return staged ? LATHE_OK
                   : finish(d, err); /* the caller may have pinned it: then the copy is still to come */
 }
 
-static lathe_status read_bytes(lathe_device *d, CUdeviceptr from, void *host, size_t bytes, lathe_error *err)
+static lathe_status read_bytes(lathe_device *d, const lathe_buffer *from, size_t offset, void *host,
+                               size_t bytes, lathe_error *err)
 {
     void *staged;
     if (bytes == 0) return LATHE_OK;
     if (d->n_reads == MAX_READS) LT_TRY(finish(d, err));
     LT_TRY(stage(d, bytes, &staged, err));
     d->idle = false;
-    CU_TRY(&d->cu, cuMemcpyDtoHAsync_v2(staged ? staged : host, from, bytes, d->stream),
+    CU_TRY(&d->cu, cuMemcpyDtoHAsync_v2(staged ? staged : host, from->memory + offset, bytes, d->stream),
            "reading from the device", err);
     if (staged) d->reads[d->n_reads++] = (pending_read){host, staged, bytes, d->flushed + 1};
     return LATHE_OK;
@@ -387,13 +388,13 @@ static lathe_status read_bytes(lathe_device *d, CUdeviceptr from, void *host, si
 static lathe_status cuda_write(lathe_device *d, lathe_buffer *to, size_t offset, const void *host,
                                size_t bytes, lathe_error *err)
 {
-    IN_CONTEXT(d, err, write_bytes(d, to->memory + offset, host, bytes, err));
+    IN_CONTEXT(d, err, write_bytes(d, to, offset, host, bytes, err));
 }
 
 static lathe_status cuda_read(lathe_device *d, lathe_buffer *from, size_t offset, void *host, size_t bytes,
                               lathe_error *err)
 {
-    IN_CONTEXT(d, err, read_bytes(d, from->memory + offset, host, bytes, err));
+    IN_CONTEXT(d, err, read_bytes(d, from, offset, host, bytes, err));
 }
 
 /* ---- Kernels ---- */
