@@ -212,6 +212,24 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_model_check(lathe_model *model, lath
  * far. */
 typedef struct lathe_session lathe_session;
 
+/* Where a model runs, and in which order. All zero: on the CPU. */
+typedef struct lathe_placement {
+    /* NULL or "cpu": fast kernels where there are some; "ref": the plain references. Else devices between
+     * commas, in the order in which they are preferred ("opencl:0,cuda:0"): what none of them can do runs on
+     * the CPU, and with "ref" behind them on the references. */
+    const char *device;
+    const char
+        *executor; /* NULL or "linear": region by region; "dag": each as soon as what it reads is there */
+    const char
+        *cpu_ops; /* ATen operators that stay on the CPU: "aten.softmax.int,aten.mul.Tensor"; may be NULL */
+    const char *pins; /* nodes of the file and their devices: "linear_3=cpu,add=opencl:0"; may be NULL */
+    int keep_islands; /* a device takes all that it can, also where carrying values costs more than it gains
+                       */
+    /* Devices of other kinds than lathe has (backend.h): ends with NULL, and outlives the session. May be
+     * NULL. */
+    const struct lathe_backend *const *backends;
+} lathe_placement;
+
 typedef struct lathe_session_options {
     /* Keep inputs that an output updates (KV caches) inside the session, zero at first: the input need not be
      * set, only shaped by lathe_session_shape_input when it is symbolic, and the output is not delivered. */
@@ -223,18 +241,7 @@ typedef struct lathe_session_options {
                         8 (faster); 0: as compiled, else 16 */
     const char *kv_type; /* what kept caches are stored as: "f32", "bf16" or "f16"; NULL: as the graph has
                             them. An error when something other than attention reads them */
-    /* NULL or "cpu": fast kernels where there are some; "ref": the plain references. Else devices between
-     * commas, in the order in which they are preferred ("opencl:0,cuda:0"): what none of them can do runs on
-     * the CPU, and with "ref" behind them on the references. */
-    const char *device;
-    const char
-        *executor; /* NULL or "linear": region by region; "dag": each as soon as what it reads is there */
-    const char
-        *cpu_ops; /* ATen operators that stay on the CPU: "aten.softmax.int,aten.add.Tensor"; may be NULL */
-    const char *pins; /* nodes of the file and their devices: "linear_3=cpu,add=opencl:0"; may be NULL */
-    /* Devices of other kinds than lathe has: backend.h; ends with NULL, and outlives the session. May be
-     * NULL. */
-    const struct lathe_backend *const *backends;
+    lathe_placement placement;
 } lathe_session_options;
 
 /* `options` may be NULL. Fails with UNSUPPORTED when operators are missing. */
@@ -359,6 +366,20 @@ typedef enum lathe_description {
 LATHE_API LATHE_MUST_USE lathe_status lathe_describe(const char *path, lathe_description form, char **text,
                                                      lathe_error *err);
 LATHE_API void lathe_text_free(char *text); /* NULL is allowed */
+
+/* Tells how a model would be divided over devices: regions, what is carried between them and why; sizes that
+ * are open have their least. Needs no weights. TEXT, MERMAID or DOT. *text is freed with lathe_text_free. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_explain(lathe_model *model,
+                                                          const lathe_placement *placement,
+                                                          lathe_description form, char **text,
+                                                          lathe_error *err);
+
+/* The devices that are there: memory, measured bandwidth, what they run; and of kinds that are missing, why.
+ * *text is freed with lathe_text_free. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_describe_devices(char **text, lathe_error *err);
+
+/* Whether "cpu", "ref", or a device such as "opencl:0" is there. */
+LATHE_API int lathe_device_exists(const char *device);
 
 /* The operators that lathe supports, as Markdown. Freed with lathe_text_free. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_describe_operators(char **text, lathe_error *err);

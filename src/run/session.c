@@ -103,7 +103,7 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     session->model = model;
     int optimize = options && options->optimize ? options->optimize : model->settings.optimize;
     session->optimize = optimize ? optimize - 1 : LT_OPTIMIZE_MAX;
-    LT_TRY(read_executor(options ? options->executor : NULL, &session->dag, err));
+    LT_TRY(read_executor(options ? options->placement.executor : NULL, &session->dag, err));
     LT_TRY(lt_devices_open(&session->devices, model, options, err));
     session->states.devices = &session->devices;
     int activations = options && options->activations ? options->activations : model->settings.activations;
