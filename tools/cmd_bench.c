@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <lathe/llm.h>
@@ -17,6 +15,7 @@ static const char help[] =
     "machine's read bandwidth and float32 multiply-add rate are measured in the same run.\n"
     "\n"
     "Usage: lathe bench MODEL [OPTIONS]\n"
+    "       lathe bench decode MODEL [OPTIONS]   decode steps at many cache positions, into JSON and charts\n"
     "\n"
     "  --weights F          weights file; may be repeated\n"
     "  --random-weights     random weights for those that MODEL has no bytes for\n"
@@ -34,7 +33,8 @@ static const char help[] =
     "  -o md|json|csv       form of the output (default: md)\n"
     "\n"
     "A LIST is numbers and ranges between commas: 1,128,512-2048*2,0-4096+1024 (FIRST-LAST,\n"
-    "times a factor or plus a step). Reported are the median of the runs and their spread: the\n"
+    "times a factor, up to LAST itself, or plus a step). Reported are the median of the runs and their "
+    "spread: the\n"
     "median distance from it, as a part of it. bytes are those of the weights and of the cache\n"
     "up to the last position.\n"
     "\n"
@@ -57,34 +57,6 @@ typedef struct bench {
     long runs_done, runs_planned;
 } bench;
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* Since it was last reset, where the system lets us; else since the start. */
-static double peak_memory_mb(void)
-{
-    struct rusage usage;
-    char line[256];
-    double kb = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    while (status && !kb && fgets(line, sizeof line, status)) sscanf(line, "VmHWM: %lf", &kb);
-    if (status) fclose(status);
-    if (!kb && getrusage(RUSAGE_SELF, &usage) == 0) kb = (double)usage.ru_maxrss;
-    return kb / 1024;
-}
-
-static void reset_peak_memory(void)
-{
-    FILE *file = fopen("/proc/self/clear_refs", "w");
-    if (!file) return;
-    fputs("5", file);
-    fclose(file);
-}
-
 /* ---- Rows ---- */
 
 static lathe_status add_row(bench *b, const bench_row *row, lathe_error *err)
@@ -94,7 +66,7 @@ static lathe_status add_row(bench *b, const bench_row *row, lathe_error *err)
         return err->code = LATHE_LIMIT;
     }
     b->rows[b->n] = *row;
-    b->rows[b->n++].rss_mb = peak_memory_mb();
+    b->rows[b->n++].rss_mb = bench_peak_memory_mb();
     return LATHE_OK;
 }
 
@@ -103,7 +75,7 @@ static void report(bench *b, const bench_row *row)
 {
     bool terminal = isatty(STDERR_FILENO);
     if (!terminal && row->n < b->options->runs) return;
-    double passed = seconds_now() - b->start;
+    double passed = bench_seconds() - b->start;
     double left = passed / (double)b->runs_done * (double)(b->runs_planned - b->runs_done);
     if (terminal) fprintf(stderr, "\r\033[K");
     fprintf(stderr, "%s of %ld at depth %ld, run %ld: %.3f ms; about %.0f s left", row->test, row->tokens,
@@ -123,7 +95,7 @@ static lathe_status relate_to_limits(bench *b, long threads, lathe_error *err)
 {
     lathe_limits limits;
     lathe_status status = lathe_measure_limits((int)threads, &limits, err);
-    reset_peak_memory(); /* its own is none of the model's */
+    bench_reset_peak_memory(); /* its own is none of the model's */
     for (; status == LATHE_OK && b->first < b->n; b->first++) bench_finish(&b->rows[b->first], &limits);
     return status;
 }
@@ -230,9 +202,9 @@ static lathe_status bench_latency(bench *b, lathe_session *session, lathe_error 
     bench_row row = {.test = "latency", .state = "", .tokens = 1};
     lathe_status status = lathe_session_prepare(session, NULL, err);
     for (long run = -1; run < b->options->runs && status == LATHE_OK; run++) {
-        double start = seconds_now();
+        double start = bench_seconds();
         status = lathe_session_run(session, err);
-        if (run >= 0) add_sample(b, &row, seconds_now() - start);
+        if (run >= 0) add_sample(b, &row, bench_seconds() - start);
     }
     if (status == LATHE_OK) status = lathe_session_cost(session, &cost, err);
     row.bytes = cost.weight_bytes + cost.state_bytes;
@@ -299,11 +271,11 @@ static lathe_status measure_start(bench *b, subject *s, const char *state, lathe
     lathe_preparation spent = {0};
     lathe_generator_cost token;
     lathe_cost cost = {0};
-    double start = seconds_now();
+    double start = bench_seconds();
     lathe_status status = tool_open_model(o->file, &o->weights, &s->model, err);
     if (status != LATHE_OK) return status;
-    if (o->weights.random) start = seconds_now(); /* making them up is no part of it */
-    double loaded = seconds_now();
+    if (o->weights.random) start = bench_seconds(); /* making them up is no part of it */
+    double loaded = bench_seconds();
     status = open_subject(o, s, o->threads.value[0], err);
     if (status == LATHE_OK && s->generator) {
         status = lathe_generator_prepare(s->generator, 0, 1, &spent, err);
@@ -318,7 +290,7 @@ static lathe_status measure_start(bench *b, subject *s, const char *state, lathe
         if (status == LATHE_OK) status = lathe_session_cost(s->session, &cost, err);
     }
     if (status != LATHE_OK) return status;
-    double end = seconds_now();
+    double end = bench_seconds();
     bench_row row = {.test = "startup",
                      .state = state,
                      .tokens = 1,
@@ -363,7 +335,7 @@ static lathe_status measure(bench *b, subject *s, lathe_error *err)
     for (int i = 0; i < o->prompts.n; i++) tests += o->prompts.value[i] != 0;
     for (int i = 0; i < o->tokens.n; i++) tests += o->tokens.value[i] ? o->depths.n : 0;
     b->runs_planned = (language ? tests : 1) * o->threads.n * o->runs;
-    b->start = seconds_now();
+    b->start = bench_seconds();
     for (int i = 0; i < o->threads.n && status == LATHE_OK; i++) {
         if (i) close_subject(s);
         if (i) status = open_subject(o, s, o->threads.value[i], err);
@@ -425,6 +397,7 @@ int cmd_bench(int argc, char **argv)
                        .tokens = {.value = {16}, .n = 1},
                        .depths = {.n = 1},
                        .threads = {.n = 1}};
+    if (argc > 1 && strcmp(argv[1], "decode") == 0) return cmd_bench_decode(argc - 1, argv + 1);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
         if (strcmp(argv[i], "--random-weights") == 0) o.weights.random = true;

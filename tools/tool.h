@@ -43,7 +43,8 @@ enum { TOOL_MAX_WEIGHTS = 32, TOOL_PATH_BYTES = 4096 };
 typedef struct tool_weights {
     const char *path[TOOL_MAX_WEIGHTS];
     int n;
-    bool random; /* those that no file has are made up */
+    bool random;   /* those that no file has are made up */
+    uint64_t seed; /* of these */
     lathe_quantization quantization;
     int activations; /* as in lathe_session_options */
 } tool_weights;

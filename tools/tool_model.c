@@ -32,7 +32,8 @@ lathe_status tool_open_model(const char *path, const tool_weights *weights, lath
     lathe_status status = lathe_model_open(path, out, err);
     for (int i = 0; i < weights->n && status == LATHE_OK; i++)
         status = lathe_model_add_weights(*out, weights->path[i], err);
-    if (status == LATHE_OK && weights->random) status = lathe_model_randomize_weights(*out, 1, err);
+    if (status == LATHE_OK && weights->random)
+        status = lathe_model_randomize_weights(*out, weights->seed, err);
     if (status == LATHE_OK && weights->quantization)
         status = lathe_model_quantize(*out, weights->quantization, err);
     if (status == LATHE_OK) return status;

@@ -120,6 +120,28 @@ for list in x 8-4 1-8*1 0-8*2 4- 1,; do
     expect 2 "$lathe" bench "$source/share/tiny.pt2" -p $list
 done
 
+decode="bench decode $source/share/tiny.pt2 --max-cache-len 64 --prefill-len 8 --prompt-length 4 --repeats 2"
+expect 0 "$lathe" bench decode --help
+# shellcheck disable=SC2086
+expect 0 "$lathe" $decode --quantize none,int8 --positions 1-32*8 --json decode.json
+[ "$(grep -c samples_ms decode.json) $(grep -c ttft_samples_ms decode.json)" = "8 2" ] || fail "decode.json: $(cat decode.json)"
+says out "| cpu | executor | int8 | 32 |"
+says err "position  *32: .* left"
+sed 's/"step_time_ms": [0-9.]*/"step_time_ms": 77.5/' decode.json >kept.json
+# shellcheck disable=SC2086
+expect 0 "$lathe" $decode --quantize none --positions 1,2 --json kept.json --resume
+[ "$(grep -c 'step_time_ms": 77.5' kept.json) $(grep -c step_time_ms kept.json)" = "6 7" ] || fail "kept.json: $(cat kept.json)"
+# shellcheck disable=SC2086
+expect 2 "$lathe" $decode --seed 1 --json kept.json --resume
+says err "another 'seed'"
+# shellcheck disable=SC2086
+expect 2 "$lathe" $decode --positions 57
+says err "the last one is 56"
+expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --max-cache-len 4096
+says err "have 512 positions"
+expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --resume
+expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --quantize int5
+
 expect 0 "$lathe" eval "$source/share/tiny.pt2" "$source/README.md" --tokenizer "$tokenizer" -n 300 --context 128 --stride 64
 says out "tokens  *299"
 says err "perplexity"
