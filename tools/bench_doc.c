@@ -151,15 +151,19 @@ json_t *decode_doc_add_series(json_t *doc, const decode_options *o, const decode
         json_object_set_new(doc, "compile_time_sec", json_real(f->compile_seconds));
         json_object_set_new(doc, "weight_load_time_sec", json_real(f->load_seconds));
     }
-    json_t *series = json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:o}", "id",
-        (int)json_array_size(list), "engine", "lathe", "version", LATHE_VERSION, "commit", bench_commit(),
-        "device", f->device, "executor", f->executor, "quantize", f->quantize, "isa", f->limits.level,
-        "threads", f->limits.threads, "weight_type", f->cost.weight_type, "kv_type", f->cost.kv_type,
-        "activations", f->cost.activations, "compile_time_sec", f->compile_seconds, "weight_load_time_sec",
-        f->load_seconds, "first_step_ms", f->first_step_ms, "ttft_ms", median_of(f->ttft_ms, o->repeats),
-        "ttft_std_ms", bench_deviation(f->ttft_ms, o->repeats), "ttft_samples_ms",
-        samples(f->ttft_ms, o->repeats));
+    json_t *series = json_pack("{s:i, s:s, s:s, s:s, s:s, s:O, s:n, s:s, s:s, s:s, s:i, s:s, s:s, s:s}", "id",
+                               (int)json_array_size(list), "engine", "lathe", "version", LATHE_VERSION,
+                               "commit", bench_commit(), "device", f->device, "device_name",
+                               json_object_get(json_object_get(doc, "environment"), "chipset"), "driver",
+                               "executor", f->executor, "quantize", f->quantize, "isa", f->limits.level,
+                               "threads", f->limits.threads, "weight_type", f->cost.weight_type, "kv_type",
+                               f->cost.kv_type, "activations", f->cost.activations);
+    json_object_set_new(series, "compile_time_sec", json_real(f->compile_seconds));
+    json_object_set_new(series, "weight_load_time_sec", json_real(f->load_seconds));
+    json_object_set_new(series, "first_step_ms", json_real(f->first_step_ms));
+    json_object_set_new(series, "ttft_ms", json_real(median_of(f->ttft_ms, o->repeats)));
+    json_object_set_new(series, "ttft_std_ms", json_real(bench_deviation(f->ttft_ms, o->repeats)));
+    json_object_set_new(series, "ttft_samples_ms", samples(f->ttft_ms, o->repeats));
     json_object_set_new(series, "bandwidth_gb_s", json_real(f->limits.read_bytes_per_second / 1e9));
     json_object_set_new(series, "peak_gflop_s", json_real(f->limits.flops_per_second / 1e9));
     json_object_set_new(series, "peak_rss_mb", json_real(bench_peak_memory_mb()));
