@@ -15,7 +15,9 @@ static const char help[] =
     "machine's read bandwidth and float32 multiply-add rate are measured in the same run.\n"
     "\n"
     "Usage: lathe bench MODEL [OPTIONS]\n"
-    "       lathe bench decode MODEL [OPTIONS]   decode steps at many cache positions, into JSON and charts\n"
+    "       lathe bench decode MODEL [OPTIONS]   decode steps at many cache positions, into JSON\n"
+    "       lathe bench plot FILE... -o DIR      charts of such files\n"
+    "       lathe bench report FILE... -o PAGE   a page about such files\n"
     "\n"
     "  --weights F          weights file; may be repeated\n"
     "  --random-weights     random weights for those that MODEL has no bytes for\n"
@@ -390,6 +392,11 @@ static bool parse_option(bench_options *o, const char *name, const char *value)
     return false;
 }
 
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {{"decode", cmd_bench_decode}, {"plot", cmd_bench_plot}, {"report", cmd_bench_report}};
+
 int cmd_bench(int argc, char **argv)
 {
     bench_options o = {.runs = 5,
@@ -397,7 +404,8 @@ int cmd_bench(int argc, char **argv)
                        .tokens = {.value = {16}, .n = 1},
                        .depths = {.n = 1},
                        .threads = {.n = 1}};
-    if (argc > 1 && strcmp(argv[1], "decode") == 0) return cmd_bench_decode(argc - 1, argv + 1);
+    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
         if (strcmp(argv[i], "--random-weights") == 0) o.weights.random = true;

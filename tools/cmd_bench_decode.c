@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tool_chart.h"
 #include "tool_decode.h"
 
 static const char help[] =
@@ -33,6 +34,9 @@ static const char help[] =
     "  --seed N               of random weights, prompt and caches (default: 0)\n"
     "  --json F               write the results there, anew after each position\n"
     "  --resume               go on with what F has; nothing in it is measured again\n"
+    "  --chart F              draw tokens/s and step time: F.svg, F.png, F-dark.svg, F-dark.png\n"
+    "  --comparison-chart F   the same, and the DAG executor against the other\n"
+    "  --chart-dir DIR        all charts of lathe bench plot\n"
     "\n"
     "A LIST of positions is numbers and ranges between commas, as in lathe bench: 1-32640*2.\n"
     "Executors take turns at each position. A step ends when its logits have arrived. An\n"
@@ -271,6 +275,33 @@ static lathe_status measure(const decode_options *o, json_t *doc, lathe_error *e
     return status;
 }
 
+/* A chart's name may have the ending of one of its forms. */
+static bool draw(const chart_set *set, const char *kind_name, const char *name)
+{
+    const chart_kind *kind = chart_kind_named(kind_name);
+    size_t length = strlen(name);
+    if (length > 4 && (strcmp(name + length - 4, ".svg") == 0 || strcmp(name + length - 4, ".png") == 0))
+        length -= 4;
+    char stem[TOOL_PATH_BYTES];
+    snprintf(stem, sizeof stem, "%.*s", (int)length, name);
+    if (chart_kind_applies(kind, set)) return chart_kind_draw(kind, set, stem);
+    return fprintf(stderr, "lathe bench decode: no %s chart, there is no %s\n", kind->name, kind->missing),
+           false;
+}
+
+static bool draw_charts(const decode_options *o, json_t *doc)
+{
+    static chart_set set;
+    if (!o->chart && !o->comparison_chart && !o->chart_dir) return true;
+    bool good = chart_set_add(&set, doc, "results");
+    chart_set_finish(&set);
+    good = good && (!o->chart || draw(&set, "overview", o->chart));
+    good = good && (!o->comparison_chart || draw(&set, "comparison", o->comparison_chart));
+    good = good && (!o->chart_dir || chart_draw_all(&set, o->chart_dir));
+    chart_set_free(&set);
+    return good;
+}
+
 static int run_decode(const decode_options *o)
 {
     lathe_error err = {0};
@@ -286,11 +317,12 @@ static int run_decode(const decode_options *o)
         print_table(doc, "dag_results");
     }
     bool saved = status != LATHE_OK || !o->json || decode_doc_save(doc, o->json);
+    bool drawn = status != LATHE_OK || interrupted || draw_charts(o, doc);
     json_decref(doc);
     if (status != LATHE_OK) return tool_fail(&err);
     if (interrupted)
         fprintf(stderr, "lathe bench decode: interrupted%s\n", o->json ? "; --resume goes on" : "");
-    return fflush(stdout) == 0 && saved && !interrupted ? EXIT_DONE : EXIT_DIFFERS;
+    return fflush(stdout) == 0 && saved && drawn && !interrupted ? EXIT_DONE : EXIT_DIFFERS;
 }
 
 /* ---- Command line ---- */
@@ -360,6 +392,9 @@ static bool parse_option(decode_options *o, const char *name, const char *value)
     if (strcmp(name, "--activations") == 0) return tool_set_activations(&o->weights, value);
     if (strcmp(name, "--kv") == 0) return o->kv_type = value, true;
     if (strcmp(name, "--json") == 0) return o->json = value, true;
+    if (strcmp(name, "--chart") == 0) return o->chart = value, true;
+    if (strcmp(name, "--comparison-chart") == 0) return o->comparison_chart = value, true;
+    if (strcmp(name, "--chart-dir") == 0) return o->chart_dir = value, true;
     if (strcmp(name, "--positions") == 0) return bench_parse_list(value, 1, &o->positions);
     if (strcmp(name, "--device") == 0) return parse_names(&o->devices, value);
     if (strcmp(name, "--quantize") == 0) return parse_quantizations(o, value);

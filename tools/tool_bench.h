@@ -64,5 +64,7 @@ json_t *bench_environment(void);
 
 /* Commands of their own under lathe bench. */
 int cmd_bench_decode(int argc, char **argv);
+int cmd_bench_plot(int argc, char **argv);
+int cmd_bench_report(int argc, char **argv);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct decode_names {
 } decode_names;
 
 typedef struct decode_options {
-    const char *file, *kv_type, *json;
+    const char *file, *kv_type, *json, *chart, *comparison_chart, *chart_dir;
     tool_weights weights;
     decode_names devices, executors, quantizations;
     bench_list positions; /* empty: 1, 2, 4 … and the last that the cache has */

@@ -142,6 +142,45 @@ says err "have 512 positions"
 expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --resume
 expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --quantize int5
 
+printf 'Before.\n<!-- benchmarks: begin -->\nold\n<!-- benchmarks: end -->\nAfter.\n' >page.md
+expect 0 "$lathe" bench report decode.json -o report.md --published "$source/bench/published.json" --into page.md
+ms=$(sed -n '/"step_time_ms"/ { s/[^0-9.]//g; p; q }' decode.json)
+says report.md "| 1 | .* ($(printf %.1f "$ms") ± "
+says report.md "Metal, Apple M4 Pro, position 1: 359.5 ms"
+says page.md "| int8 | cpu |"
+[ "$(head -1 page.md) $(tail -1 page.md) $(grep -c old page.md || true)" = "Before. After. 0" ] || fail "page: $(cat page.md)"
+expect 1 "$lathe" bench report decode.json -o report.md --into report.md
+says err "report.md has no lines"
+
+cat >llama.json <<EOF
+[{"model_type": "qwen2 1.5B Q8_0", "backends": "CPU", "n_prompt": 0, "n_gen": 4, "n_depth": 0, "flash_attn": false,
+  "avg_ts": 17.5, "stddev_ts": 0.5}]
+EOF
+sed 's/"executor": "executor"/"executor": "dag"/; s/"executor_results"/"x"/; s/"dag_results"/"executor_results"/
+    s/"x"/"dag_results"/' decode.json >dag.json
+expect 1 env PATH=/nonexistent "$lathe" bench plot decode.json -o none
+says err "gnuplot-nox"
+expect 2 "$lathe" bench plot missing.json -o charts
+says err "missing.json"
+echo '{"rounds": 1}' >other.json
+expect 2 "$lathe" bench plot other.json -o charts
+says err "other.json"
+if command -v gnuplot >/dev/null; then
+    expect 0 "$lathe" bench plot decode.json dag.json llama.json -o charts
+    [ "$(find charts -name '*.svg' | wc -l) $(find charts -name '*.png' -size +8 | wc -l)" = "10 10" ] || fail "charts: $(ls -l charts)"
+    for chart in tokens-per-second step-time dag-ratio devices share-of-limit; do
+        for text in "position in the cache" int8 DAG ">32<"; do
+            says charts/$chart.svg "$text"
+            says charts/$chart-dark.svg "$text"
+        done
+    done
+    says charts/tokens-per-second.svg "limit by memory bandwidth"
+    says charts/devices.svg "llama.cpp CPU Q8_0"
+    # shellcheck disable=SC2086
+    expect 0 "$lathe" $decode --positions 1,2 --chart one.png --chart-dir more
+    [ -s one.png ] && [ -s one-dark.svg ] && [ -s more/share-of-limit.png ] || fail "charts of decode: $(ls)"
+fi
+
 expect 0 "$lathe" eval "$source/share/tiny.pt2" "$source/README.md" --tokenizer "$tokenizer" -n 300 --context 128 --stride 64
 says out "tokens  *299"
 says err "perplexity"
