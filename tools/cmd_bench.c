@@ -170,32 +170,13 @@ static lathe_status create_generator(const bench_options *o, lathe_model *model,
 
 /* ---- Other models ---- */
 
-static lathe_status set_zero_inputs(lathe_model *model, lathe_session *session, lathe_error *err)
-{
-    for (size_t i = 0; i < lathe_model_input_count(model); i++) {
-        lathe_value_info info;
-        lathe_tensor tensor;
-        lathe_status status = lathe_model_input(model, i, &info, err);
-        if (status != LATHE_OK) return status;
-        if (info.rank < 0) continue;
-        for (int d = 0; d < info.rank; d++)
-            if (info.dim[d] < 0) info.dim[d] = 1;
-        lathe_tensor_init(&tensor, info.dtype, info.rank, info.dim, NULL);
-        tensor.data = calloc((size_t)lathe_tensor_count(&tensor) + 1, lathe_dtype_size(info.dtype));
-        if (tensor.data) status = lathe_session_set_input(session, i, &tensor, err);
-        free(tensor.data);
-        if (status != LATHE_OK) return status;
-    }
-    return LATHE_OK;
-}
-
 static lathe_status open_session(const bench_options *o, lathe_model *model, long threads,
                                  lathe_session **out, lathe_error *err)
 {
     lathe_status status = lathe_session_create(
         model, &(lathe_session_options){.threads = (int)threads, .activations = o->weights.activations}, out,
         err);
-    return status == LATHE_OK ? set_zero_inputs(model, *out, err) : status;
+    return status == LATHE_OK ? tool_set_zero_inputs(model, *out, err) : status;
 }
 
 static lathe_status bench_latency(bench *b, lathe_session *session, lathe_error *err)

@@ -20,6 +20,7 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
     X(generate, "let a language model write") \
     X(tokenize, "turn text into token ids, or back") \
     X(bench, "measure how fast a model runs") \
+    X(profile, "measure where a run's time goes") \
     X(eval, "judge a language model by a text, or compare two") \
     X(verify, "compare a model's outputs with recorded ones")
 /* clang-format on */
@@ -57,6 +58,10 @@ bool tool_set_activations(tool_weights *weights, const char *value);
 
 lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
                              lathe_error *err) LATHE_MUST_USE;
+
+/* Sets all inputs to zeros; open sizes to 1. */
+lathe_status tool_set_zero_inputs(lathe_model *model, lathe_session *session,
+                                  lathe_error *err) LATHE_MUST_USE;
 
 /* The file that has a model's tokenizer: the one given, a GGUF file among the weights, the model itself when
  * it is a .lathe file, or a tokenizer.json beside it. False when there is none. */

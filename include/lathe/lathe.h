@@ -294,6 +294,43 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_cost(const lathe_session *se
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_plain_steps(const lathe_session *session,
                                                                 const char **text, lathe_error *err);
 
+/* ---- Profiles ---- */
+
+/* Whether runs note from now on when each of their steps ran, and on which threads. It costs looks at the
+ * clock. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_profile(lathe_session *session, int on, lathe_error *err);
+
+/* A step of the last run's program. Texts are owned by the session; those that the file does not tell are "".
+ */
+typedef struct lathe_step {
+    const char *op, *type;              /* the primitive operator; the type of most that it reads */
+    int plain;                          /* it has no fast form */
+    uint32_t joint;                     /* how many steps from this one on run as one; 0: it is one of them */
+    const char *node, *target, *module; /* of the file: its name, its operator, the path of its module */
+    double bytes, flops; /* that it moves, and of products; of joint steps, those of this one alone */
+    double cache_bytes, cache_flops; /* of these: attention's over the whole of the caches that are kept */
+} lathe_step;
+
+LATHE_API size_t lathe_session_step_count(const lathe_session *session); /* 0 before the first run */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_step(lathe_session *session, size_t index,
+                                                         lathe_step *out, lathe_error *err);
+
+/* When a step ran in the last profiled run, in seconds since it began; both 0 for what ran as part of
+ * another.
+ */
+LATHE_API void lathe_session_step_time(const lathe_session *session, size_t index, double *begin,
+                                       double *end);
+
+/* When a thread (0: the caller's) worked on a part of a step, in seconds since the last profiled run began.
+ */
+typedef struct lathe_span {
+    int thread;
+    double begin, end;
+} lathe_span;
+
+/* Writes up to `room` spans of the last profiled run, in no certain order. Returns how many. */
+LATHE_API size_t lathe_session_spans(const lathe_session *session, lathe_span *out, size_t room);
+
 /* The machine's limits as `threads` of lathe's threads reach them together, measured now (some 0.3 s). */
 typedef struct lathe_limits {
     double read_bytes_per_second; /* over 1 GiB, or less where memory is short */

@@ -241,6 +241,9 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_generator_measure(lathe_generator *g
                                                               size_t count, lathe_generator_cost *out,
                                                               lathe_error *err);
 
+/* The session that ran the newest tokens, or will run prompts: for profiles. Owned by the generator. */
+LATHE_API lathe_session *lathe_generator_session(lathe_generator *generator);
+
 /* Fills the caches with random values between -1 and 1, the same for the same seed, so that measured tokens
  * see what they would behind a text of any length. They stay until a run from position 0. UNSUPPORTED where
  * the session of the single tokens does not keep its caches. What the generator held is lost. */

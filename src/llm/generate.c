@@ -105,6 +105,12 @@ lathe_status lathe_generator_measure(lathe_generator *generator, size_t first, s
     return lt_causal_cost(causal, first, count, out, err);
 }
 
+lathe_session *lathe_generator_session(lathe_generator *generator)
+{
+    const lt_causal *causal = generator->causal;
+    return causal->part[causal->newest < 0 ? 0 : causal->newest].session;
+}
+
 lathe_status lathe_generator_randomize_caches(lathe_generator *generator, uint64_t seed, lathe_error *err)
 {
     generator->count = generator->cached = 0;

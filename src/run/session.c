@@ -7,6 +7,7 @@
 #include "run/cost.h"
 #include "run/exec.h"
 #include "run/hoisted.h"
+#include "run/profile.h"
 
 typedef struct lt_entry {
     struct lt_entry *next;
@@ -38,6 +39,7 @@ struct lathe_session {
     uint32_t n_inputs, n_pairs, n_states;
     uint32_t row_output;     /* the output of which one row is selected; LT_NONE */
     lathe_preparation spent; /* since it was last asked for */
+    lt_pool_span *traced;    /* [MAX_TRACED] what threads did in the last run; NULL: it is not profiled */
     lt_dtype kv_type;        /* what kept caches are stored as; LATHE_DTYPE_COUNT: as the graph has them */
 };
 
@@ -60,6 +62,7 @@ void lathe_session_close(lathe_session *session)
         lt_os_free(session->input_data[i]);
     for (uint32_t i = 0; session->states && i < session->n_states; i++) lt_os_free(session->states[i]);
     lt_cpu_destroy(session->cpu);
+    lt_heap_free(session->traced);
     lt_heap_free(session->inputs);
     lt_heap_free(session->input_data);
     lt_heap_free(session->bindings);
@@ -440,6 +443,8 @@ lathe_status lathe_session_write_state(lathe_session *session, size_t index, con
 
 /* ---- Running ---- */
 
+enum { MAX_TRACED = 1 << 16 };
+
 static lathe_status note_step(const lathe_session *session, uint32_t i, lathe_status status, lathe_error *err)
 {
     const lt_step *step = &session->current->program->steps[i];
@@ -453,6 +458,8 @@ lathe_status lathe_session_run(lathe_session *session, lathe_error *err)
 {
     LT_TRY(choose_entry(session, err));
     uint32_t failed = 0;
+    session->current->exec.timed = session->traced != NULL;
+    if (session->cpu) lt_pool_trace(session->cpu->pool, session->traced, MAX_TRACED);
     lathe_status status = lt_exec_run(&session->current->exec, session->cpu, &failed, err);
     return status == LATHE_OK ? status : note_step(session, failed, status, err);
 }
@@ -475,6 +482,42 @@ lathe_status lathe_session_plain_steps(const lathe_session *session, const char 
     *text = "";
     if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
     return lt_exec_plain_steps(&session->current->exec, session->current->arena, text, err);
+}
+
+/* ---- Profiles ---- */
+
+lathe_status lathe_session_profile(lathe_session *session, int on, lathe_error *err)
+{
+    if (session->cpu) lt_pool_trace(session->cpu->pool, NULL, 0);
+    lt_heap_free(session->traced);
+    session->traced = on ? lt_heap_alloc(MAX_TRACED, sizeof *session->traced) : NULL;
+    return !on || session->traced ? LATHE_OK : lt_out_of_memory(err, MAX_TRACED, sizeof *session->traced);
+}
+
+size_t lathe_session_step_count(const lathe_session *session)
+{
+    return session->current ? session->current->program->n_steps : 0;
+}
+
+lathe_status lathe_session_step(lathe_session *session, size_t index, lathe_step *out, lathe_error *err)
+{
+    const lt_entry *entry = session->current;
+    if (!entry) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
+    return lt_profile_step(&entry->exec, session->model, entry->arena, index, out, err);
+}
+
+void lathe_session_step_time(const lathe_session *session, size_t index, double *begin, double *end)
+{
+    *begin = *end = 0;
+    if (index >= lathe_session_step_count(session)) return;
+    *begin = session->current->exec.spans[index].begin;
+    *end = session->current->exec.spans[index].end;
+}
+
+size_t lathe_session_spans(const lathe_session *session, lathe_span *out, size_t room)
+{
+    if (!session->current || !session->cpu) return 0;
+    return lt_profile_spans(session->cpu->pool, session->traced, session->current->exec.start, out, room);
 }
 
 /* ---- Preparation and cost ---- */

@@ -26,7 +26,7 @@ says() { # FILE TEXT
     grep -q -- "$2" "$1" || fail "'$2' is not in what was printed: $(cat "$1")"
 }
 
-for command in inspect ops compile run generate tokenize bench eval verify; do
+for command in inspect ops compile run generate tokenize bench profile eval verify; do
     expect 0 "$lathe" $command --help
     says out "Usage: lathe $command"
     [ ! -s err ] || fail "$command --help writes to standard error"
@@ -142,6 +142,20 @@ says err "have 512 positions"
 expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --resume
 expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --quantize int5
 
+expect 0 "$lathe" profile "$source/share/tiny.pt2" -d 16 -r 3 --by kernel,node,module --top 30 --trace trace.json
+says out "| linear float32, joint |"
+says out "| m.model.layers.\*.mlp"
+says out "| linear_1. |"
+says out "steps: .* together .* ms; a run without profile: .* ms"
+says trace.json '"name":"steps on cpu"'
+says trace.json '"module":"m.model.layers.1.self_attn'
+expect 0 "$lathe" profile "$source/share/tiny.pt2" -p 64 -r 1 --top 1
+says out "| the rest |"
+expect 0 "$lathe" profile "$golden/models/resnet18_narrow.pt2" -r 1 --by kernel
+says out "blocked_conv"
+expect 2 "$lathe" profile "$source/share/tiny.pt2" --by weather
+expect 2 "$lathe" profile missing.pt2
+
 printf 'Before.\n<!-- benchmarks: begin -->\nold\n<!-- benchmarks: end -->\nAfter.\n' >page.md
 expect 0 "$lathe" bench report decode.json -o report.md --published "$source/bench/published.json" --into page.md
 ms=$(sed -n '/"step_time_ms"/ { s/[^0-9.]//g; p; q }' decode.json)
@@ -176,6 +190,9 @@ if command -v gnuplot >/dev/null; then
     done
     says charts/tokens-per-second.svg "limit by memory bandwidth"
     says charts/devices.svg "llama.cpp CPU Q8_0"
+    expect 0 "$lathe" profile "$source/share/tiny.pt2" -r 1 --roofline roof
+    says roof-dark.svg "operations per byte"
+    says roof.svg "linear float32, joint"
     # shellcheck disable=SC2086
     expect 0 "$lathe" $decode --positions 1,2 --chart one.png --chart-dir more
     [ -s one.png ] && [ -s one-dark.svg ] && [ -s more/share-of-limit.png ] || fail "charts of decode: $(ls)"
