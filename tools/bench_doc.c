@@ -113,6 +113,8 @@ bool decode_doc_save(const json_t *doc, const char *path)
 
 /* ---- Series ---- */
 
+static json_t *text_or_null(const char *text) { return *text ? json_string(text) : json_null(); }
+
 static bool has_text(const json_t *object, const char *key, const char *text)
 {
     const char *value = json_string_value(json_object_get(object, key));
@@ -146,26 +148,30 @@ static double median_of(const double *values, long n)
 
 json_t *decode_doc_add_series(json_t *doc, const decode_options *o, const decode_facts *f)
 {
+    bool host = strcmp(f->device->name, "cpu") == 0;
+    json_t *chip = json_object_get(json_object_get(doc, "environment"), "chipset");
     json_t *list = json_object_get(doc, "series");
     if (json_array_size(list) == 0) { /* as readers that know of one series alone expect it */
         json_object_set_new(doc, "compile_time_sec", json_real(f->compile_seconds));
         json_object_set_new(doc, "weight_load_time_sec", json_real(f->load_seconds));
     }
-    json_t *series = json_pack("{s:i, s:s, s:s, s:s, s:s, s:O, s:n, s:s, s:s, s:s, s:i, s:s, s:s, s:s}", "id",
-                               (int)json_array_size(list), "engine", "lathe", "version", LATHE_VERSION,
-                               "commit", bench_commit(), "device", f->device, "device_name",
-                               json_object_get(json_object_get(doc, "environment"), "chipset"), "driver",
-                               "executor", f->executor, "quantize", f->quantize, "isa", f->limits.level,
-                               "threads", f->limits.threads, "weight_type", f->cost.weight_type, "kv_type",
-                               f->cost.kv_type, "activations", f->cost.activations);
+    json_t *series = json_pack(
+        "{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:i, s:s, s:s, s:s}", "id",
+        (int)json_array_size(list), "engine", "lathe", "version", LATHE_VERSION, "commit", bench_commit(),
+        "device", f->device->name, "device_name", host ? json_incref(chip) : text_or_null(f->device->product),
+        "driver", text_or_null(f->device->driver), "executor", f->executor, "quantize", f->quantize, "isa",
+        f->limits.level, "threads", f->limits.threads, "weight_type", f->cost.weight_type, "kv_type",
+        f->cost.kv_type, "activations", f->cost.activations);
     json_object_set_new(series, "compile_time_sec", json_real(f->compile_seconds));
     json_object_set_new(series, "weight_load_time_sec", json_real(f->load_seconds));
     json_object_set_new(series, "first_step_ms", json_real(f->first_step_ms));
     json_object_set_new(series, "ttft_ms", json_real(median_of(f->ttft_ms, o->repeats)));
     json_object_set_new(series, "ttft_std_ms", json_real(bench_deviation(f->ttft_ms, o->repeats)));
     json_object_set_new(series, "ttft_samples_ms", samples(f->ttft_ms, o->repeats));
-    json_object_set_new(series, "bandwidth_gb_s", json_real(f->limits.read_bytes_per_second / 1e9));
-    json_object_set_new(series, "peak_gflop_s", json_real(f->limits.flops_per_second / 1e9));
+    json_object_set_new(series, "bandwidth_gb_s",
+                        f->device->shared ? json_real(f->limits.read_bytes_per_second / 1e9) : json_null());
+    json_object_set_new(series, "peak_gflop_s",
+                        host ? json_real(f->limits.flops_per_second / 1e9) : json_null());
     json_object_set_new(series, "peak_rss_mb", json_real(bench_peak_memory_mb()));
     json_array_append_new(list, series);
     return series;
@@ -193,13 +199,14 @@ void decode_doc_add_row(json_t *doc, const decode_options *o, const json_t *seri
 {
     double ms = median_of(row->ms, o->repeats);
     double rate = row->cost.bytes / ms / 1e6; /* GB/s */
-    double bandwidth = json_number_value(json_object_get(series, "bandwidth_gb_s"));
+    json_t *bandwidth = json_object_get(series, "bandwidth_gb_s");
+    json_t *share = json_is_number(bandwidth) ? json_real(rate / json_number_value(bandwidth)) : json_null();
     json_t *out = json_pack(
-        "{s:O, s:i, s:i, s:f, s:f, s:f, s:O, s:o, s:f, s:f, s:f, s:f, s:f, s:f}", "series",
+        "{s:O, s:i, s:i, s:f, s:f, s:f, s:O, s:o, s:f, s:f, s:f, s:O, s:o, s:f}", "series",
         json_object_get(series, "id"), "position", (int)row->position, "cache_index", (int)row->index,
         "step_time_ms", ms, "step_time_std_ms", bench_deviation(row->ms, o->repeats), "tps", 1e3 / ms,
         "ttft_ms", json_object_get(series, "ttft_ms"), "samples_ms", samples(row->ms, o->repeats), "bytes",
         row->cost.bytes, "flops", row->cost.flops, "read_gb_s", rate, "bandwidth_gb_s", bandwidth,
-        "share_of_bandwidth", rate / bandwidth, "peak_rss_mb", bench_peak_memory_mb());
+        "share_of_bandwidth", share, "peak_rss_mb", bench_peak_memory_mb());
     json_array_append_new(rows_of(doc, series), out);
 }

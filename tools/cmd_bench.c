@@ -30,7 +30,8 @@ static const char help[] =
     "  -r N                 runs of each test (default: 5), after one to warm up\n"
     "  -c N                 positions of the caches, where the model leaves them open\n"
     "                       (default: what the tests need)\n"
-    "  --kv TYPE            store caches as f32, bf16 or f16 (default: as the model does)\n"
+    "  --kv TYPE            store caches as f32, bf16 or f16 (default: as the model "
+    "does)\n" TOOL_PLACEMENT_HELP
     "  --no-cold            leave out the start with files that are not in memory\n"
     "  -o md|json|csv       form of the output (default: md)\n"
     "\n"
@@ -45,6 +46,7 @@ static const char help[] =
 typedef struct bench_options {
     const char *file, *kv_type;
     tool_weights weights;
+    tool_placement placement;
     bench_form form;
     bench_list prompts, tokens, depths, threads;
     long runs, context;
@@ -98,7 +100,10 @@ static lathe_status relate_to_limits(bench *b, long threads, lathe_error *err)
     lathe_limits limits;
     lathe_status status = lathe_measure_limits((int)threads, &limits, err);
     bench_reset_peak_memory(); /* its own is none of the model's */
-    for (; status == LATHE_OK && b->first < b->n; b->first++) bench_finish(&b->rows[b->first], &limits);
+    for (; status == LATHE_OK && b->first < b->n; b->first++) {
+        bench_finish(&b->rows[b->first], &limits);
+        if (b->options->placement.lathe.device) b->rows[b->first].device = b->options->placement.lathe.device;
+    }
     return status;
 }
 
@@ -164,7 +169,8 @@ static lathe_status create_generator(const bench_options *o, lathe_model *model,
                                                              .chunk = 512,
                                                              .threads = (int)threads,
                                                              .activations = o->weights.activations,
-                                                             .kv_type = o->kv_type},
+                                                             .kv_type = o->kv_type,
+                                                             .placement = o->placement.lathe},
                                   out, err);
 }
 
@@ -173,9 +179,11 @@ static lathe_status create_generator(const bench_options *o, lathe_model *model,
 static lathe_status open_session(const bench_options *o, lathe_model *model, long threads,
                                  lathe_session **out, lathe_error *err)
 {
-    lathe_status status = lathe_session_create(
-        model, &(lathe_session_options){.threads = (int)threads, .activations = o->weights.activations}, out,
-        err);
+    lathe_status status = lathe_session_create(model,
+                                               &(lathe_session_options){.threads = (int)threads,
+                                                                        .activations = o->weights.activations,
+                                                                        .placement = o->placement.lathe},
+                                               out, err);
     return status == LATHE_OK ? tool_set_zero_inputs(model, *out, err) : status;
 }
 
@@ -358,6 +366,7 @@ static bool parse_form(bench_options *o, const char *text)
 static bool parse_option(bench_options *o, const char *name, const char *value)
 {
     bench_list number;
+    if (tool_set_placement(&o->placement, name, value)) return true;
     if (strcmp(name, "--weights") == 0) return tool_add_weights(&o->weights, value);
     if (strcmp(name, "--kv") == 0) return o->kv_type = value, true;
     if (strcmp(name, "-o") == 0) return parse_form(o, value);

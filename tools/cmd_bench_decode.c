@@ -26,7 +26,7 @@ static const char help[] =
     "  --repeats N            timed steps at each position (default: 3)\n"
     "  --warmup N             steps before them that are not timed (default: 1)\n"
     "  --quantize LIST        of none, int8, int4: one series for each (default: none)\n"
-    "  --device LIST          of the devices that lathe run --help names (default: cpu)\n"
+    "  --device LIST          a series for each: cpu (default), opencl:0 …; all: those there are\n"
     "  --mode MODE            executor (default), dag, or both: a series for each\n"
     "  --activations TYPE     int16 (default) or int8: what is multiplied with quantised weights\n"
     "  --kv TYPE              store caches as f32, bf16 or f16 (default: as the model does)\n"
@@ -60,7 +60,8 @@ typedef struct timeline {
 
 typedef struct decode_run {
     const decode_options *options;
-    const char *device, *quantize;
+    const lathe_device_entry *device;
+    const char *quantize;
     json_t *doc;
     lathe_model *model;
     lathe_limits limits;
@@ -120,15 +121,18 @@ static lathe_status begin_series(decode_run *r, timeline *t, const char *executo
     return status;
 }
 
-static lathe_status create_generator(decode_run *r, timeline *t, lathe_error *err)
+static lathe_status create_generator(decode_run *r, timeline *t, const char *executor, lathe_error *err)
 {
     const decode_options *o = r->options;
+    lathe_placement placement = {.device = r->device->name,
+                                 .executor = strcmp(executor, "dag") == 0 ? "dag" : "linear"};
     return lathe_generator_create(r->model, NULL, NULL,
                                   &(lathe_generator_options){.context = o->cache,
                                                              .chunk = 512,
                                                              .threads = (int)o->threads,
                                                              .activations = o->weights.activations,
-                                                             .kv_type = o->kv_type},
+                                                             .kv_type = o->kv_type,
+                                                             .placement = placement},
                                   &t->generator, err);
 }
 
@@ -142,7 +146,7 @@ static void report(const decode_run *r, const json_t *series, const decode_row *
     double left =
         ms * 1e-3 *
         (double)(r->steps_left + r->runs_left * (o->repeats + o->warmup) * o->positions.n * o->executors.n);
-    fprintf(stderr, "%s %s %s, position %6ld: %8.2f ms, %7.2f tokens/s; about %.0f s left\n", r->device,
+    fprintf(stderr, "%s %s %s, position %6ld: %8.2f ms, %7.2f tokens/s; about %.0f s left\n", r->device->name,
             json_string_value(json_object_get(series, "executor")),
             json_string_value(json_object_get(series, "weight_type")), row->position, ms, 1e3 / ms, left);
 }
@@ -174,7 +178,7 @@ static bool has_position(const decode_run *r, long position)
 {
     for (int i = 0; i < r->options->executors.n; i++) {
         const json_t *series =
-            decode_doc_series(r->doc, r->device, r->options->executors.name[i], r->quantize);
+            decode_doc_series(r->doc, r->device->name, r->options->executors.name[i], r->quantize);
         if (!series || !decode_doc_has_row(r->doc, series, position)) return false;
     }
     return true;
@@ -205,8 +209,8 @@ static lathe_status measure_all(decode_run *r, lathe_error *err)
     lathe_status status = LATHE_OK;
     for (int i = 0; i < o->executors.n && status == LATHE_OK; i++) {
         timeline *t = &r->timelines[i];
-        t->series = decode_doc_series(r->doc, r->device, o->executors.name[i], r->quantize);
-        status = create_generator(r, t, err);
+        t->series = decode_doc_series(r->doc, r->device->name, o->executors.name[i], r->quantize);
+        status = create_generator(r, t, o->executors.name[i], err);
         if (status == LATHE_OK) status = begin_series(r, t, o->executors.name[i], err);
     }
     for (int i = 0; i < o->positions.n && status == LATHE_OK && !interrupted; i++) {
@@ -262,11 +266,11 @@ static void print_table(const json_t *doc, const char *rows_name)
 static lathe_status measure(const decode_options *o, json_t *doc, lathe_error *err)
 {
     lathe_status status = LATHE_OK;
-    long runs = (long)o->quantizations.n * o->devices.n;
+    long runs = (long)o->quantizations.n * o->n_devices;
     for (int q = 0; q < o->quantizations.n; q++)
-        for (int d = 0; d < o->devices.n && status == LATHE_OK && !interrupted; d++) {
+        for (int d = 0; d < o->n_devices && status == LATHE_OK && !interrupted; d++) {
             decode_run r = {.options = o,
-                            .device = o->devices.name[d],
+                            .device = &o->devices[d],
                             .quantize = o->quantizations.name[q],
                             .doc = doc,
                             .runs_left = --runs};
@@ -352,6 +356,30 @@ static bool all_among(const decode_names *names, const char *const *allowed, int
     return true;
 }
 
+/* "all": those that there are. What is not among them is kept by its name: it may have another spelling. */
+static bool parse_devices(decode_options *o, const char *value)
+{
+    decode_names names;
+    lathe_device_entry found[DECODE_MAX_NAMES] = {{.name = "cpu", .shared = 1}};
+    size_t n = 1;
+    lathe_error err;
+    if (!parse_names(&names, value)) return false;
+    bool others = strcmp(value, "cpu") != 0; /* drivers are not loaded for nothing */
+    if (others && lathe_list_devices(found, DECODE_MAX_NAMES, &n, &err) != LATHE_OK) n = 1;
+    if (n > DECODE_MAX_NAMES) n = DECODE_MAX_NAMES;
+    bool all = strcmp(value, "all") == 0;
+    o->n_devices = all ? (int)n : names.n;
+    for (int i = 0; i < o->n_devices; i++) {
+        lathe_device_entry *device = &o->devices[i];
+        *device = all ? found[i] : (lathe_device_entry){0};
+        if (!all && strlen(names.name[i]) >= sizeof device->name) return false;
+        if (!all) strcpy(device->name, names.name[i]);
+        for (size_t k = 0; k < n; k++)
+            if (strcmp(device->name, found[k].name) == 0) *device = found[k];
+    }
+    return o->n_devices > 0;
+}
+
 static bool parse_quantizations(decode_options *o, const char *value)
 {
     static const char *const known[] = {"none", "int8", "int4"};
@@ -396,7 +424,7 @@ static bool parse_option(decode_options *o, const char *name, const char *value)
     if (strcmp(name, "--comparison-chart") == 0) return o->comparison_chart = value, true;
     if (strcmp(name, "--chart-dir") == 0) return o->chart_dir = value, true;
     if (strcmp(name, "--positions") == 0) return bench_parse_list(value, 1, &o->positions);
-    if (strcmp(name, "--device") == 0) return parse_names(&o->devices, value);
+    if (strcmp(name, "--device") == 0) return parse_devices(o, value);
     if (strcmp(name, "--quantize") == 0) return parse_quantizations(o, value);
     if (strcmp(name, "--mode") == 0) return parse_mode(o, value);
     return parse_number(o, name, value);
@@ -421,11 +449,7 @@ static int64_t find_context(const decode_options *o, long wanted, lathe_error *e
 static int complete(decode_options *o)
 {
     enum { DEFAULT_CACHE = 32768 };
-    static const char *const devices[] = {"cpu"}, *const executors[] = {"executor"};
     lathe_error err = {0};
-    if (!all_among(&o->devices, devices, 1)) return tool_usage("bench decode", "the only device is cpu");
-    if (!all_among(&o->executors, executors, 1))
-        return tool_usage("bench decode", "there is no dag executor: --mode executor is the only one");
     char range[64];
     long context = (long)find_context(o, o->cache ? o->cache : DEFAULT_CACHE, &err);
     if (!context) return tool_fail(&err);
@@ -450,7 +474,7 @@ static int complete(decode_options *o)
 int cmd_bench_decode(int argc, char **argv)
 {
     decode_options o = {.prefill = 128, .prompt = 64, .repeats = 3, .warmup = 1};
-    (void)(parse_names(&o.devices, "cpu") && parse_mode(&o, "executor") && parse_quantizations(&o, "none"));
+    (void)(parse_devices(&o, "cpu") && parse_mode(&o, "executor") && parse_quantizations(&o, "none"));
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
         if (strcmp(argv[i], "--random-weights") == 0) o.weights.random = true;

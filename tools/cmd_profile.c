@@ -22,7 +22,7 @@ static const char help[] =
     "  -p N                 language models: the prefill of a prompt of N tokens instead\n"
     "  -c N                 positions of the caches, where the model leaves them open\n"
     "  -t N                 threads (default: all that the process may use)\n"
-    "  -r N                 runs (default: 7)\n"
+    "  -r N                 runs (default: 7)\n" TOOL_PLACEMENT_HELP
     "  --by KEYS            of kernel, node, module: tables to print (default: kernel,module)\n"
     "  --top N              most rows of a table (default: 20)\n"
     "  --trace F            the run as a trace for Chrome (chrome://tracing) or Perfetto\n"
@@ -40,6 +40,7 @@ static const char help[] =
 typedef struct profile_options {
     const char *file, *kv_type, *trace, *roofline;
     tool_weights weights;
+    tool_placement placement;
     long depth, prompt, context, threads, runs, top;
     bool tables[PROFILE_KEYS];
 } profile_options;
@@ -66,7 +67,8 @@ static lathe_status open_subject(const profile_options *o, subject *s, lathe_err
                                        .chunk = o->prompt ? o->prompt : 1,
                                        .threads = (int)o->threads,
                                        .activations = o->weights.activations,
-                                       .kv_type = o->kv_type};
+                                       .kv_type = o->kv_type,
+                                       .placement = o->placement.lathe};
     status = lathe_generator_create(s->model, NULL, NULL, &options, &s->generator, err);
     if (status == LATHE_OK) {
         double before = o->prompt ? (double)o->prompt / 2 : (double)last;
@@ -74,7 +76,8 @@ static lathe_status open_subject(const profile_options *o, subject *s, lathe_err
         return o->prompt ? LATHE_OK : lathe_generator_randomize_caches(s->generator, 0, err);
     }
     if (status != LATHE_UNSUPPORTED) return status;
-    lathe_session_options plain = {.threads = (int)o->threads, .activations = o->weights.activations};
+    lathe_session_options plain = {
+        .threads = (int)o->threads, .activations = o->weights.activations, .placement = o->placement.lathe};
     status = lathe_session_create(s->model, &plain, &s->session, err);
     return status == LATHE_OK ? tool_set_zero_inputs(s->model, s->session, err) : status;
 }
@@ -120,6 +123,15 @@ static void generalize(const char *path, char *out, size_t room)
     out[used] = '\0';
 }
 
+static void name_kernel(const lathe_step *info, char *out, size_t room)
+{
+    if (strcmp(info->device, "cpu") != 0 && strcmp(info->device, "ref") != 0)
+        snprintf(out, room, "region on %s, %u steps", info->device, info->joint);
+    else
+        snprintf(out, room, "%s %s%s%s", info->op, info->type, info->joint > 1 ? ", joint" : "",
+                 info->plain ? ", reference" : "");
+}
+
 /* The steps of the program, those that run as one joined. */
 static lathe_status describe_steps(subject *s, profile *p, lathe_error *err)
 {
@@ -132,15 +144,16 @@ static lathe_status describe_steps(subject *s, profile *p, lathe_error *err)
         lathe_step info;
         lathe_status status = lathe_session_step(s->session, i, &info, err);
         if (status != LATHE_OK) return status;
-        if (info.joint) p->steps[p->n++].info = info;
+        if (info.joint) {
+            profile_step *begun = &p->steps[p->n++];
+            begun->info = info;
+            begun->index = i;
+            name_kernel(&info, begun->kernel, sizeof begun->kernel);
+            generalize(info.module, begun->module, sizeof begun->module);
+        }
         profile_step *step = &p->steps[p->n - 1];
         step->bytes += info.bytes - info.cache_bytes * (1 - s->seen);
         step->flops += info.flops - info.cache_flops * (1 - s->seen);
-        if (info.joint) generalize(info.module, step->module, sizeof step->module);
-        if (info.joint) step->index = i;
-        if (info.joint)
-            snprintf(step->kernel, sizeof step->kernel, "%s %s%s%s", info.op, info.type,
-                     info.joint > 1 ? ", joint" : "", info.plain ? ", reference" : "");
     }
     return LATHE_OK;
 }
@@ -303,7 +316,7 @@ static bool parse_option(profile_options *o, const char *name, const char *value
     if (strcmp(name, "--trace") == 0) return o->trace = value, true;
     if (strcmp(name, "--roofline") == 0) return o->roofline = value, true;
     if (strcmp(name, "--by") == 0) return parse_tables(o, value);
-    return parse_number(o, name, value);
+    return tool_set_placement(&o->placement, name, value) || parse_number(o, name, value);
 }
 
 int cmd_profile(int argc, char **argv)

@@ -64,8 +64,8 @@ double profile_share_of_roof(const profile_group *group, const lathe_limits *lim
 
 /* ---- Trace ---- */
 
-/* Rows of a trace: the steps, then the threads. */
-enum { STEP_ROW, THREAD_ROW };
+/* Rows of a trace: a device's steps, then the threads, then other devices. */
+enum { STEP_ROW, THREAD_ROW, DEVICE_ROW = 1000, MAX_DEVICE_ROWS = 8 };
 
 static json_t *make_event(const char *name, int row, double begin, double end)
 {
@@ -87,9 +87,24 @@ static const char *kernel_at(const profile *p, double seconds)
     return "work";
 }
 
-static void add_step(json_t *events, const profile_step *step)
+/* The row of a step's device, named when it is new. `devices`: those met so far. */
+static int row_of(json_t *events, const char *devices[MAX_DEVICE_ROWS], const char *device)
 {
-    json_t *event = make_event(step->kernel, STEP_ROW, step->begin, step->end);
+    char name[64];
+    int i = 0;
+    while (i < MAX_DEVICE_ROWS - 1 && devices[i] && strcmp(devices[i], device) != 0) i++;
+    int row = i ? DEVICE_ROW + i : STEP_ROW;
+    if (!devices[i]) {
+        devices[i] = device;
+        snprintf(name, sizeof name, "steps on %s", device);
+        name_row(events, row, name);
+    }
+    return row;
+}
+
+static void add_step(json_t *events, const profile_step *step, int row)
+{
+    json_t *event = make_event(step->kernel, row, step->begin, step->end);
     json_object_set_new(event, "args",
                         json_pack("{s:s, s:s, s:s, s:f, s:f}", "node", step->info.node, "target",
                                   step->info.target, "module", step->info.module, "bytes", step->bytes,
@@ -102,8 +117,9 @@ bool profile_write_trace(const profile *p, const char *path)
     char name[64];
     int threads = 0;
     json_t *events = json_array();
-    name_row(events, STEP_ROW, "steps on cpu");
-    for (size_t i = 0; i < p->n; i++) add_step(events, &p->steps[i]);
+    const char *devices[MAX_DEVICE_ROWS] = {0};
+    for (size_t i = 0; i < p->n; i++)
+        add_step(events, &p->steps[i], row_of(events, devices, p->steps[i].info.device));
     for (size_t i = 0; i < p->n_spans; i++) {
         const lathe_span *span = &p->spans[i];
         if (span->thread >= threads) threads = span->thread + 1;

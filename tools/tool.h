@@ -68,6 +68,34 @@ lathe_status tool_set_zero_inputs(lathe_model *model, lathe_session *session,
 bool tool_find_tokenizer(const char *given, const char *model, const tool_weights *weights,
                          char out[TOOL_PATH_BYTES]);
 
+/* ---- Devices (tool_device.c) ---- */
+
+/* Where the model runs; what the lists in it point to. */
+typedef struct tool_placement {
+    lathe_placement lathe;
+    char pins[TOOL_PATH_BYTES];
+} tool_placement;
+
+/* The lines of --help for the options that tool_set_placement knows. */
+#define TOOL_PLACEMENT_HELP                                                                           \
+    "  --device LIST        where to run: cpu (default), ref (the plain references), opencl:0 …;\n" \
+    "                       what the first cannot do goes to the next, and then to the CPU\n"         \
+    "  --executor E         linear (default), or dag: regions run as soon as they can\n"              \
+    "  --cpu-ops LIST       ATen operators that stay on the CPU: aten.softmax.int,aten.mul.Tensor\n"  \
+    "  --pin NODE=DEVICE    a node of the file and where it runs; may be repeated\n"
+
+/* The same for getopt_long, as options of the value `id`. */
+#define TOOL_PLACEMENT_LONG(id)                                                         \
+    {"device", required_argument, NULL, id}, {"executor", required_argument, NULL, id}, \
+        {"cpu-ops", required_argument, NULL, id},                                       \
+    {                                                                                   \
+        "pin", required_argument, NULL, id                                              \
+    }
+
+/* Takes an option (with or without the two dashes) and its value; false: it is none of them, or there are too
+ * many pins. */
+bool tool_set_placement(tool_placement *placement, const char *option, const char *value);
+
 /* ---- Texts (tool_text.c) ---- */
 
 typedef struct tool_text {

@@ -10,7 +10,7 @@
 
 enum { DECODE_MAX_NAMES = 8 };
 
-/* Names between commas. */
+/* Names between commas; they stay where they are in the struct. */
 typedef struct decode_names {
     char text[256]; /* the names, each terminated */
     const char *name[DECODE_MAX_NAMES];
@@ -20,7 +20,9 @@ typedef struct decode_names {
 typedef struct decode_options {
     const char *file, *kv_type, *json, *chart, *comparison_chart, *chart_dir;
     tool_weights weights;
-    decode_names devices, executors, quantizations;
+    lathe_device_entry devices[DECODE_MAX_NAMES]; /* [n_devices] */
+    int n_devices;
+    decode_names executors, quantizations;
     bench_list positions; /* empty: 1, 2, 4 … and the last that the cache has */
     long cache, prefill, prompt, repeats, warmup, threads;
     uint64_t seed;
@@ -29,11 +31,12 @@ typedef struct decode_options {
 
 /* What a series is besides its rows. */
 typedef struct decode_facts {
-    const char *device, *executor, *quantize;
+    const lathe_device_entry *device;
+    const char *executor, *quantize;
     double load_seconds, compile_seconds, first_step_ms;
     double ttft_ms[BENCH_MAX_RUNS]; /* [repeats] */
-    lathe_limits limits;
-    lathe_generator_cost cost; /* of one step */
+    lathe_limits limits;            /* of the host */
+    lathe_generator_cost cost;      /* of one step */
 } decode_facts;
 
 /* One position. */

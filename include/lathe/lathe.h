@@ -212,6 +212,33 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_model_check(lathe_model *model, lath
  * far. */
 typedef struct lathe_session lathe_session;
 
+/* Where a model runs, and in which order. All zero: on the CPU. */
+typedef struct lathe_placement {
+    /* NULL or "cpu": fast kernels where there are some; "ref": the plain references. Else devices between
+     * commas, in the order in which they are preferred ("opencl:0,cuda:0"): what none of them can do runs on
+     * the CPU, and with "ref" behind them on the references. */
+    const char *device;
+    const char
+        *executor; /* NULL or "linear": region by region; "dag": each as soon as what it reads is there */
+    const char
+        *cpu_ops; /* ATen operators that stay on the CPU: "aten.softmax.int,aten.mul.Tensor"; may be NULL */
+    const char *pins; /* nodes of the file and their devices: "linear_3=cpu,add=opencl:0"; may be NULL */
+    /* Devices of other kinds than lathe has (backend.h): ends with NULL, and outlives the session. May be
+     * NULL. */
+    const struct lathe_backend *const *backends;
+} lathe_placement;
+
+/* A device that a placement can name, beside "ref". */
+typedef struct lathe_device_entry {
+    char name[32];                  /* "cpu", "opencl:0" … */
+    char product[128], driver[128]; /* "" where unknown */
+    int shared;                     /* its memory is the host's */
+} lathe_device_entry;
+
+/* Writes the devices of the kinds that are built in, up to `room`; *count: how many there are. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_list_devices(lathe_device_entry *out, size_t room, size_t *count,
+                                                         lathe_error *err);
+
 typedef struct lathe_session_options {
     /* Keep inputs that an output updates (KV caches) inside the session, zero at first: the input need not be
      * set, only shaped by lathe_session_shape_input when it is symbolic, and the output is not delivered. */
@@ -223,7 +250,7 @@ typedef struct lathe_session_options {
                         8 (faster); 0: as compiled, else 16 */
     const char *kv_type; /* what kept caches are stored as: "f32", "bf16" or "f16"; NULL: as the graph has
                             them. An error when something other than attention reads them */
-    const char *device;  /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
+    lathe_placement placement;
 } lathe_session_options;
 
 /* `options` may be NULL. Fails with UNSUPPORTED when operators are missing. */
@@ -304,6 +331,7 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_profile(lathe_session *sessi
  */
 typedef struct lathe_step {
     const char *op, *type;              /* the primitive operator; the type of most that it reads */
+    const char *device;                 /* where it runs; there, what is enqueued together runs as one */
     int plain;                          /* it has no fast form */
     uint32_t joint;                     /* how many steps from this one on run as one; 0: it is one of them */
     const char *node, *target, *module; /* of the file: its name, its operator, the path of its module */

@@ -162,6 +162,7 @@ typedef struct lathe_generator_options {
     int threads;         /* 0: as many as the process may use */
     int activations;     /* as in lathe_session_options */
     const char *kv_type; /* likewise */
+    lathe_placement placement;
     /* A file that pairs cache outputs and inputs of two models by name; NULL: by order. */
     const char *kv_mapping;
 } lathe_generator_options;

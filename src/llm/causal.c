@@ -164,7 +164,11 @@ static lathe_status open_session(lt_causal_part *part, bool keep, const lathe_ge
                                  lathe_error *err)
 {
     lathe_session_options options = {.keep_state = keep};
-    if (wanted) options.threads = wanted->threads, options.activations = wanted->activations;
+    if (wanted) {
+        options.threads = wanted->threads;
+        options.activations = wanted->activations;
+        options.placement = wanted->placement;
+    }
     if (wanted && keep && part->n_in) options.kv_type = wanted->kv_type;
     LT_TRY(lathe_session_create(part->model, &options, &part->session, err));
     part->kept = keep && part->n_in;

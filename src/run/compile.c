@@ -63,7 +63,7 @@ static lathe_status build_graph(lathe_model *model, const int64_t *bindings, lt_
     LT_TRY(status);
     if (passes) lt_text_printf(passes, "# as imported\n");
     if (passes) lt_graph_print(*out, passes);
-    return lt_passes_run(out, optimize, passes, err);
+    return lt_passes_run(out, optimize, true, passes, err);
 }
 
 /* ---- Weights ---- */

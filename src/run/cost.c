@@ -59,32 +59,47 @@ static double count_weight(lt_tally *tally, const lt_operand *operand, const lt_
     return bytes;
 }
 
-lathe_cost lt_program_cost(const lt_program *program, const lt_model_weight *weights, lt_dtype activations)
+typedef struct lt_count {
+    lathe_cost cost;
+    lt_tally read, states, products;
+} lt_count;
+
+static void count_step(lt_count *c, const lt_step *step, const lt_model_weight *weights, lt_dtype activations)
 {
-    lathe_cost cost = {0};
-    lt_tally read = {0}, states = {0}, products = {0};
-    for (uint32_t i = 0; i < program->n_steps; i++) {
-        const lt_step *step = &program->steps[i];
-        double flops = step_flops(step);
-        cost.flops += flops;
-        if (step->op == LT_OP_SDPA) cost.attention_flops += flops;
-        else if (flops > 0) {
-            bool packed = step->op == LT_OP_LINEAR && step->args[1].kind == LT_BUFFER_PACKED;
-            add(&products, lathe_dtype_name(packed ? activations : step->args[0].tensor.dtype), flops);
+    double flops = step_flops(step);
+    c->cost.flops += flops;
+    if (step->op == LT_OP_SDPA) {
+        c->cost.attention_flops += flops;
+    } else if (flops > 0) {
+        bool packed = step->op == LT_OP_LINEAR && step->args[1].kind == LT_BUFFER_PACKED;
+        add(&c->products, lathe_dtype_name(packed ? activations : step->args[0].tensor.dtype), flops);
+    }
+    if (step->op == LT_OP_GATHER || step->op == LT_OP_INDEX) return; /* a few rows of a table */
+    for (uint32_t k = 0; k < step->n_in; k++)
+        c->cost.weight_bytes += count_weight(&c->read, &step->args[k], weights);
+}
+
+lathe_cost lt_programs_cost(const lt_program *const *programs, uint32_t n, const lt_model_weight *weights,
+                            lt_dtype activations)
+{
+    lt_count c = {0};
+    for (uint32_t p = 0; p < n; p++)
+        for (uint32_t i = 0; i < programs[p]->n_steps; i++)
+            count_step(&c, &programs[p]->steps[i], weights, activations);
+    for (uint32_t p = 0; p < n; p++)
+        for (uint32_t i = 0; i < programs[p]->n_states; i++) {
+            const lt_type *type = &programs[p]->states[i];
+            bool counted = type->rank < 0;
+            for (uint32_t before = 0; before < p; before++) /* a state that several regions read */
+                counted = counted || programs[before]->states[i].rank >= 0;
+            if (counted) continue;
+            add(&c.states, lathe_dtype_name(type->dtype), (double)lt_type_bytes(type));
+            c.cost.state_bytes += (double)lt_type_bytes(type);
         }
-        if (step->op == LT_OP_GATHER || step->op == LT_OP_INDEX) continue; /* a few rows of a table */
-        for (uint32_t k = 0; k < step->n_in; k++)
-            cost.weight_bytes += count_weight(&read, &step->args[k], weights);
-    }
-    for (uint32_t i = 0; i < program->n_states; i++) {
-        double bytes = (double)lt_type_bytes(&program->states[i]);
-        add(&states, lathe_dtype_name(program->states[i].dtype), bytes);
-        cost.state_bytes += bytes;
-    }
-    cost.weight_type = most(&read);
-    cost.state_type = most(&states);
-    cost.activations = most(&products);
-    return cost;
+    c.cost.weight_type = most(&c.read);
+    c.cost.state_type = most(&c.states);
+    c.cost.activations = most(&c.products);
+    return c.cost;
 }
 
 /* ---- Single steps ---- */

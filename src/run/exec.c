@@ -26,7 +26,8 @@ static void resolve(lt_exec *exec, const lt_exec_buffers *buffers, const lt_oper
     *out = operand->tensor;
     switch (operand->kind) {
     case LT_BUFFER_ARENA: base = exec->memory; break;
-    case LT_BUFFER_OUTPUT: base = exec->outputs[index]; break;
+    case LT_BUFFER_OUTPUT: base = buffers->outputs[index]; break;
+    case LT_BUFFER_WIRE: base = buffers->wires[index]; break;
     case LT_BUFFER_CONST: base = exec->program->consts[index]->data; break;
     case LT_BUFFER_WEIGHT: base = buffers->weights[index].data; break;
     case LT_BUFFER_PACKED: base = &buffers->weights[index].packed; break;
@@ -68,7 +69,6 @@ lathe_status lt_exec_create(lt_exec *exec, const lt_program *program, const lt_c
     const lt_program *p = program;
     size_t scratch_bytes = p->scratch_bytes, wanted;
     *exec = (lt_exec){.program = program};
-    LT_ALLOC(arena, exec->outputs, p->n_outputs, err);
     LT_ALLOC(arena, exec->runs, p->n_steps, err);
     LT_ALLOC(arena, exec->checked, p->n_steps, err);
     LT_ALLOC(arena, exec->spans, p->n_steps, err);
@@ -86,14 +86,11 @@ lathe_status lt_exec_create(lt_exec *exec, const lt_program *program, const lt_c
     }
     LT_TRY(allocate(p->arena_bytes, &exec->memory, err));
     LT_TRY(allocate(scratch_bytes, &exec->scratch, err));
-    for (uint32_t i = 0; i < p->n_outputs; i++)
-        if (p->outputs[i].rank >= 0) LT_TRY(allocate(lt_type_bytes(&p->outputs[i]), &exec->outputs[i], err));
     return make_calls(exec, buffers, arena, err);
 }
 
 void lt_exec_destroy(lt_exec *exec)
 {
-    for (uint32_t i = 0; exec->outputs && i < exec->program->n_outputs; i++) lt_os_free(exec->outputs[i]);
     lt_os_free(exec->memory);
     lt_os_free(exec->scratch);
     *exec = (lt_exec){0};
@@ -131,18 +128,8 @@ lathe_status lt_exec_run(lt_exec *exec, const lt_cpu *cpu, uint32_t *failed, lat
     return LATHE_OK;
 }
 
-lathe_status lt_exec_plain_steps(const lt_exec *exec, lt_arena *arena, const char **text, lathe_error *err)
+void lt_exec_count_plain(const lt_exec *exec, uint32_t counts[LT_OP_COUNT])
 {
-    uint32_t counts[LT_OP_COUNT] = {0};
-    const char *list = "";
     for (uint32_t i = 0; i < exec->program->n_steps; i++)
         if (lt_cpu_is_plain(exec->runs[i])) counts[exec->calls[i].op]++;
-    for (int op = 0; op < LT_OP_COUNT; op++) {
-        if (!counts[op]) continue;
-        list = lt_arena_printf(arena, "%s%s%s %u", list, *list ? ", " : "", lt_op_get((lt_op)op)->name,
-                               counts[op]);
-        if (!list) return lt_out_of_memory(err, 1, 1);
-    }
-    *text = list;
-    return LATHE_OK;
 }

@@ -170,8 +170,14 @@ cat >llama.json <<EOF
 [{"model_type": "qwen2 1.5B Q8_0", "backends": "CPU", "n_prompt": 0, "n_gen": 4, "n_depth": 0, "flash_attn": false,
   "avg_ts": 17.5, "stddev_ts": 0.5}]
 EOF
-sed 's/"executor": "executor"/"executor": "dag"/; s/"executor_results"/"x"/; s/"dag_results"/"executor_results"/
-    s/"x"/"dag_results"/' decode.json >dag.json
+# shellcheck disable=SC2086
+expect 0 "$lathe" $decode --quantize none,int8 --positions 1-32*8 --mode both --device cpu,null:0 --json dag.json
+[ "$(grep -c samples_ms dag.json) $(grep -c '"executor": "dag"' dag.json)" = "32 4" ] || fail "dag.json: $(cat dag.json)"
+# shellcheck disable=SC2086
+expect 2 "$lathe" $decode --device abacus:0
+says err "abacus"
+expect 0 "$lathe" profile "$source/share/tiny.pt2" -r 1 --device null:0 --by kernel
+says out "steps: "
 expect 1 env PATH=/nonexistent "$lathe" bench plot decode.json -o none
 says err "gnuplot-nox"
 expect 2 "$lathe" bench plot missing.json -o charts
@@ -180,7 +186,7 @@ echo '{"rounds": 1}' >other.json
 expect 2 "$lathe" bench plot other.json -o charts
 says err "other.json"
 if command -v gnuplot >/dev/null; then
-    expect 0 "$lathe" bench plot decode.json dag.json llama.json -o charts
+    expect 0 "$lathe" bench plot dag.json llama.json -o charts
     [ "$(find charts -name '*.svg' | wc -l) $(find charts -name '*.png' -size +8 | wc -l)" = "10 10" ] || fail "charts: $(ls -l charts)"
     for chart in tokens-per-second step-time dag-ratio devices share-of-limit; do
         for text in "position in the cache" int8 DAG ">32<"; do
