@@ -18,6 +18,6 @@ for change in 's/"tps": /"tps": 1/' 's/"seed": 0/"seed": "0"/' '/"isa"/d' 's/"en
     fi
     grep -q "bad.json: " err
 done
-for results in "$source"/bench/results/decode-*.json; do
+for results in "$source"/bench/results/decode-*.json "$source"/bench/results/peers-*.json; do
     [ ! -e "$results" ] || "$python" "$check" "$results"
 done
