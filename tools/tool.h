@@ -22,6 +22,8 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
     X(bench, "measure how fast a model runs") \
     X(profile, "measure where a run's time goes") \
     X(eval, "judge a language model by a text, or compare two") \
+    X(explain, "tell how a model is divided over devices") \
+    X(devices, "list the devices of this machine") \
     X(verify, "compare a model's outputs with recorded ones")
 /* clang-format on */
 
@@ -82,7 +84,8 @@ typedef struct tool_placement {
     "                       what the first cannot do goes to the next, and then to the CPU\n"         \
     "  --executor E         linear (default), or dag: regions run as soon as they can\n"              \
     "  --cpu-ops LIST       ATen operators that stay on the CPU: aten.softmax.int,aten.mul.Tensor\n"  \
-    "  --pin NODE=DEVICE    a node of the file and where it runs; may be repeated\n"
+    "  --pin NODE=DEVICE    a node of the file and where it runs; may be repeated\n"                  \
+    "  --islands merge|keep what is too small for its device goes to the CPU (default), or not\n"
 
 /* The same for getopt_long, as options of the value `id`. */
 #define TOOL_PLACEMENT_LONG(id)                                                         \

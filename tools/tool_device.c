@@ -11,6 +11,10 @@ bool tool_set_placement(tool_placement *placement, const char *option, const cha
     if (strcmp(option, "device") == 0) return p->device = value, true;
     if (strcmp(option, "executor") == 0) return p->executor = value, true;
     if (strcmp(option, "cpu-ops") == 0) return p->cpu_ops = value, true;
+    if (strcmp(option, "islands") == 0) {
+        p->keep_islands = strcmp(value, "keep") == 0;
+        return p->keep_islands || strcmp(value, "merge") == 0;
+    }
     if (strcmp(option, "pin") != 0) return false;
     size_t used = strlen(placement->pins), room = sizeof placement->pins - used;
     p->pins = placement->pins;

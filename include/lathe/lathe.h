@@ -223,6 +223,8 @@ typedef struct lathe_placement {
     const char
         *cpu_ops; /* ATen operators that stay on the CPU: "aten.softmax.int,aten.mul.Tensor"; may be NULL */
     const char *pins; /* nodes of the file and their devices: "linear_3=cpu,add=opencl:0"; may be NULL */
+    int keep_islands; /* a device takes all that it can, also where carrying values costs more than it gains
+                       */
     /* Devices of other kinds than lathe has (backend.h): ends with NULL, and outlives the session. May be
      * NULL. */
     const struct lathe_backend *const *backends;
@@ -413,6 +415,20 @@ typedef enum lathe_description {
 LATHE_API LATHE_MUST_USE lathe_status lathe_describe(const char *path, lathe_description form, char **text,
                                                      lathe_error *err);
 LATHE_API void lathe_text_free(char *text); /* NULL is allowed */
+
+/* Tells how a model would be divided over devices: regions, what is carried between them and why; sizes that
+ * are open have their least. Needs no weights. TEXT, MERMAID or DOT. *text is freed with lathe_text_free. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_explain(lathe_model *model,
+                                                          const lathe_placement *placement,
+                                                          lathe_description form, char **text,
+                                                          lathe_error *err);
+
+/* The devices that are there: memory, measured bandwidth, what they run; and of kinds that are missing, why.
+ * *text is freed with lathe_text_free. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_describe_devices(char **text, lathe_error *err);
+
+/* Whether "cpu", "ref", or a device such as "opencl:0" is there. */
+LATHE_API int lathe_device_exists(const char *device);
 
 /* The operators that lathe supports, as Markdown. Freed with lathe_text_free. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_describe_operators(char **text, lathe_error *err);

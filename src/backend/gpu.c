@@ -198,6 +198,8 @@ static lt_gpu_lower_step find_lowering(lt_op op)
     return NULL;
 }
 
+bool lt_gpu_has_lowering(lt_op op) { return find_lowering(op) != NULL; }
+
 /* Sizes that kernels count in 32 bits, and types that the device computes in. */
 static bool fits_device(lt_gpu_lowering *lo, const lt_step *step)
 {

@@ -52,6 +52,9 @@ typedef struct lt_gpu_lowering {
 /* Appends the launches of a step. *done false: no kernels for its types, sizes or attributes; why. */
 lathe_status lt_gpu_lower(lt_gpu_lowering *lo, const lt_step *step, bool *done, lathe_error *err) LT_MUST_USE;
 
+/* Whether any form of the operator has kernels. */
+bool lt_gpu_has_lowering(lt_op op);
+
 /* Whether a node with these types would be lowered, if all its operands lay row by row. */
 lathe_status lt_gpu_takes(lt_gpu *gpu, lt_arena *arena, lt_op op, const lt_attrs *attrs, const lt_type *in,
                           uint32_t n_in, const lt_type *out, const char **why, bool *takes,

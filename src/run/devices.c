@@ -107,7 +107,7 @@ lathe_status lt_devices_open(lt_devices *d, lathe_model *model, const lathe_sess
                              lathe_error *err)
 {
     bool reference = false;
-    *d = (lt_devices){.model = model};
+    *d = (lt_devices){.model = model, .keep_islands = options && options->placement.keep_islands};
     LT_TRY(lt_arena_create(&d->arena, err));
     LT_TRY(open_list(d, options, &reference, err));
     if (!reference) LT_TRY(lt_cpu_create(options ? options->threads : 0, &d->cpu, err));
@@ -166,7 +166,11 @@ static lathe_status takes(void *context, uint32_t device, const lt_graph *graph,
 
 lathe_status lt_devices_partition(lt_devices *d, const lt_graph *graph, lt_partition **out, lathe_error *err)
 {
-    lt_partition_rules rules = {.n_devices = d->n + 1, .context = d, .pinned = pinned, .takes = takes};
+    lt_partition_rules rules = {.n_devices = d->n + 1,
+                                .keep_islands = d->keep_islands,
+                                .context = d,
+                                .pinned = pinned,
+                                .takes = takes};
     return lt_partition_graph(graph, &rules, out, err);
 }
 
