@@ -187,9 +187,11 @@ bool lt_gpu_view(const lt_operand *operand, int rank, const int64_t *dim, lt_vie
 
 /* ---- Steps ---- */
 
-static const lt_gpu_row *const families[] = {lt_gpu_chain_rows,  lt_gpu_move_rows,      lt_gpu_row_rows,
-                                             lt_gpu_matrix_rows, lt_gpu_attention_rows, lt_gpu_conv_rows,
-                                             lt_gpu_pool_rows,   lt_gpu_resample_rows};
+static const lt_gpu_row *const families[] = {
+#define X(family) lt_gpu_##family##_rows,
+    LT_GPU_FAMILIES(X)
+#undef X
+};
 
 static lt_gpu_lower_step find_lowering(lt_op op)
 {

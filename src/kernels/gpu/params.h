@@ -64,3 +64,22 @@ typedef struct lt_resample_params {
     float scale;  /* output over input; 0: from the sizes */
     lt_view x, y; /* over the output's dims; x has a stride of 0 at the one that is resampled */
 } lt_resample_params;
+
+/* Kernels that go through lines: where each begins is a view over `outer` (LT_RANK dims), where its elements
+ * are is one over `inner` (LT_INNER dims), for each operand in the order of the buffers that have them. */
+#define LT_LINE_VIEWS 4
+typedef struct lt_lines_params {
+    int lines, count; /* how many, and elements of each */
+    int outer[LT_DIMS], inner[LT_DIMS];
+    float number[2]; /* a number as a sum, which kernels say more of */
+    lt_view begin[LT_LINE_VIEWS], within[LT_LINE_VIEWS];
+} lt_lines_params;
+
+/* Rotary embedding, for each pair of elements: indices over `dim`; from a pair's first element to its second.
+ */
+typedef struct lt_rope_params {
+    int count;
+    int dim[LT_DIMS];
+    int apart[4];
+    lt_view view[4]; /* x, cos, sin, out */
+} lt_rope_params;
