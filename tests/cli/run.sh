@@ -26,7 +26,7 @@ says() { # FILE TEXT
     grep -q -- "$2" "$1" || fail "'$2' is not in what was printed: $(cat "$1")"
 }
 
-for command in inspect ops compile run generate tokenize bench profile eval verify; do
+for command in inspect ops compile run generate tokenize bench profile eval explain diff devices verify; do
     expect 0 "$lathe" $command --help
     says out "Usage: lathe $command"
     [ ! -s err ] || fail "$command --help writes to standard error"
@@ -214,6 +214,27 @@ expect 2 "$lathe" eval tiny.lathe "$source/README.md" --context 4096
 says err "context of 64"
 expect 2 "$lathe" eval tiny.lathe missing.txt
 says err "missing.txt"
+
+expect 0 "$lathe" devices
+says out "cpu: .* kernels"
+says out "null:0"
+expect 2 "$lathe" run "$golden/models/tiny_bert.pt2" --device nothing
+says err "expected cpu, ref, "
+
+# A device that computes nothing takes what it can, and nothing that it gives is right.
+expect 0 "$lathe" explain "$golden/models/tiny_bert.pt2" --device null --cpu-ops aten.gelu.default --islands keep
+says out "regions on null:0, cpu"
+says out "gelu x2 on cpu: as asked for"
+says out "the largest cut is"
+expect 0 "$lathe" explain "$golden/models/tiny_llama_dynamic.pt2" --device null --dim s21=3 --graph dot
+says out "digraph regions"
+expect 1 "$lathe" diff "$golden/models/tiny_bert.pt2" --device null --case case.safetensors
+says out "differs: output 0"
+says out "modeling_bert.py"
+expect 0 "$lathe" inspect case.safetensors
+says out "found.0"
+expect 0 "$lathe" diff "$golden/models/tiny_bert.pt2" --device cpu
+says out "nodes agree"
 
 expect 0 "$lathe" ops
 cmp -s out "$source/docs/ops.md" || fail "docs/ops.md is stale: write it with 'lathe ops > docs/ops.md'"
