@@ -187,8 +187,9 @@ bool lt_gpu_view(const lt_operand *operand, int rank, const int64_t *dim, lt_vie
 
 /* ---- Steps ---- */
 
-static const lt_gpu_row *const families[] = {lt_gpu_chain_rows, lt_gpu_move_rows,   lt_gpu_row_rows,
-                                             lt_gpu_fold_rows,  lt_gpu_matrix_rows, lt_gpu_attention_rows};
+static const lt_gpu_row *const families[] = {lt_gpu_chain_rows,    lt_gpu_move_rows,  lt_gpu_row_rows,
+                                             lt_gpu_fold_rows,     lt_gpu_order_rows, lt_gpu_matrix_rows,
+                                             lt_gpu_attention_rows};
 
 static lt_gpu_lower_step find_lowering(lt_op op)
 {

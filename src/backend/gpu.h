@@ -70,7 +70,7 @@ typedef struct lt_gpu_row {
     lt_gpu_lower_step lower;
 } lt_gpu_row;
 extern const lt_gpu_row lt_gpu_chain_rows[], lt_gpu_move_rows[], lt_gpu_row_rows[], lt_gpu_fold_rows[],
-    lt_gpu_matrix_rows[], lt_gpu_attention_rows[]; /* each ends with lower NULL */
+    lt_gpu_order_rows[], lt_gpu_matrix_rows[], lt_gpu_attention_rows[]; /* each ends with lower NULL */
 
 /* Declines: returns false with the reason. */
 bool lt_gpu_decline(lt_gpu_lowering *lo, const char *why);

@@ -28,6 +28,12 @@ typedef uint lt_u32;
 #define LT_M(name) name
 #define LT_MD(name) name
 #define nearbyint rint
+/* Some drivers' erf is wrong at infinity. */
+static inline float __attribute__((overloadable)) lt_erf(float x) { return fabs(x) > 6 ? copysign(1.0f, x) : erf(x); }
+#ifdef cl_khr_fp64
+static inline double __attribute__((overloadable)) lt_erf(double x) { return fabs(x) > 6 ? copysign(1.0, x) : erf(x); }
+#endif
+#define erf lt_erf
 /* Vectors: see the end of common.k. */
 #define LT_HAS_LANES 1
 typedef float16 lt_lanes;
