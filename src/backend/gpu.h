@@ -79,6 +79,7 @@ typedef struct lt_gpu_row {
     X(move)                \
     X(row)                 \
     X(fold)                \
+    X(order)               \
     X(matrix)              \
     X(attention)           \
     X(conv)                \
@@ -121,7 +122,11 @@ bool lt_gpu_offset(const lt_operand *operand, int *offset);
 /* Offset and strides of an operand, right-aligned to `rank` dims of these sizes (missing ones repeat). */
 bool lt_gpu_view(const lt_operand *operand, int rank, const int64_t *dim, lt_view *view);
 
-/* The same with the operand's own dims, or declines. */
+/* An integer dtype of that size, and a copy of the bits between operands of one shape and size. */
+lt_dtype lt_gpu_bits(lt_dtype dtype);
+bool lt_gpu_copy(lt_gpu_lowering *lo, const lt_operand *from, const lt_operand *to);
+
+/* The same of an operand with its own dims, or declines. */
 bool lt_gpu_own_view(lt_gpu_lowering *lo, const lt_operand *operand, lt_view *view);
 void lt_gpu_dims(const lt_tensor *tensor, int *dim);
 
@@ -134,8 +139,8 @@ int lt_gpu_join(int *dim, int rank, lt_view *view, int n_views);
  */
 int lt_gpu_split(const lt_view *view, int rank, const bool *marked, lt_view *rest, lt_view *taken);
 
-/* A double as two floats that kernels add up. */
-void lt_gpu_number(double x, float out[2]);
+/* A double as floats that kernels add up (LT_NUMBER). */
+void lt_gpu_number(double x, float out[3]);
 
 /* Lines of operands (lt_lines_params), which a kernel goes through. */
 typedef struct lt_gpu_lines {
