@@ -20,6 +20,7 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
     X(generate, "let a language model write") \
     X(tokenize, "turn text into token ids, or back") \
     X(bench, "measure how fast a model runs") \
+    X(profile, "measure where a run's time goes") \
     X(eval, "judge a language model by a text, or compare two") \
     X(explain, "tell how a model is divided over devices") \
     X(devices, "list the devices of this machine") \
@@ -45,7 +46,8 @@ enum { TOOL_MAX_WEIGHTS = 32, TOOL_PATH_BYTES = 4096 };
 typedef struct tool_weights {
     const char *path[TOOL_MAX_WEIGHTS];
     int n;
-    bool random; /* those that no file has are made up */
+    bool random;   /* those that no file has are made up */
+    uint64_t seed; /* of these */
     lathe_quantization quantization;
     int activations; /* as in lathe_session_options */
 } tool_weights;
@@ -58,6 +60,10 @@ bool tool_set_activations(tool_weights *weights, const char *value);
 
 lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
                              lathe_error *err) LATHE_MUST_USE;
+
+/* Sets all inputs to zeros; open sizes to 1. */
+lathe_status tool_set_zero_inputs(lathe_model *model, lathe_session *session,
+                                  lathe_error *err) LATHE_MUST_USE;
 
 /* The file that has a model's tokenizer: the one given, a GGUF file among the weights, the model itself when
  * it is a .lathe file, or a tokenizer.json beside it. False when there is none. */
