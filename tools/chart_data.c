@@ -62,8 +62,7 @@ static bool read_rows(chart_series *s, const json_t *rows, size_t id)
 {
     size_t i;
     json_t *row;
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         if ((size_t)json_integer_value(json_object_get(row, "series")) != id) continue;
         double bytes = number_of(row, "bytes");
         chart_point point = {.position = number_of(row, "position"),
@@ -81,8 +80,7 @@ static bool read_document(chart_set *set, const json_t *doc, const char *path)
 {
     size_t i;
     json_t *from;
-    json_array_foreach(json_object_get(doc, "series"), i, from)
-    {
+    json_array_foreach (json_object_get(doc, "series"), i, from) {
         chart_series *s = new_series(set, path);
         if (!s) return false;
         s->engine = text_of(from, "engine", "?");
@@ -130,8 +128,7 @@ static bool read_llama(chart_set *set, const json_t *rows, const char *path)
     enum { PREFILL = 128 };
     size_t i;
     json_t *row;
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         double rate = number_of(row, "avg_ts"), deviation = number_of(row, "stddev_ts");
         double position = number_of(row, "n_depth") - PREFILL + 1;
         if (number_of(row, "n_gen") < 1 || number_of(row, "n_prompt") > 0 || !(rate > 0)) continue;
