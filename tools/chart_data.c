@@ -1,4 +1,5 @@
 /* Reads documents and llama-bench's output as series. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,12 +178,13 @@ static bool all_same(const chart_set *set, size_t offset)
     return true;
 }
 
+/* Labels stand in scripts, and come from files: nothing in them may mean anything to gnuplot. */
 static void append(char *label, const char *text)
 {
     size_t used = strlen(label);
     snprintf(label + used, CHART_LABEL - used, "%s%s", used ? " " : "", text);
     for (char *at = label + used; *at; at++)
-        if (*at == '\'' || *at == '\\' || (unsigned char)*at < ' ') *at = '_'; /* it stands in scripts */
+        if (!isalnum((unsigned char)*at) && !strchr(" .,:;_+-/()=#%", *at)) *at = '_';
 }
 
 static bool same_group(const chart_series *a, const chart_series *b)
@@ -201,6 +203,8 @@ void chart_set_finish(chart_set *set)
         if (!one_engine) append(s->label, s->engine);
         if (!one_device) append(s->label, s->device);
         append(s->label, s->type);
+        append(s->pair, s->device);
+        append(s->pair, s->type);
         if (!one_executor) append(s->label, strcmp(s->executor, "dag") == 0 ? "DAG" : "executor");
         int k = 0;
         while (k < i && !same_group(s, &set->series[k])) k++;

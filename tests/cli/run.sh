@@ -204,6 +204,14 @@ if command -v gnuplot >/dev/null; then
     done
     says charts/tokens-per-second.svg "limit by memory bandwidth"
     says charts/devices.svg "llama.cpp CPU Q8_0"
+    # Nothing in a file is a command.
+    cat >bad.sed <<'EOF'
+s/"device": "null:0"/"device": "x'; system('touch touched'); print `touch touched` '"/
+EOF
+    sed -f bad.sed dag.json >bad.json
+    expect 0 "$lathe" bench plot bad.json -o bad
+    says bad/dag-ratio.svg "touch touched"
+    [ ! -e touched ] || fail "a chart ran a command"
     expect 0 "$lathe" profile "$source/share/tiny.pt2" -r 1 --roofline roof
     says roof-dark.svg "operations per byte"
     says roof.svg "linear float32, joint"
