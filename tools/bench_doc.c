@@ -60,12 +60,11 @@ static const char *first_difference(const decode_options *o, const json_t *doc)
 {
     const char *key, *found = NULL;
     json_t *settings = configuration(o), *environment = bench_environment(), *value;
-    json_object_foreach(settings, key, value) if (!found && !json_equal(value, json_object_get(doc, key)))
-        found = key;
-    json_object_foreach(
-        environment, key,
-        value) if (!found && !json_equal(value, json_object_get(json_object_get(doc, "environment"), key)))
-        found = key;
+    json_object_foreach (settings, key, value)
+        if (!found && !json_equal(value, json_object_get(doc, key))) found = key;
+    json_object_foreach (environment, key, value)
+        if (!found && !json_equal(value, json_object_get(json_object_get(doc, "environment"), key)))
+            found = key;
     json_decref(settings);
     json_decref(environment);
     return found;
@@ -125,10 +124,10 @@ json_t *decode_doc_series(const json_t *doc, const char *device, const char *exe
 {
     size_t i;
     json_t *series;
-    json_array_foreach(json_object_get(doc, "series"), i,
-                       series) if (has_text(series, "device", device) &&
-                                   has_text(series, "executor", executor) &&
-                                   has_text(series, "quantize", quantize)) return series;
+    json_array_foreach (json_object_get(doc, "series"), i, series)
+        if (has_text(series, "device", device) && has_text(series, "executor", executor) &&
+            has_text(series, "quantize", quantize))
+            return series;
     return NULL;
 }
 
@@ -188,10 +187,10 @@ bool decode_doc_has_row(const json_t *doc, const json_t *series, long position)
 {
     size_t i;
     json_t *row;
-    json_array_foreach(
-        rows_of(doc, series), i,
-        row) if (json_integer_value(json_object_get(row, "position")) == position &&
-                 json_equal(json_object_get(row, "series"), json_object_get(series, "id"))) return true;
+    json_array_foreach (rows_of(doc, series), i, row)
+        if (json_integer_value(json_object_get(row, "position")) == position &&
+            json_equal(json_object_get(row, "series"), json_object_get(series, "id")))
+            return true;
     return false;
 }
 

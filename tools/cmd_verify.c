@@ -139,8 +139,7 @@ static void read_index(const char *file, double *rtol, double *atol)
     snprintf(path, sizeof path, "%.*sindex.json", (int)(name - file), file);
     json_t *index = json_load_file(path, 0, NULL), *entry;
     size_t i, length = strcspn(name, ".");
-    json_array_foreach(index, i, entry)
-    {
+    json_array_foreach (index, i, entry) {
         const char *own = json_string_value(json_object_get(entry, "name"));
         if (!own || strlen(own) != length || strncmp(own, name, length) != 0) continue;
         const json_t *r = json_object_get(entry, "rtol"), *a = json_object_get(entry, "atol");

@@ -142,6 +142,14 @@ says err "have 512 positions"
 expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --resume
 expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --quantize int5
 
+# An interrupted run keeps what it has, and can be gone on with. A very fast machine is done before.
+long="bench decode $source/share/tiny.pt2 --positions 1-256 --repeats 100 --warmup 50 --json long.json"
+# shellcheck disable=SC2086
+timeout --preserve-status -s INT 1 "$lathe" $long >out 2>err || says err "interrupted; --resume goes on"
+# shellcheck disable=SC2086
+expect 0 "$lathe" $long --resume
+[ "$(grep -c step_time_ms long.json)" = 256 ] || fail "not all rows after --resume"
+
 expect 0 "$lathe" profile "$source/share/tiny.pt2" -d 16 -r 3 --by kernel,node,module --top 30 --trace trace.json
 says out "| linear float32, joint |"
 says out "| m.model.layers.\*.mlp"
@@ -196,6 +204,14 @@ if command -v gnuplot >/dev/null; then
     done
     says charts/tokens-per-second.svg "limit by memory bandwidth"
     says charts/devices.svg "llama.cpp CPU Q8_0"
+    # Nothing in a file is a command.
+    cat >bad.sed <<'EOF'
+s/"device": "null:0"/"device": "x'; system('touch touched'); print `touch touched` '"/
+EOF
+    sed -f bad.sed dag.json >bad.json
+    expect 0 "$lathe" bench plot bad.json -o bad
+    says bad/dag-ratio.svg "touch touched"
+    [ ! -e touched ] || fail "a chart ran a command"
     expect 0 "$lathe" profile "$source/share/tiny.pt2" -r 1 --roofline roof
     says roof-dark.svg "operations per byte"
     says roof.svg "linear float32, joint"
