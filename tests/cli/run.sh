@@ -246,7 +246,7 @@ expect 0 "$lathe" explain "$golden/models/tiny_llama_dynamic.pt2" --device null 
 says out "digraph regions"
 expect 1 "$lathe" diff "$golden/models/tiny_bert.pt2" --device null --case case.safetensors
 says out "differs: output 0"
-says out "modeling_bert.py"
+says out "sparse.py"
 expect 0 "$lathe" inspect case.safetensors
 says out "found.0"
 expect 0 "$lathe" diff "$golden/models/tiny_bert.pt2" --device cpu
