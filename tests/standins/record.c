@@ -31,23 +31,6 @@ static lathe_status record_open(uint32_t index, lathe_device **out, lathe_device
     return LATHE_OK;
 }
 
-/* Metal finds arguments by the numbers that the vocabulary is given: those must be their places. */
-static void check_places(const lathe_kernel *kernel)
-{
-    const char *at = strstr(kernel->source, "LT_KERNEL ");
-    while (at && strncmp(at + strlen("LT_KERNEL "), kernel->entry, strlen(kernel->entry)) != 0)
-        at = strstr(at + 1, "LT_KERNEL ");
-    const char *end = at ? strstr(at, "LT_IDS)") : NULL, *params = at ? strstr(at, "LT_PARAMS(") : NULL;
-    if (!end || !params || params > end)
-        stop("expected LT_KERNEL name(LT_BUF..., LT_PARAMS(...) LT_IDS)", kernel->entry);
-    long place = 0;
-    for (const char *buffer = at; (buffer = strstr(buffer, "LT_BUF(")) && buffer < params; buffer++)
-        if (strtol(buffer + strlen("LT_BUF("), NULL, 10) != place++)
-            stop("buffers out of order", kernel->entry);
-    if (strtol(params + strlen("LT_PARAMS("), NULL, 10) != place)
-        stop("parameters out of order", kernel->entry);
-}
-
 static void write_kernel(const lathe_kernel *kernel)
 {
     char path[PATH];
@@ -59,7 +42,6 @@ static void write_kernel(const lathe_kernel *kernel)
         fclose(file);
         return;
     }
-    check_places(kernel);
     if (lt_file_write(path, kernel->source, strlen(kernel->source), NULL) != LATHE_OK)
         stop("cannot write", path);
     n_kernels++;
