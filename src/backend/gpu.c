@@ -187,9 +187,11 @@ bool lt_gpu_view(const lt_operand *operand, int rank, const int64_t *dim, lt_vie
 
 /* ---- Steps ---- */
 
-static const lt_gpu_row *const families[] = {lt_gpu_chain_rows,    lt_gpu_move_rows,  lt_gpu_row_rows,
-                                             lt_gpu_fold_rows,     lt_gpu_order_rows, lt_gpu_matrix_rows,
-                                             lt_gpu_attention_rows};
+static const lt_gpu_row *const families[] = {
+#define X(family) lt_gpu_##family##_rows,
+    LT_GPU_FAMILIES(X)
+#undef X
+};
 
 static lt_gpu_lower_step find_lowering(lt_op op)
 {
@@ -199,6 +201,8 @@ static lt_gpu_lower_step find_lowering(lt_op op)
             if (row->op == op) return row->lower;
     return NULL;
 }
+
+bool lt_gpu_has_lowering(lt_op op) { return find_lowering(op) != NULL; }
 
 /* Sizes that kernels count in 32 bits, and types that the device computes in. */
 static bool fits_device(lt_gpu_lowering *lo, const lt_step *step)

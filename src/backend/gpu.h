@@ -52,6 +52,9 @@ typedef struct lt_gpu_lowering {
 /* Appends the launches of a step. *done false: no kernels for its types, sizes or attributes; why. */
 lathe_status lt_gpu_lower(lt_gpu_lowering *lo, const lt_step *step, bool *done, lathe_error *err) LT_MUST_USE;
 
+/* Whether any form of the operator has kernels. */
+bool lt_gpu_has_lowering(lt_op op);
+
 /* Whether a node with these types would be lowered, if all its operands lay row by row. */
 lathe_status lt_gpu_takes(lt_gpu *gpu, lt_arena *arena, lt_op op, const lt_attrs *attrs, const lt_type *in,
                           uint32_t n_in, const lt_type *out, const char **why, bool *takes,
@@ -69,8 +72,23 @@ typedef struct lt_gpu_row {
     lt_op op;
     lt_gpu_lower_step lower;
 } lt_gpu_row;
-extern const lt_gpu_row lt_gpu_chain_rows[], lt_gpu_move_rows[], lt_gpu_row_rows[], lt_gpu_fold_rows[],
-    lt_gpu_order_rows[], lt_gpu_matrix_rows[], lt_gpu_attention_rows[]; /* each ends with lower NULL */
+
+/* THE list of families. */
+#define LT_GPU_FAMILIES(X) \
+    X(chain)               \
+    X(move)                \
+    X(row)                 \
+    X(fold)                \
+    X(order)               \
+    X(matrix)              \
+    X(attention)           \
+    X(conv)                \
+    X(pool)                \
+    X(resample)
+
+#define X(family) extern const lt_gpu_row lt_gpu_##family##_rows[]; /* ends with lower NULL */
+LT_GPU_FAMILIES(X)
+#undef X
 
 /* Declines: returns false with the reason. */
 bool lt_gpu_decline(lt_gpu_lowering *lo, const char *why);

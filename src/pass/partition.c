@@ -228,7 +228,7 @@ static lathe_status merge_islands(lt_chooser *c, bool *moved)
     *moved = false;
     for (uint32_t i = 0; i < c->graph->n_nodes; i++) {
         uint32_t r = p->region_of[i];
-        if (r == LT_NONE || p->regions[r].device == cpu || c->pinned[i] ||
+        if (r == LT_NONE || p->regions[r].device == cpu || c->pinned[i] || c->rules->keep_islands ||
             crossing[r] <= p->regions[r].seconds * (1 - 1 / DEVICE_GAIN))
             continue;
         p->device_of[i] = cpu;
@@ -257,7 +257,7 @@ lathe_status lt_partition_graph(const lt_graph *graph, const lt_partition_rules 
     LT_TRY(settle_states(&c));
     do { /* each time some nodes fewer are left that can move */
         LT_TRY(form_regions(&c));
-        LT_TRY(merge_islands(&c, &moved));
+        LT_TRY(merge_islands(&c, &moved)); /* also guesses their work */
         if (moved) LT_TRY(settle_states(&c));
     } while (moved);
     *out = p;

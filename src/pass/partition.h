@@ -12,6 +12,7 @@
  */
 typedef struct lt_partition_rules {
     uint32_t n_devices; /* in the order in which they are preferred */
+    bool keep_islands;  /* regions stay, however small */
     void *context;
     /* The device that the user wants for the node; LT_NONE: any. */
     uint32_t (*pinned)(void *context, const lt_node *node);

@@ -14,7 +14,7 @@ static lathe_status open_one(lt_devices *d, const char *name, const lathe_sessio
     uint32_t index;
     if (strcmp(name, "ref") == 0) *reference = true;
     if (*reference || strcmp(name, "cpu") == 0) return LATHE_OK;
-    LT_TRY(lt_backend_find(name, options->backends, &backend, &index, err));
+    LT_TRY(lt_backend_find(name, options->placement.backends, &backend, &index, err));
     if (d->n == LT_MAX_DEVICES - 1) LT_FAIL(err, LIMIT, "more than %d devices", LT_MAX_DEVICES - 1);
     LT_TRY_NOTE(lt_gpu_open(backend, index, &d->gpus[d->n], err), err, "device '%s'", name);
     d->n++;
@@ -36,7 +36,7 @@ static lathe_status next_entry(lt_arena *arena, const char **list, char **out, l
 static lathe_status open_list(lt_devices *d, const lathe_session_options *options, bool *reference,
                               lathe_error *err)
 {
-    const char *list = options ? options->device : NULL;
+    const char *list = options ? options->placement.device : NULL;
     char *name;
     for (;;) {
         LT_TRY(next_entry(d->arena, &list, &name, err));
@@ -99,15 +99,15 @@ static lathe_status read_pins(lt_devices *d, const lathe_session_options *option
     uint32_t n = d->model->exported->graph.n_nodes;
     LT_ALLOC(d->arena, d->pinned, n, err);
     for (uint32_t i = 0; i < n; i++) d->pinned[i] = LT_NONE;
-    LT_TRY(pin_operators(d, options ? options->cpu_ops : NULL, err));
-    return pin_nodes(d, options ? options->pins : NULL, err);
+    LT_TRY(pin_operators(d, options ? options->placement.cpu_ops : NULL, err));
+    return pin_nodes(d, options ? options->placement.pins : NULL, err);
 }
 
 lathe_status lt_devices_open(lt_devices *d, lathe_model *model, const lathe_session_options *options,
                              lathe_error *err)
 {
     bool reference = false;
-    *d = (lt_devices){.model = model};
+    *d = (lt_devices){.model = model, .keep_islands = options && options->placement.keep_islands};
     LT_TRY(lt_arena_create(&d->arena, err));
     LT_TRY(open_list(d, options, &reference, err));
     if (!reference) LT_TRY(lt_cpu_create(options ? options->threads : 0, &d->cpu, err));
@@ -166,7 +166,11 @@ static lathe_status takes(void *context, uint32_t device, const lt_graph *graph,
 
 lathe_status lt_devices_partition(lt_devices *d, const lt_graph *graph, lt_partition **out, lathe_error *err)
 {
-    lt_partition_rules rules = {.n_devices = d->n + 1, .context = d, .pinned = pinned, .takes = takes};
+    lt_partition_rules rules = {.n_devices = d->n + 1,
+                                .keep_islands = d->keep_islands,
+                                .context = d,
+                                .pinned = pinned,
+                                .takes = takes};
     return lt_partition_graph(graph, &rules, out, err);
 }
 

@@ -15,6 +15,7 @@ typedef struct lt_devices {
     lathe_buffer **weights[LT_MAX_DEVICES - 1]; /* per device [exported->n_weights]; NULL: not there (yet) */
     uint32_t n;                                 /* of `gpus` */
     uint32_t *pinned; /* [graph.n_nodes of the file]: the device that the user wants; LT_NONE: any */
+    bool keep_islands;
     lt_arena *arena;
 } lt_devices;
 

@@ -241,6 +241,7 @@ static lathe_status run_on_host(lt_dispatch *d, uint32_t region, uint32_t *sourc
 {
     lt_stage *stage = &d->stages[region];
     uint32_t failed = 0;
+    stage->exec.timed = d->timed;
     stage->begin = lt_os_seconds();
     lathe_status status = lt_exec_run(&stage->exec, d->devices->cpu, &failed, err);
     stage->end = lt_os_seconds();
@@ -344,6 +345,7 @@ static void drain(lt_dispatch *d)
 lathe_status lt_dispatch_run(lt_dispatch *d, bool dag, uint32_t *source, lathe_error *err)
 {
     *source = LT_NONE;
+    d->start = lt_os_seconds();
     for (uint32_t r = 0; r < d->partition->n_regions; r++) d->progress[r].phase = LT_WAITING;
     lathe_status status = start_states(d, err);
     if (status == LATHE_OK) status = lt_boards_refresh(d, err);

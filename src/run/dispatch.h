@@ -45,6 +45,8 @@ typedef struct lt_dispatch {
     lt_board *boards;            /* [devices->n] */
     uint32_t n_hoisted, n_inputs;
     struct lt_progress *progress; /* [n_regions] */
+    bool timed;                   /* runs note when the CPU's steps run */
+    double start;                 /* of the last run, as lt_os_seconds has it */
 } lt_dispatch;
 
 typedef struct lt_dispatch_setup {

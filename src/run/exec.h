@@ -16,15 +16,23 @@ typedef struct lt_exec_buffers {
     void *const *wires;         /* values of other regions */
 } lt_exec_buffers;
 
+/* When a step ran, in seconds since the run began; both 0: as part of the step before it. */
+typedef struct lt_exec_span {
+    double begin, end;
+} lt_exec_span;
+
 typedef struct lt_exec {
     const lt_program *program;
     lt_op_call *calls;        /* [n_steps] */
     lt_cpu_run *runs;         /* [n_steps]: the fast form; NULL: there is none */
     lt_cpu_checked *checked;  /* [n_steps]: what runs then */
-    uint32_t *joint;          /* [n_steps]: how many from this step on run as one */
+    uint32_t *joint;          /* [n_steps]: how many from this step on run as one; 0: it is such a one */
     struct lt_patch *patches; /* [n_patches] */
     void *memory, *scratch;
     uint32_t n_patches;
+    bool timed;          /* runs note when their steps run */
+    double start;        /* of the last run that was timed */
+    lt_exec_span *spans; /* [n_steps], of that run */
 } lt_exec;
 
 /* Everything but the buffers is allocated in `arena`. `cpu` NULL: all steps run on references. After an error

@@ -91,6 +91,16 @@ const lt_xoutput *lt_model_user_output(const lathe_model *model, size_t index);
 lathe_status lt_model_find_pairs(const lathe_model *model, struct lt_state_pair **out, uint32_t *n,
                                  lathe_error *err) LT_MUST_USE;
 
+/* compile.c: the graph of a model after the passes, with its caches as state; sizes that are open have their
+ * least. */
+typedef struct lt_graph_request {
+    bool closed;     /* sizes that are open are an error */
+    bool portable;   /* nothing that the CPU alone runs */
+    lt_text *passes; /* gets the graph after every pass; may be NULL */
+} lt_graph_request;
+lathe_status lt_model_graph(lathe_model *model, const lt_graph_request *request, lt_arena *arena,
+                            lt_graph **out, lathe_error *err) LT_MUST_USE;
+
 /* compile.c: brings the weights into the forms that the model's programs read. */
 lathe_status lt_model_place_weights(lathe_model *model, lathe_error *err) LT_MUST_USE;
 

@@ -6,6 +6,7 @@
 #include "pass/pass.h"
 #include "run/dispatch.h"
 #include "run/hoisted.h"
+#include "run/profile.h"
 
 typedef struct lt_entry {
     struct lt_entry *next;
@@ -37,6 +38,7 @@ struct lathe_session {
     uint32_t n_inputs, n_pairs;
     uint32_t row_output;     /* the output of which one row is selected; LT_NONE */
     lathe_preparation spent; /* since it was last asked for */
+    lt_pool_span *traced;    /* [MAX_TRACED] what threads did in the last run; NULL: it is not profiled */
     lt_dtype kv_type;        /* what kept caches are stored as; LATHE_DTYPE_COUNT: as the graph has them */
 };
 
@@ -59,6 +61,7 @@ void lathe_session_close(lathe_session *session)
         lt_os_free(session->input_data[i]);
     lt_states_free(&session->states);
     lt_devices_close(&session->devices);
+    lt_heap_free(session->traced);
     lt_heap_free(session->inputs);
     lt_heap_free(session->input_data);
     lt_heap_free(session->bindings);
@@ -103,7 +106,7 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     session->model = model;
     int optimize = options && options->optimize ? options->optimize : model->settings.optimize;
     session->optimize = optimize ? optimize - 1 : LT_OPTIMIZE_MAX;
-    LT_TRY(read_executor(options ? options->executor : NULL, &session->dag, err));
+    LT_TRY(read_executor(options ? options->placement.executor : NULL, &session->dag, err));
     LT_TRY(lt_devices_open(&session->devices, model, options, err));
     session->states.devices = &session->devices;
     int activations = options && options->activations ? options->activations : model->settings.activations;
@@ -410,6 +413,8 @@ lathe_status lathe_session_write_state(lathe_session *session, size_t index, con
 
 /* ---- Running ---- */
 
+enum { MAX_TRACED = 1 << 16 };
+
 static lathe_status note_source(const lathe_session *session, uint32_t source, lathe_status status,
                                 lathe_error *err)
 {
@@ -423,7 +428,10 @@ lathe_status lathe_session_run(lathe_session *session, lathe_error *err)
 {
     LT_TRY(choose_entry(session, err));
     uint32_t source;
-    lathe_status status = lt_dispatch_run(&session->current->dispatch, session->dag, &source, err);
+    lt_dispatch *dispatch = &session->current->dispatch;
+    dispatch->timed = session->traced != NULL;
+    if (session->devices.cpu) lt_pool_trace(session->devices.cpu->pool, session->traced, MAX_TRACED);
+    lathe_status status = lt_dispatch_run(dispatch, session->dag, &source, err);
     return status == LATHE_OK ? status : note_source(session, source, status, err);
 }
 
@@ -445,6 +453,40 @@ lathe_status lathe_session_plain_steps(const lathe_session *session, const char 
     *text = "";
     if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
     return lt_dispatch_plain_steps(&session->current->dispatch, text, err);
+}
+
+/* ---- Profiles ---- */
+
+lathe_status lathe_session_profile(lathe_session *session, int on, lathe_error *err)
+{
+    if (session->devices.cpu) lt_pool_trace(session->devices.cpu->pool, NULL, 0);
+    lt_heap_free(session->traced);
+    session->traced = on ? lt_heap_alloc(MAX_TRACED, sizeof *session->traced) : NULL;
+    return !on || session->traced ? LATHE_OK : lt_out_of_memory(err, MAX_TRACED, sizeof *session->traced);
+}
+
+size_t lathe_session_step_count(const lathe_session *session)
+{
+    return session->current ? lt_profile_step_count(&session->current->dispatch) : 0;
+}
+
+lathe_status lathe_session_step(lathe_session *session, size_t index, lathe_step *out, lathe_error *err)
+{
+    if (index >= lathe_session_step_count(session))
+        LT_FAIL(err, INVALID_ARGUMENT, "there is no step %zu in the last run's program", index);
+    return lt_profile_step(&session->current->dispatch, index, out, err);
+}
+
+void lathe_session_step_time(const lathe_session *session, size_t index, double *begin, double *end)
+{
+    *begin = *end = 0;
+    if (index < lathe_session_step_count(session))
+        lt_profile_time(&session->current->dispatch, index, begin, end);
+}
+
+size_t lathe_session_spans(const lathe_session *session, lathe_span *out, size_t room)
+{
+    return session->traced ? lt_profile_spans(&session->current->dispatch, session->traced, out, room) : 0;
 }
 
 /* ---- Preparation and cost ---- */

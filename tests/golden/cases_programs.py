@@ -356,6 +356,19 @@ class hoisted_by_size(Net):
         return x * angle.cos(), torch.where(later, -1.0, x @ x.t())
 
 
+# ---- Devices ----
+
+
+@case()
+class two_branches(nn.Module):
+    """Two chains that do not depend on each other until the end."""
+
+    args = [x34, x34]
+
+    def forward(self, x, y):
+        return x.exp().tanh() + y.sin().cos()
+
+
 def values(makers):
     return tuple(make() for make in makers)
 

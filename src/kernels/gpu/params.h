@@ -35,8 +35,38 @@ typedef struct lt_attention_params {
     lt_view q, k, v, mask, last, first, out;
 } lt_attention_params;
 
-/* Kernels that go through lines: where each begins is a view over `outer` (LT_RANK dims), where its elements are is one
- * over `inner` (LT_INNER dims), for each operand in the order of the buffers that have them. */
+/* A convolution: dims are z, y, x, those that are missing of size 1; steps of x and out: image, channel, z,
+ * y, x, of w: output channel, input channel (of a group), z, y, x. */
+typedef struct lt_conv_params {
+    int count, channels;     /* outputs in all; channels of the output */
+    int group_out, group_in; /* channels of a group */
+    int in[3], out[3], window[3], stride[3], padding[3], dilation[3];
+    int x_step[5], w_step[5], out_step[5];
+    int x_offset, w_offset, out_offset, bias_offset, bias_step, has_bias;
+} lt_conv_params;
+
+/* Pooling over the last dims (z, y, x, those that are missing of size 1); views are over the leading dims. */
+typedef struct lt_pool_params {
+    int count, leading; /* outputs in all; leading dims */
+    int dim[LT_DIMS];   /* these */
+    int in[3], out[3], window[3], stride[3], padding[3], dilation[3];
+    int adaptive, include_pad, divisor;
+    int x_step[3], out_step[3], where_step[3];
+    lt_view x, y, where;
+} lt_pool_params;
+
+/* One dim at another size. */
+typedef struct lt_resample_params {
+    int count, rank;
+    int dim[LT_DIMS];       /* of the output */
+    int at, in, size, step; /* which dim is resampled, its sizes, and the stride of x along it */
+    int align_corners;
+    float scale;  /* output over input; 0: from the sizes */
+    lt_view x, y; /* over the output's dims; x has a stride of 0 at the one that is resampled */
+} lt_resample_params;
+
+/* Kernels that go through lines: where each begins is a view over `outer` (LT_RANK dims), where its elements
+ * are is one over `inner` (LT_INNER dims), for each operand in the order of the buffers that have them. */
 #define LT_LINE_VIEWS 4
 typedef struct lt_lines_params {
     int lines, count; /* how many, and elements of each */
@@ -45,7 +75,8 @@ typedef struct lt_lines_params {
     lt_view begin[LT_LINE_VIEWS], within[LT_LINE_VIEWS];
 } lt_lines_params;
 
-/* Rotary embedding, for each pair of elements: indices over `dim`; from a pair's first element to its second. */
+/* Rotary embedding, for each pair of elements: indices over `dim`; from a pair's first element to its second.
+ */
 typedef struct lt_rope_params {
     int count;
     int dim[LT_DIMS];
