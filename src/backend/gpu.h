@@ -163,6 +163,14 @@ const lathe_kernel *lt_gpu_lines_kernel(lt_gpu_lowering *lo, const lt_gpu_lines 
                                         const char *entry, const char *defines);
 lt_gpu_launch *lt_gpu_lines_emit(lt_gpu_lowering *lo, const lt_gpu_lines *lines, const lathe_kernel *kernel);
 
+/* A product (matrix.k): its operands, and what the kernels are told of them. */
+typedef struct lt_gpu_product {
+    const lt_operand *a, *b, *bias, *out; /* bias: NULL when there is none */
+    lt_product_params p;
+    int rank; /* of the batch */
+} lt_gpu_product;
+bool lt_gpu_multiply(lt_gpu_lowering *lo, const lt_gpu_product *product);
+
 /* The dtype's name as common.k has it, and the name of its class ("f32", "f64", "i64"). */
 const char *lt_gpu_dtype(lt_dtype dtype);
 const char *lt_gpu_class(lt_dtype dtype);

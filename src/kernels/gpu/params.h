@@ -15,13 +15,13 @@ typedef struct lt_chain_params {
     lt_view view[LT_CHAIN_VIEWS]; /* inputs, then the output */
 } lt_chain_params;
 
-/* A product for each index of `batch`: out[i, j] = bias[j] + sum over l of a[i, l] * b[j, l]. */
+/* A product for each index of `batch`: out[i, j] = bias[i, j] + sum over l of a[i, l] * b[j, l]. */
 typedef struct lt_product_params {
     int m, n, k, batches;
     int a_step[2], b_step[2], out_step[2]; /* along i or j, along l (out: along j) */
-    int has_bias, bias_offset, bias_step;
+    int has_bias, bias_step[2]; /* along i, along j */
     int batch[LT_DIMS];
-    lt_view a, b, out; /* over the batch */
+    lt_view a, b, bias, out; /* over the batch */
 } lt_product_params;
 
 /* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row. A number
