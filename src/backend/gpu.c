@@ -65,7 +65,8 @@ static lathe_status assemble(lt_gpu *gpu, const char *key, const char *body, con
     lathe_kernel *kernel;
     lt_text_printf(text, "%s\n", gpu->backend->dialect());
     if (gpu->info.features & LATHE_DEVICE_F64) lt_text_printf(text, "#define LT_F64 1\n");
-    const char *parts[] = {lt_gpu_text_get("params.h"), lt_gpu_text_get("common.k"), defines, body};
+    lt_text_printf(text, "#define LT_ONLY_%s 1\n", entry); /* texts of several kernels show one */
+    const char *parts[] = {defines, lt_gpu_text_get("params.h"), lt_gpu_text_get("common.k"), body};
     for (size_t i = 0; i < LT_COUNT(parts); i++) lt_text_append(text, parts[i], strlen(parts[i]));
     LT_TRY(lt_text_status(text, err));
     LT_ALLOC(gpu->arena, kernel, 1, err);
@@ -186,8 +187,11 @@ bool lt_gpu_view(const lt_operand *operand, int rank, const int64_t *dim, lt_vie
 
 /* ---- Steps ---- */
 
-static const lt_gpu_row *const families[] = {lt_gpu_chain_rows, lt_gpu_move_rows, lt_gpu_row_rows,
-                                             lt_gpu_matrix_rows, lt_gpu_attention_rows};
+static const lt_gpu_row *const families[] = {
+#define X(family) lt_gpu_##family##_rows,
+    LT_GPU_FAMILIES(X)
+#undef X
+};
 
 static lt_gpu_lower_step find_lowering(lt_op op)
 {

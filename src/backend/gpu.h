@@ -72,8 +72,22 @@ typedef struct lt_gpu_row {
     lt_op op;
     lt_gpu_lower_step lower;
 } lt_gpu_row;
-extern const lt_gpu_row lt_gpu_chain_rows[], lt_gpu_move_rows[], lt_gpu_row_rows[], lt_gpu_matrix_rows[],
-    lt_gpu_attention_rows[]; /* each ends with lower NULL */
+
+/* THE list of families. */
+#define LT_GPU_FAMILIES(X) \
+    X(chain)               \
+    X(move)                \
+    X(row)                 \
+    X(fold)                \
+    X(matrix)              \
+    X(attention)           \
+    X(conv)                \
+    X(pool)                \
+    X(resample)
+
+#define X(family) extern const lt_gpu_row lt_gpu_##family##_rows[]; /* ends with lower NULL */
+LT_GPU_FAMILIES(X)
+#undef X
 
 /* Declines: returns false with the reason. */
 bool lt_gpu_decline(lt_gpu_lowering *lo, const char *why);
@@ -106,6 +120,43 @@ bool lt_gpu_offset(const lt_operand *operand, int *offset);
 
 /* Offset and strides of an operand, right-aligned to `rank` dims of these sizes (missing ones repeat). */
 bool lt_gpu_view(const lt_operand *operand, int rank, const int64_t *dim, lt_view *view);
+
+/* The same with the operand's own dims, or declines. */
+bool lt_gpu_own_view(lt_gpu_lowering *lo, const lt_operand *operand, lt_view *view);
+void lt_gpu_dims(const lt_tensor *tensor, int *dim);
+
+/* Joins dims that lie one after the other in every view, and leaves out those of one element; how many are
+ * left, at least one. */
+int lt_gpu_join(int *dim, int rank, lt_view *view, int n_views);
+
+/* Takes a view apart into the dims that are not marked, with the offset, and those that are; how many are
+ * not.
+ */
+int lt_gpu_split(const lt_view *view, int rank, const bool *marked, lt_view *rest, lt_view *taken);
+
+/* A double as two floats that kernels add up. */
+void lt_gpu_number(double x, float out[2]);
+
+/* Lines of operands (lt_lines_params), which a kernel goes through. */
+typedef struct lt_gpu_lines {
+    lt_lines_params p;
+    int rank, inner;      /* dims of where lines begin, and of a line */
+    uint32_t items, team; /* work items of a group, and of those that share a line */
+} lt_gpu_lines;
+
+/* Lines along the marked dims of a tensor. */
+void lt_gpu_lines_of(lt_gpu_lines *lines, const lt_tensor *tensor, const bool *marked);
+/* The view `at` of the lines: of an operand with the dims of that tensor, of one without the marked dims, or
+ * with size 1 there. Declines what 32 bits do not reach. */
+bool lt_gpu_lines_add(lt_gpu_lowering *lo, lt_gpu_lines *lines, int at, const lt_operand *operand,
+                      const bool *marked, int rank);
+/* Once all views are there: joins dims (those of a line too, when `whole`), and chooses items; `shared`:
+ * items may share a line. */
+void lt_gpu_lines_finish(const lt_gpu *gpu, lt_gpu_lines *lines, int n_views, bool whole, bool shared);
+/* The kernel for them, with more #define lines. */
+const lathe_kernel *lt_gpu_lines_kernel(lt_gpu_lowering *lo, const lt_gpu_lines *lines, const char *text,
+                                        const char *entry, const char *defines);
+lt_gpu_launch *lt_gpu_lines_emit(lt_gpu_lowering *lo, const lt_gpu_lines *lines, const lathe_kernel *kernel);
 
 /* The dtype's name as common.k has it, and the name of its class ("f32", "f64", "i64"). */
 const char *lt_gpu_dtype(lt_dtype dtype);

@@ -135,23 +135,6 @@ static void append_kernel(lt_text *text, const lt_attrs_chain *chain, const lt_s
 
 /* ---- Lowering ---- */
 
-/* Joins dims that lie one after the other in every view, and leaves out those of one element. */
-static int join_dims(lt_chain_params *p, int rank, int n_views)
-{
-    int n = 0;
-    for (int d = 0; d < rank; d++) {
-        if (p->dim[d] == 1) continue;
-        bool joins = n > 0;
-        for (int v = 0; v < n_views && joins; v++)
-            joins = p->view[v].stride[n - 1] == p->view[v].stride[d] * p->dim[d];
-        int to = joins ? n - 1 : n++;
-        p->dim[to] = joins ? p->dim[to] * p->dim[d] : p->dim[d];
-        for (int v = 0; v < n_views; v++) p->view[v].stride[to] = p->view[v].stride[d];
-    }
-    if (n == 0) p->dim[n++] = 1;
-    return n;
-}
-
 /* Whether the device has what the formulas need. */
 static bool formulas_exist(lt_gpu_lowering *lo, const lt_attrs_chain *chain)
 {
@@ -182,7 +165,7 @@ static bool emit_chain(lt_gpu_lowering *lo, const lt_attrs_chain *chain, const l
     p.count = (int)lathe_tensor_count(out);
     for (int d = 0; d < out->rank; d++) p.dim[d] = (int)out->dim[d];
     if (p.count == 0) return true;
-    int rank = join_dims(&p, out->rank, n_views);
+    int rank = lt_gpu_join(p.dim, out->rank, p.view, n_views);
     char defines[64];
     uint32_t group = lt_gpu_group(lo->gpu);
     snprintf(defines, sizeof defines, "#define LT_ITEMS %u\n", group);

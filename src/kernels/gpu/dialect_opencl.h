@@ -28,3 +28,19 @@ typedef uint lt_u32;
 #define LT_M(name) name
 #define LT_MD(name) name
 #define nearbyint rint
+/* Vectors: see the end of common.k. */
+#define LT_HAS_LANES 1
+typedef float16 lt_lanes;
+#define lt_lanes_of(x) ((float16)(x))
+#define lt_lanes_fma(a, b, c) fma(a, b, c)
+#define LT_LANES_AT(a, i) ((a)[i])
+#define lt_lanes_load_float32(p) vload16(0, p)
+#define lt_lanes_load_bfloat16(p) as_float16(convert_uint16(vload16(0, p)) << 16)
+#define lt_lanes_load_float16(p) vload_half16(0, (__global const half *)(p))
+static inline float lt_lanes_sum(float16 a)
+{
+    float8 b = a.lo + a.hi;
+    float4 c = b.lo + b.hi;
+    float2 d = c.lo + c.hi;
+    return d.x + d.y;
+}
