@@ -20,7 +20,6 @@ static const char help[] =
     "  --inputs F           all inputs from a safetensors file, under their names or as input.K\n"
     "  --output Y.npy       the first output as a NumPy file\n"
     "  --outputs F          all outputs as a safetensors file, as output.K\n" TOOL_PLACEMENT_HELP
-    "  --verbose            say which operators had no fast kernel\n"
     "\n"
     "Exit status: 0 done, 1 the run failed, 2 wrong usage or a broken file.\n";
 
@@ -31,7 +30,6 @@ typedef struct run_options {
     tool_weights weights;
     tool_placement placement;
     int n_inputs;
-    bool verbose;
 } run_options;
 
 /* Number of the input that the first `length` characters of `name` mean; -1 when there is none. */
@@ -170,7 +168,7 @@ static int run_session(lathe_model *model, lathe_session *session, const run_opt
     fputs(notes, stderr);
     const char *plain = "";
     if (status == LATHE_OK) status = lathe_session_plain_steps(session, &plain, &err);
-    if (options->verbose && *plain) fprintf(stderr, "runs on plain references: %s\n", plain);
+    if (*plain) fprintf(stderr, "without a fast kernel, on plain references: %s\n", plain);
     if (status == LATHE_OK) status = deliver(model, session, options, &err);
     return status == LATHE_OK ? EXIT_DONE : tool_fail(&err);
 }
@@ -203,10 +201,6 @@ int cmd_run(int argc, char **argv)
             continue;
         }
         if (arg[0] != '-') return tool_usage("run", "one file at a time, found '%s' and '%s'", o.file, arg);
-        if (strcmp(arg, "--verbose") == 0) {
-            o.verbose = true;
-            continue;
-        }
         if (!value) return tool_usage("run", "option %s needs a value, or is unknown", arg);
         i++;
         if (strcmp(arg, "--weights") == 0 && tool_add_weights(&o.weights, value)) continue;
