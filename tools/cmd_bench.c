@@ -208,12 +208,14 @@ static lathe_status bench_latency(bench *b, lathe_session *session, lathe_error 
 
 /* ---- Starting ---- */
 
-/* Asks the system to forget what it keeps of a file in memory. */
+/* Asks the system to forget what it keeps of a file in memory; not all systems can be asked. */
 static void forget_file(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return;
+#ifdef POSIX_FADV_DONTNEED
     if (fsync(fd) == 0) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+#endif
     close(fd);
 }
 

@@ -1,5 +1,5 @@
 /* POSIX side of os.h. */
-#define _DEFAULT_SOURCE
+#define _GNU_SOURCE
 #include "base/os.h"
 
 #include <dlfcn.h>
@@ -12,6 +12,13 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 
 lathe_status lt_file_open(const char *path, lt_file *out, lathe_error *err)
 {
@@ -154,6 +161,42 @@ void *lt_os_alloc(size_t bytes)
 }
 
 void lt_os_free(void *memory) { free(memory); }
+
+int lt_os_processors(void)
+{
+#if defined(__linux__)
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+#else
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (int)n : 1;
+#endif
+}
+
+#if defined(__APPLE__) && defined(__aarch64__)
+static bool has_feature(const char *name)
+{
+    int value = 0;
+    size_t bytes = sizeof value;
+    return sysctlbyname(name, &value, &bytes, NULL, 0) == 0 && value;
+}
+#endif
+
+unsigned lt_os_arm_features(void)
+{
+    bool dotprod = false, i8mm = false, bf16 = false;
+#if defined(__linux__) && defined(__aarch64__)
+    enum { HWCAP_DOT = 1 << 20, HWCAP2_MATRIX = 1 << 13, HWCAP2_BFLOAT = 1 << 14 };
+    dotprod = getauxval(AT_HWCAP) & HWCAP_DOT;
+    i8mm = getauxval(AT_HWCAP2) & HWCAP2_MATRIX;
+    bf16 = getauxval(AT_HWCAP2) & HWCAP2_BFLOAT;
+#elif defined(__APPLE__) && defined(__aarch64__)
+    dotprod = has_feature("hw.optional.arm.FEAT_DotProd");
+    i8mm = has_feature("hw.optional.arm.FEAT_I8MM");
+    bf16 = has_feature("hw.optional.arm.FEAT_BF16");
+#endif
+    return (dotprod ? LT_ARM_DOTPROD : 0u) | (i8mm ? LT_ARM_I8MM : 0u) | (bf16 ? LT_ARM_BF16 : 0u);
+}
 
 size_t lt_os_page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 

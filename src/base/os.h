@@ -36,6 +36,12 @@ void lt_os_discard(const void *data, size_t bytes);
 
 size_t lt_os_page_bytes(void);
 
+int lt_os_processors(void); /* those that the process may run on; at least 1 */
+
+/* What an Arm processor has beyond version 8.0; 0 on others. */
+enum { LT_ARM_DOTPROD = 1, LT_ARM_I8MM = 2, LT_ARM_BF16 = 4 };
+unsigned lt_os_arm_features(void);
+
 double lt_os_seconds(void); /* monotonic */
 
 /* A library of the system, loaded at run time; NULL when it is not there. Never unloaded: drivers do not bear

@@ -1,5 +1,4 @@
 /* Thread pool: workers spin for a moment between jobs, then sleep. */
-#define _GNU_SOURCE
 #include "base/threads.h"
 
 #include <pthread.h>
@@ -64,8 +63,7 @@ static int quota_threads(void)
 
 int lt_pool_default_threads(void)
 {
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1, quota = quota_threads();
+    int n = lt_os_processors(), quota = quota_threads();
     if (n > quota) n = quota;
     return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
 }

@@ -20,4 +20,10 @@ image=$work/image.npy
 "$work/classify" "$source/tests/golden/ops/relu.pt2" "$image" | grep -q '^class '
 "$work/examples/classify" "$source/tests/golden/ops/relu.pt2" "$image" | grep -q '^class '
 "$work/examples/generate" "$source/share/tiny.pt2" "$source/share/tiny-tokenizer.json" "Hello" | grep -q .
+# A device of a kind that lathe does not have; it compiles kernels with the C++ compiler.
+if command -v c++ >/dev/null; then
+    "$work/examples/backend" "$source/tests/golden/ops/softmax.pt2" "$source/tests/golden/ops/softmax.safetensors"
+else
+    echo "the device of its own was not run: there is no c++"
+fi
 echo "examples ran"

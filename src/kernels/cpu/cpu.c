@@ -5,9 +5,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#elif defined(__aarch64__)
-#include <sys/auxv.h>
 #endif
+
+#include "base/os.h"
 
 const char *lt_cpu_level_name(lt_cpu_level level)
 {
@@ -35,10 +35,9 @@ static lt_cpu_level highest(void)
     bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
     return bf16 ? LT_CPU_AVX512BF16 : avx512 ? LT_CPU_AVX512 : avx2 ? LT_CPU_AVX2 : LT_CPU_GENERIC;
 #elif defined(__aarch64__)
-    enum { HWCAP_DOT = 1 << 20, HWCAP2_MATRIX = 1 << 13, HWCAP2_BFLOAT = 1 << 14 };
-    unsigned long caps = getauxval(AT_HWCAP), caps2 = getauxval(AT_HWCAP2);
-    bool dot = caps & HWCAP_DOT, matrix = dot && (caps2 & HWCAP2_MATRIX) && (caps2 & HWCAP2_BFLOAT);
-    return matrix ? LT_CPU_I8MM : dot ? LT_CPU_DOTPROD : LT_CPU_NEON;
+    const unsigned matrix = LT_ARM_DOTPROD | LT_ARM_I8MM | LT_ARM_BF16, features = lt_os_arm_features();
+    if ((features & matrix) == matrix) return LT_CPU_I8MM;
+    return features & LT_ARM_DOTPROD ? LT_CPU_DOTPROD : LT_CPU_NEON;
 #else
     return LT_CPU_GENERIC;
 #endif
