@@ -309,7 +309,11 @@ static bool print_text(void *user, const char *text, size_t size)
 static void report(const engine *e, const lathe_generation_result *r)
 {
     size_t run = r->prompt_tokens - r->reused_tokens;
-    fprintf(stderr, "\nprefill: %zu tokens", run);
+    const lathe_preparation *ready = &r->preparation;
+    fprintf(stderr, "\n");
+    if (ready->compile_seconds + ready->pack_seconds > 0)
+        fprintf(stderr, "compile: %.2f s; pack: %.2f s; ", ready->compile_seconds, ready->pack_seconds);
+    fprintf(stderr, "prefill: %zu tokens", run);
     if (r->reused_tokens) fprintf(stderr, " (and %zu kept)", r->reused_tokens);
     fprintf(stderr, " in %.2f s, %.1f tokens/s; decode: %zu tokens in %.2f s, %.1f tokens/s\n",
             r->prefill_seconds, (double)run / (r->prefill_seconds > 0 ? r->prefill_seconds : 1),

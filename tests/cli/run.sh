@@ -72,6 +72,7 @@ expect 0 "$lathe" tokenize "$tokenizer" --decode $(cat out)
 cmp -s out text || fail "decoding gives '$(cat out)'"
 expect 0 "$lathe" generate "$source/share/tiny.pt2" --tokenizer "$tokenizer" --raw --temperature 0 -n 8 -p Hello
 says err "tokens/s"
+says err "compile: .* prefill: "
 cp out first
 expect 0 "$lathe" generate "$source/share/tiny.pt2" --tokenizer "$tokenizer" --raw --temperature 0 -n 8 -p Hello
 cmp -s out first || fail "greedy text is not the same twice"
