@@ -176,6 +176,7 @@ typedef struct lathe_compile_options {
     const lathe_dim *dims; /* [n_dims]: these sizes are fixed from here on */
     size_t n_dims;
     int optimize, activations;       /* as in lathe_session_options: of sessions that do not ask for others */
+    const char *kv_type;             /* the same, of sessions that keep state */
     lathe_quantization quantization; /* as lathe_model_quantize */
 } lathe_compile_options;
 
@@ -343,10 +344,14 @@ typedef enum lathe_description {
     LATHE_AS_DOT
 } lathe_description;
 
-/* Describes a model, safetensors or GGUF file without touching the bytes of its weights. MERMAID and DOT draw
- * the graph of a model. *text is freed with lathe_text_free. */
+/* Describes a model, safetensors or GGUF file without touching the bytes of its weights: of a model also what
+ * its numbers are stored as, multiplied as and summed in. MERMAID and DOT draw the graph of a model. *text is
+ * freed with lathe_text_free. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_describe(const char *path, lathe_description form, char **text,
                                                      lathe_error *err);
+/* The same of an open model, with the weights files, quantisation and settings that it was given. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_describe(lathe_model *model, lathe_description form,
+                                                           char **text, lathe_error *err);
 LATHE_API void lathe_text_free(char *text); /* NULL is allowed */
 
 /* The operators that lathe supports, as Markdown. Freed with lathe_text_free. */

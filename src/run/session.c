@@ -75,20 +75,6 @@ static lathe_status allocate(size_t bytes, void **out, lathe_error *err)
     return *out ? LATHE_OK : lt_out_of_memory(err, bytes, 1);
 }
 
-static lathe_status read_kv_type(const char *name, lt_dtype *out, lathe_error *err)
-{
-    static const struct {
-        const char *name;
-        lt_dtype dtype;
-    } types[] = {{"f32", LATHE_F32}, {"bf16", LATHE_BF16}, {"f16", LATHE_F16}};
-    *out = LATHE_DTYPE_COUNT;
-    for (size_t i = 0; name && i < LT_COUNT(types); i++)
-        if (strcmp(name, types[i].name) == 0) *out = types[i].dtype;
-    if (name && *out == LATHE_DTYPE_COUNT)
-        LT_FAIL(err, INVALID_ARGUMENT, "caches of type '%s', expected f32, bf16 or f16", name);
-    return LATHE_OK;
-}
-
 static lathe_status session_init(lathe_session *session, lathe_model *model,
                                  const lathe_session_options *options, lathe_error *err)
 {
@@ -110,14 +96,18 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
     session->input_data = lt_heap_alloc(session->n_inputs + 1, sizeof *session->input_data);
     session->row_output = LT_NONE;
-    LT_TRY(read_kv_type(options ? options->kv_type : NULL, &session->kv_type, err));
+    bool keeps = options && options->keep_state;
+    const char *kv_type = options && options->kv_type ? options->kv_type
+                          : keeps                     ? model->settings.kv_type
+                                                      : NULL;
+    LT_TRY(lt_kv_type_parse(kv_type, &session->kv_type, err));
     if (!session->inputs || !session->input_data)
         return lt_out_of_memory(err, session->n_inputs, sizeof *session->inputs);
     for (uint32_t i = 0; i < session->n_inputs; i++) session->inputs[i].type.rank = -1;
     session->bindings = lt_heap_alloc(model->exported->n_symbols, sizeof *session->bindings);
     if (!session->bindings)
         return lt_out_of_memory(err, model->exported->n_symbols, sizeof *session->bindings);
-    if (!options || !options->keep_state) return LATHE_OK;
+    if (!keeps) return LATHE_OK;
     LT_TRY(lt_model_find_pairs(model, &session->pairs, &session->n_pairs, err));
     for (uint32_t i = 0; i < session->n_pairs; i++) session->inputs[session->pairs[i].input].kept = true;
     return LATHE_OK;

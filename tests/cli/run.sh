@@ -57,6 +57,15 @@ says err "expected"
 
 expect 0 "$lathe" inspect "$golden/ops/add.pt2" --json
 says out '"aten.add.Tensor": 1'
+expect 0 "$lathe" inspect "$golden/models/tiny_qwen2_decode_bf16.pt2"
+says out " 15  linear  *bfloat16  *bfloat16  *float32  *float32  *bfloat16"
+says out "input kv_0, updated by output 1, bfloat16, in place"
+expect 0 "$lathe" inspect "$golden/models/tiny_qwen2_decode_bf16.pt2" --quantize int4
+says out " 15  linear  *int4_k  *int16  *int32  *int32, float32  *bfloat16"
+expect 0 "$lathe" inspect "$golden/programs/sliding_cache.pt2"
+says out "input k, updated by output 1: state copied, not in place"
+expect 0 "$lathe" inspect "$golden/families/bufkv.pt2"
+says out "buffer k, float32, in place"
 expect 0 "$lathe" inspect y.safetensors
 says out "output.0"
 expect 0 "$lathe" inspect "$golden/ops/add.pt2" --graph dot
@@ -90,6 +99,12 @@ expect 0 "$lathe" inspect --check tiny.lathe
 expect 0 "$lathe" compile "$source/share/tiny.pt2" -o tiny8.lathe --tokenizer "$tokenizer" --quantize int8 --activations 8
 expect 0 "$lathe" inspect tiny8.lathe
 says out "packed as int8"
+expect 0 "$lathe" compile "$source/share/tiny.pt2" -o tiny16.lathe --tokenizer "$tokenizer" --kv bf16
+expect 0 "$lathe" inspect tiny16.lathe
+says out "caches: bfloat16"
+expect 0 "$lathe" bench tiny16.lathe -p 4 -n 1 -r 1 -o json
+says out '"kv_type": "bfloat16"'
+expect 2 "$lathe" compile "$source/share/tiny.pt2" -o none.lathe --kv int3
 expect 0 "$lathe" eval tiny8.lathe "$source/README.md" --context 64 -n 64 --against tiny.lathe
 says out "kl_divergence"
 expect 0 "$lathe" bench tiny8.lathe -p 4 -n 1 -r 1 -o json
