@@ -47,7 +47,7 @@ static const char help[] =
     "where that\n"
     "                          is open, as much as -p and -n need, and 2048 for conversations)\n"
     "  --chunk N               most tokens of a prompt to run at once, where that is open (default: 128)\n"
-    "  --kv TYPE               store caches as f32, bf16 or f16 (default: as the model does)\n"
+    "  --kv TYPE               store caches as f32, bf16, f16 or int8 (default: as the model does)\n"
     "  --kv-mapping F          JSON that pairs the caches of PREFILL and DECODE by name\n"
     "\n"
     "A prompt becomes a message of a chat if the tokenizer's chat template is ChatML or Llama 3; otherwise "

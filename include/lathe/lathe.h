@@ -222,8 +222,9 @@ typedef struct lathe_session_options {
                         alone; 3: all */
     int activations; /* bits of what is multiplied with quantised weights: 16 (nearly as exact as float32) or
                         8 (faster); 0: as compiled, else 16 */
-    const char *kv_type; /* what kept caches are stored as: "f32", "bf16" or "f16"; NULL: as the graph has
-                            them. An error when something other than attention reads them */
+    const char *kv_type; /* what kept caches are stored as: "f32", "bf16", "f16" or "int8" (rows with a scale
+                            for each head and position); NULL: as the graph has them. An error when something
+                            other than attention reads them */
     const char *device;  /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
 } lathe_session_options;
 
@@ -255,12 +256,14 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_select_row(lathe_session *se
                                                                int64_t row, lathe_error *err);
 
 /* What is kept for an input, as it lies in memory: a view for reading, valid until the next call on the
- * session. The inputs must be set (or shaped): their sizes say which state is meant. */
+ * session. Caches of kv_type "int8" are int8 [..., 4 + n], each row a float32 scale and n values times it.
+ * The inputs must be set (or shaped): their sizes say which state is meant. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_state(lathe_session *session, size_t index,
                                                           lathe_tensor *out, lathe_error *err);
 
 /* Copies the tensor into what is kept for an input, from the first element of each dim on, whatever float
- * types both have; the rest stays as it is. How one model hands its key/value caches to another. */
+ * types both have (or rows of int8); the rest stays as it is. How one model hands its key/value caches to
+ * another. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_write_state(lathe_session *session, size_t index,
                                                                 const lathe_tensor *tensor, lathe_error *err);
 

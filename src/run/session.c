@@ -2,6 +2,7 @@
  * buffers; weights belong to the model and state to the session, so entries share them. */
 #include <string.h>
 
+#include "ops/cache_row.h"
 #include "ops/convert.h"
 #include "pass/pass.h"
 #include "run/cost.h"
@@ -410,21 +411,32 @@ lathe_status lathe_session_state(lathe_session *session, size_t index, lathe_ten
     LT_FAIL(err, INTERNAL, "input %zu has no state", index);
 }
 
+/* Narrows the state to what the tensor fills; false when it does not fit. `rows`: of int8, which the tensor's
+ * rows become. */
+static bool narrow_state(const lathe_tensor *tensor, bool rows, lt_tensor *state)
+{
+    if (tensor->rank != state->rank) return false;
+    if (!rows && lt_dtype_is_float(tensor->dtype) != lt_dtype_is_float(state->dtype)) return false;
+    for (int i = 0; i < state->rank; i++) {
+        bool longer = rows && i == state->rank - 1;
+        int64_t size = tensor->dim[i] + (longer ? LT_CACHE_SCALE : 0);
+        if (tensor->dim[i] < 0 || size > state->dim[i] || (longer && size != state->dim[i])) return false;
+        state->dim[i] = size;
+    }
+    return true;
+}
+
 lathe_status lathe_session_write_state(lathe_session *session, size_t index, const lathe_tensor *tensor,
                                        lathe_error *err)
 {
     lt_tensor state;
     LT_TRY(lathe_session_state(session, index, &state, err));
-    bool fits =
-        tensor->rank == state.rank && lt_dtype_is_float(tensor->dtype) == lt_dtype_is_float(state.dtype);
-    for (int i = 0; fits && i < state.rank; i++) {
-        fits = tensor->dim[i] >= 0 && tensor->dim[i] <= state.dim[i];
-        state.dim[i] = tensor->dim[i];
-    }
-    if (!fits)
+    bool rows = session->kv_type == LATHE_I8 && lt_dtype_is_float(tensor->dtype);
+    if (!narrow_state(tensor, rows, &state))
         LT_FAIL(err, TYPE, "the tensor does not fit the state of input '%s'",
                 lt_model_user_input(session->model, index)->label);
-    lt_tensor_copy(tensor, &state);
+    if (rows) lt_cache_rows_put(tensor, &state);
+    else lt_tensor_copy(tensor, &state);
     return LATHE_OK;
 }
 

@@ -8,7 +8,7 @@
 static const struct {
     const char *name;
     lt_dtype dtype;
-} kv_types[] = {{"f32", LATHE_F32}, {"bf16", LATHE_BF16}, {"f16", LATHE_F16}};
+} kv_types[] = {{"f32", LATHE_F32}, {"bf16", LATHE_BF16}, {"f16", LATHE_F16}, {"int8", LATHE_I8}};
 
 lathe_status lt_kv_type_parse(const char *name, lt_dtype *out, lathe_error *err)
 {
@@ -16,7 +16,7 @@ lathe_status lt_kv_type_parse(const char *name, lt_dtype *out, lathe_error *err)
     for (size_t i = 0; name && i < LT_COUNT(kv_types); i++)
         if (strcmp(name, kv_types[i].name) == 0) *out = kv_types[i].dtype;
     if (name && *out == LATHE_DTYPE_COUNT)
-        LT_FAIL(err, INVALID_ARGUMENT, "caches of type '%s', expected f32, bf16 or f16", name);
+        LT_FAIL(err, INVALID_ARGUMENT, "caches of type '%s', expected f32, bf16, f16 or int8", name);
     return LATHE_OK;
 }
 

@@ -142,6 +142,8 @@ says err "perplexity"
 expect 0 sh -c "'$lathe' eval tiny.lathe - --context 64 --against '$source/share/tiny.pt2' -o json <'$source/README.md'"
 says out '"kl_divergence": 0,'
 says out '"top1_agreement": 1,'
+expect 0 "$lathe" eval tiny.lathe "$source/README.md" --context 64 -n 64 --kv int8 --against tiny.lathe --against-kv bf16
+says out "top1_agreement"
 expect 2 "$lathe" eval tiny.lathe "$source/README.md" --context 4096
 says err "context of 64"
 expect 2 "$lathe" eval tiny.lathe missing.txt
