@@ -157,7 +157,7 @@ static void order_dims(const lt_tensor *base, int *order)
     }
 }
 
-lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, int64_t *offset)
+lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, lt_attrs_strided *self)
 {
     const lt_storage *storage = binding->storage;
     lt_tensor base = lt_tensor_of(lt_build_type(b, storage->value), NULL), sorted = base;
@@ -171,7 +171,7 @@ lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, int64_t *off
     }
     if (!lt_tensor_is_contiguous(&sorted) || !view_window(&base, binding->view, &window))
         return lt_build_fail(b, LATHE_UNSUPPORTED, "the memory of a tensor that lies in it with gaps");
-    *offset = window.strided.offset;
+    *self = window.strided;
     return lt_build_reshape(b, lt_build_permute(b, storage->value, order), 1, (int64_t[]){-1});
 }
 

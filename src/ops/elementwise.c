@@ -59,6 +59,32 @@ static double log_gamma_f64(double x)
     return lgamma_r(x, &sign);
 }
 
+static float mantissa_f32(float x)
+{
+    int exponent;
+    return frexpf(x, &exponent);
+}
+
+static double mantissa_f64(double x)
+{
+    int exponent;
+    return frexp(x, &exponent);
+}
+
+static float exponent_f32(float x)
+{
+    int exponent = 0;
+    frexpf(x, &exponent);
+    return (float)exponent;
+}
+
+static double exponent_f64(double x)
+{
+    int exponent = 0;
+    frexp(x, &exponent);
+    return exponent;
+}
+
 /* x + y * z. In float32 the product is exact in double, where rows vectorise. */
 static float fma_f32(float x, float y, float z) { return (float)((double)x + (double)y * (double)z); }
 static double fma_f64(double x, double y, double z) { return fma(y, z, x); }

@@ -38,3 +38,30 @@ double lt_digamma(double x)
     for (int i = 6; i >= 0; i--) sum = (sum + series[i]) * square;
     return result + log(x) - 0.5 / x - sum;
 }
+
+/* The power series of order `n` where it is short, else the asymptotic one: terms of both are positive or
+ * small. */
+static double bessel_ie(int n, double x)
+{
+    enum { SHORT = 30, ASYMPTOTIC_TERMS = 25 };
+    double size = fabs(x), term = 1, sum = 1;
+    if (!(size <= SHORT)) {
+        if (isinf(size)) return 0;
+        for (int k = 1; k <= ASYMPTOTIC_TERMS; k++) {
+            double odd = 2 * k - 1;
+            term *= (odd * odd - 4 * n * n) / (8 * k * size);
+            sum += term;
+        }
+        sum /= sqrt(2 * M_PI * size);
+        return n % 2 ? copysign(sum, x) : sum;
+    }
+    for (int k = 1; term > sum * 1e-17; k++) {
+        term *= size * size / 4 / k / (k + n);
+        sum += term;
+    }
+    sum *= exp(-size);
+    return n % 2 ? sum * x / 2 : sum;
+}
+
+double lt_bessel_i0e(double x) { return bessel_ie(0, x); }
+double lt_bessel_i1e(double x) { return bessel_ie(1, x); }
