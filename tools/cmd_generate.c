@@ -372,6 +372,7 @@ static bool say(conversation *c, const char *role, const char *content)
     }
     char *copy = strdup(content);
     if (copy) c->message[c->count++] = (lathe_message){role, copy};
+    // cppcheck-suppress memleak ; the message has it
     return copy != NULL;
 }
 

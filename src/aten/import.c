@@ -530,7 +530,7 @@ static lathe_status import_outputs(lt_importer *im, lt_scope *scope)
 lathe_status lt_import(const lt_exported *exported, const lt_import_options *options, lt_arena *arena,
                        lt_graph **out, lt_text *report, lathe_error *err)
 {
-    lathe_error own;
+    lathe_error own = {0};
     lt_importer im = {.exported = exported,
                       .options = options,
                       .arena = arena,

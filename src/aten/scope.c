@@ -53,7 +53,7 @@ bool lt_view_is_alias(const lt_builder *b, lt_id base, lt_id value, const lt_ten
     if (n < 0 || lathe_tensor_count(to) == 0) return true;
     lt_tensor at = *from;
     at.data = pretended_address();
-    while (n--) {
+    for (n--; n >= 0; n--) {
         lt_tensor next;
         /* What strides cannot express was copied, and copies are contiguous. */
         if (!lt_op_get(chain[n]->op)->view(&chain[n]->attrs, &at, &next)) return !lt_tensor_is_contiguous(to);

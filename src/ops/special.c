@@ -31,7 +31,10 @@ double lt_digamma(double x)
         result = -M_PI / tan(M_PI * part);
         x = 1 - x;
     }
-    for (; x < 10; x++) result -= 1 / x;
+    while (x < 10) {
+        result -= 1 / x;
+        x += 1;
+    }
     static const double series[] = {1.0 / 12,  -1.0 / 120,     1.0 / 252, -1.0 / 240,
                                     1.0 / 132, -691.0 / 32760, 1.0 / 12};
     double square = 1 / (x * x), sum = 0;
