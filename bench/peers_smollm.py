@@ -13,20 +13,11 @@ import sys
 import time
 import warnings
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "python"))
+from peers_models import THREADS, make_caches, make_smollm
 
-THREADS = 2
 CONTEXT = 512
 LAYERS, KV_HEADS, HEAD = 30, 3, 64
 PROMPT, STEPS, WARM = 128, 9, 2
-
-
-def make_model():
-    from transformers import AutoModelForCausalLM, LlamaConfig
-
-    config = LlamaConfig(hidden_size=576, intermediate_size=1536, num_hidden_layers=LAYERS, num_attention_heads=9, num_key_value_heads=KV_HEADS,
-                         vocab_size=49152, max_position_embeddings=8192, rope_theta=100000, rms_norm_eps=1e-5, tie_word_embeddings=True)
-    return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").float().eval()
 
 
 def report(name, call, runs):
@@ -47,10 +38,10 @@ def convert(path, tokens):
 
     from lathe_export.causal_lm import CausalLM
 
-    kv = [torch.zeros(1, KV_HEADS, CONTEXT, HEAD) for _ in range(2 * LAYERS)]
-    example = (torch.zeros(1, tokens, dtype=torch.int64), torch.arange(tokens), kv)
+    model = make_smollm()
+    example = (torch.zeros(1, tokens, dtype=torch.int64), torch.arange(tokens), make_caches(model, CONTEXT))
     with torch.no_grad():
-        exported = torch.export.export(CausalLM(make_model()), example, strict=False)
+        exported = torch.export.export(CausalLM(model), example, strict=False)
         openvino.save_model(openvino.convert_model(exported.run_decompositions()), path, compress_to_fp16=False)
 
 
@@ -77,7 +68,7 @@ def run_ggml_compiler(folder):
     out = os.path.join(folder, "smollm-ggml")
     path = os.path.join(out, "model.gguf")
     if not os.path.exists(path):
-        ggml_compiler.compile(ggml_compiler.causal_lm(make_model(), max_context=1024), out_dir=out)
+        ggml_compiler.compile(ggml_compiler.causal_lm(make_smollm(), max_context=1024), out_dir=out)
     with ggml_compiler.Session(path, backend="cpu", n_threads=THREADS) as session:
         generator = ggml_compiler.Generator(session)
 

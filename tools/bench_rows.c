@@ -30,9 +30,11 @@ static bool parse_range(const char **text, long least, bench_list *out)
     }
     if (first < least || last < first || last > LARGEST || step < 1 || (times && (step < 2 || first < 1)))
         return false;
-    for (; first <= last; first = times ? first * step : first + step) {
+    for (long next; first <= last; first = next) {
         if (out->n == BENCH_MAX_LIST) return false;
         out->value[out->n++] = first;
+        next = times ? first * step : first + step;
+        if (times && first < last && next > last) next = last;
     }
     *text = end;
     return true;
@@ -56,21 +58,28 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Of n values; sorts them. */
-static double median(double *values, long n)
+double bench_median(double *values, long n)
 {
     qsort(values, (size_t)n, sizeof *values, by_value);
     return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+double bench_deviation(const double *values, long n)
+{
+    double mean = 0, squares = 0;
+    for (long i = 0; i < n; i++) mean += values[i] / (double)n;
+    for (long i = 0; i < n; i++) squares += (values[i] - mean) * (values[i] - mean);
+    return n < 2 ? 0 : sqrt(squares / (double)(n - 1));
 }
 
 void bench_finish(bench_row *row, const lathe_limits *limits)
 {
     double sorted[BENCH_MAX_RUNS];
     memcpy(sorted, row->samples, (size_t)row->n * sizeof *sorted);
-    row->ms = median(sorted, row->n);
+    row->ms = bench_median(sorted, row->n);
     row->min_ms = sorted[0];
     for (long i = 0; i < row->n; i++) sorted[i] = fabs(row->samples[i] - row->ms);
-    row->spread = median(sorted, row->n) / row->ms;
+    row->spread = bench_median(sorted, row->n) / row->ms;
     row->tokens_per_s = (double)row->tokens * 1e3 / row->ms;
     row->bandwidth_gb_s = limits->read_bytes_per_second / 1e9;
     row->peak_gflop_s = limits->flops_per_second / 1e9;

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <lathe/llm.h>
@@ -17,6 +15,9 @@ static const char help[] =
     "machine's read bandwidth and float32 multiply-add rate are measured in the same run.\n"
     "\n"
     "Usage: lathe bench MODEL [OPTIONS]\n"
+    "       lathe bench decode MODEL [OPTIONS]   decode steps at many cache positions, into JSON\n"
+    "       lathe bench plot FILE... -o DIR      charts of such files\n"
+    "       lathe bench report FILE... -o PAGE   a page about such files\n"
     "\n"
     "  --weights F          weights file; may be repeated\n"
     "  --random-weights     random weights for those that MODEL has no bytes for\n"
@@ -29,12 +30,14 @@ static const char help[] =
     "  -r N                 runs of each test (default: 5), after one to warm up\n"
     "  -c N                 positions of the caches, where the model leaves them open\n"
     "                       (default: what the tests need)\n"
-    "  --kv TYPE            store caches as f32, bf16, f16 or int8 (default: as the model does)\n"
+    "  --kv TYPE            store caches as f32, bf16, f16 or int8 (default: as the model "
+    "does)\n" TOOL_PLACEMENT_HELP
     "  --no-cold            leave out the start with files that are not in memory\n"
     "  -o md|json|csv       form of the output (default: md)\n"
     "\n"
     "A LIST is numbers and ranges between commas: 1,128,512-2048*2,0-4096+1024 (FIRST-LAST,\n"
-    "times a factor or plus a step). Reported are the median of the runs and their spread: the\n"
+    "times a factor, up to LAST itself, or plus a step). Reported are the median of the runs and their "
+    "spread: the\n"
     "median distance from it, as a part of it. bytes are those of the weights and of the cache\n"
     "up to the last position.\n"
     "\n"
@@ -43,6 +46,7 @@ static const char help[] =
 typedef struct bench_options {
     const char *file, *kv_type;
     tool_weights weights;
+    tool_placement placement;
     bench_form form;
     bench_list prompts, tokens, depths, threads;
     long runs, context;
@@ -57,35 +61,6 @@ typedef struct bench {
     long runs_done, runs_planned;
 } bench;
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* Since it was last reset, where the system lets us; else since the start. */
-static double peak_memory_mb(void)
-{
-    struct rusage usage;
-    char line[256];
-    double kb = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    while (status && kb <= 0 && fgets(line, sizeof line, status))
-        if (strncmp(line, "VmHWM:", 6) == 0) kb = strtod(line + 6, NULL);
-    if (status) fclose(status);
-    if (kb <= 0 && getrusage(RUSAGE_SELF, &usage) == 0) kb = (double)usage.ru_maxrss;
-    return kb / 1024;
-}
-
-static void reset_peak_memory(void)
-{
-    FILE *file = fopen("/proc/self/clear_refs", "w");
-    if (!file) return;
-    fputs("5", file);
-    fclose(file);
-}
-
 /* ---- Rows ---- */
 
 static lathe_status add_row(bench *b, const bench_row *row, lathe_error *err)
@@ -95,7 +70,7 @@ static lathe_status add_row(bench *b, const bench_row *row, lathe_error *err)
         return err->code = LATHE_LIMIT;
     }
     b->rows[b->n] = *row;
-    b->rows[b->n++].rss_mb = peak_memory_mb();
+    b->rows[b->n++].rss_mb = bench_peak_memory_mb();
     return LATHE_OK;
 }
 
@@ -104,7 +79,7 @@ static void report(bench *b, const bench_row *row)
 {
     bool terminal = isatty(STDERR_FILENO);
     if (!terminal && row->n < b->options->runs) return;
-    double passed = seconds_now() - b->start;
+    double passed = bench_seconds() - b->start;
     double left = passed / (double)b->runs_done * (double)(b->runs_planned - b->runs_done);
     if (terminal) fprintf(stderr, "\r\033[K");
     fprintf(stderr, "%s of %ld at depth %ld, run %ld: %.3f ms; about %.0f s left", row->test, row->tokens,
@@ -124,8 +99,11 @@ static lathe_status relate_to_limits(bench *b, long threads, lathe_error *err)
 {
     lathe_limits limits;
     lathe_status status = lathe_measure_limits((int)threads, &limits, err);
-    reset_peak_memory(); /* its own is none of the model's */
-    for (; status == LATHE_OK && b->first < b->n; b->first++) bench_finish(&b->rows[b->first], &limits);
+    bench_reset_peak_memory(); /* its own is none of the model's */
+    for (; status == LATHE_OK && b->first < b->n; b->first++) {
+        bench_finish(&b->rows[b->first], &limits);
+        if (b->options->placement.lathe.device) b->rows[b->first].device = b->options->placement.lathe.device;
+    }
     return status;
 }
 
@@ -191,38 +169,22 @@ static lathe_status create_generator(const bench_options *o, lathe_model *model,
                                                              .chunk = 512,
                                                              .threads = (int)threads,
                                                              .activations = o->weights.activations,
-                                                             .kv_type = o->kv_type},
+                                                             .kv_type = o->kv_type,
+                                                             .placement = o->placement.lathe},
                                   out, err);
 }
 
 /* ---- Other models ---- */
 
-static lathe_status set_zero_inputs(lathe_model *model, lathe_session *session, lathe_error *err)
-{
-    for (size_t i = 0; i < lathe_model_input_count(model); i++) {
-        lathe_value_info info;
-        lathe_tensor tensor;
-        lathe_status status = lathe_model_input(model, i, &info, err);
-        if (status != LATHE_OK) return status;
-        if (info.rank < 0) continue;
-        for (int d = 0; d < info.rank; d++)
-            if (info.dim[d] < 0) info.dim[d] = 1;
-        lathe_tensor_init(&tensor, info.dtype, info.rank, info.dim, NULL);
-        tensor.data = calloc((size_t)lathe_tensor_count(&tensor) + 1, lathe_dtype_size(info.dtype));
-        if (tensor.data) status = lathe_session_set_input(session, i, &tensor, err);
-        free(tensor.data);
-        if (status != LATHE_OK) return status;
-    }
-    return LATHE_OK;
-}
-
 static lathe_status open_session(const bench_options *o, lathe_model *model, long threads,
                                  lathe_session **out, lathe_error *err)
 {
-    lathe_status status = lathe_session_create(
-        model, &(lathe_session_options){.threads = (int)threads, .activations = o->weights.activations}, out,
-        err);
-    return status == LATHE_OK ? set_zero_inputs(model, *out, err) : status;
+    lathe_status status = lathe_session_create(model,
+                                               &(lathe_session_options){.threads = (int)threads,
+                                                                        .activations = o->weights.activations,
+                                                                        .placement = o->placement.lathe},
+                                               out, err);
+    return status == LATHE_OK ? tool_set_zero_inputs(model, *out, err) : status;
 }
 
 static lathe_status bench_latency(bench *b, lathe_session *session, lathe_error *err)
@@ -231,9 +193,9 @@ static lathe_status bench_latency(bench *b, lathe_session *session, lathe_error 
     bench_row row = {.test = "latency", .state = "", .tokens = 1};
     lathe_status status = lathe_session_prepare(session, NULL, err);
     for (long run = -1; run < b->options->runs && status == LATHE_OK; run++) {
-        double start = seconds_now();
+        double start = bench_seconds();
         status = lathe_session_run(session, err);
-        if (run >= 0) add_sample(b, &row, seconds_now() - start);
+        if (run >= 0) add_sample(b, &row, bench_seconds() - start);
     }
     if (status == LATHE_OK) status = lathe_session_cost(session, &cost, err);
     row.bytes = cost.weight_bytes + cost.state_bytes;
@@ -300,11 +262,11 @@ static lathe_status measure_start(bench *b, subject *s, const char *state, lathe
     lathe_preparation spent = {0};
     lathe_generator_cost token;
     lathe_cost cost = {0};
-    double start = seconds_now();
+    double start = bench_seconds();
     lathe_status status = tool_open_model(o->file, &o->weights, &s->model, err);
     if (status != LATHE_OK) return status;
-    if (o->weights.random) start = seconds_now(); /* making them up is no part of it */
-    double loaded = seconds_now();
+    if (o->weights.random) start = bench_seconds(); /* making them up is no part of it */
+    double loaded = bench_seconds();
     status = open_subject(o, s, o->threads.value[0], err);
     if (status == LATHE_OK && s->generator) {
         status = lathe_generator_prepare(s->generator, 0, 1, &spent, err);
@@ -319,7 +281,7 @@ static lathe_status measure_start(bench *b, subject *s, const char *state, lathe
         if (status == LATHE_OK) status = lathe_session_cost(s->session, &cost, err);
     }
     if (status != LATHE_OK) return status;
-    double end = seconds_now();
+    double end = bench_seconds();
     bench_row row = {.test = "startup",
                      .state = state,
                      .tokens = 1,
@@ -364,7 +326,7 @@ static lathe_status measure(bench *b, subject *s, lathe_error *err)
     for (int i = 0; i < o->prompts.n; i++) tests += o->prompts.value[i] != 0;
     for (int i = 0; i < o->tokens.n; i++) tests += o->tokens.value[i] ? o->depths.n : 0;
     b->runs_planned = (language ? tests : 1) * o->threads.n * o->runs;
-    b->start = seconds_now();
+    b->start = bench_seconds();
     for (int i = 0; i < o->threads.n && status == LATHE_OK; i++) {
         if (i) close_subject(s);
         if (i) status = open_subject(o, s, o->threads.value[i], err);
@@ -404,6 +366,7 @@ static bool parse_form(bench_options *o, const char *text)
 static bool parse_option(bench_options *o, const char *name, const char *value)
 {
     bench_list number;
+    if (tool_set_placement(&o->placement, name, value)) return true;
     if (strcmp(name, "--weights") == 0) return tool_add_weights(&o->weights, value);
     if (strcmp(name, "--kv") == 0) return o->kv_type = value, true;
     if (strcmp(name, "-o") == 0) return parse_form(o, value);
@@ -419,6 +382,11 @@ static bool parse_option(bench_options *o, const char *name, const char *value)
     return false;
 }
 
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {{"decode", cmd_bench_decode}, {"plot", cmd_bench_plot}, {"report", cmd_bench_report}};
+
 int cmd_bench(int argc, char **argv)
 {
     bench_options o = {.runs = 5,
@@ -426,6 +394,8 @@ int cmd_bench(int argc, char **argv)
                        .tokens = {.value = {16}, .n = 1},
                        .depths = {.n = 1},
                        .threads = {.n = 1}};
+    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
         if (strcmp(argv[i], "--random-weights") == 0) o.weights.random = true;

@@ -34,7 +34,7 @@ static const char help[] =
     "  --stride N            tokens from window to window (default: those of a window): the\n"
     "                        tokens that two windows share are judged in the first\n"
     "  -n, --tokens N        only so many tokens of the text\n"
-    "  -t, --threads N       threads (default: all that the process may use)\n"
+    "  -t, --threads N       threads (default: all that the process may use)\n" TOOL_PLACEMENT_HELP
     "  -o text|json          form of the output (default: text)\n"
     "\n"
     "kl_divergence is the mean over tokens of KL(MODEL2 || MODEL) in nats, top1_agreement how\n"
@@ -52,12 +52,14 @@ enum {
     OPT_QUANTIZE,
     OPT_ACTIVATIONS,
     OPT_KV,
-    OPT_AGAINST_KV
+    OPT_AGAINST_KV,
+    OPT_PLACEMENT
 };
 
 typedef struct eval_options {
     const char *model[2], *kv_type[2], *text, *tokenizer;
     tool_weights weights[2];
+    tool_placement placement; /* of both */
     long context, stride, tokens, threads;
     bool json;
 } eval_options;
@@ -181,7 +183,8 @@ static lathe_status open_models(eval *e, lathe_error *err)
                                        .chunk = BLOCK,
                                        .threads = (int)o->threads,
                                        .activations = o->weights[i].activations,
-                                       .kv_type = o->kv_type[i]};
+                                       .kv_type = o->kv_type[i],
+                                       .placement = o->placement.lathe};
         status = tool_open_model(o->model[i], &o->weights[i], &e->model[i], err);
         if (status == LATHE_OK)
             status = lathe_generator_create(e->model[i], NULL, NULL, &how, &e->generator[i], err);
@@ -310,15 +313,19 @@ static int parse(eval_options *o, int argc, char **argv, bool *done)
                                             {"activations", required_argument, NULL, OPT_ACTIVATIONS},
                                             {"kv", required_argument, NULL, OPT_KV},
                                             {"against-kv", required_argument, NULL, OPT_AGAINST_KV},
+                                            TOOL_PLACEMENT_LONG(OPT_PLACEMENT),
                                             {"tokens", required_argument, NULL, 'n'},
                                             {"threads", required_argument, NULL, 't'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "n:t:o:h", options, NULL)) != -1;) {
+    int which;
+    for (int option; (option = getopt_long(argc, argv, "n:t:o:h", options, &which)) != -1;) {
         if (option == 'h') return fputs(help, stdout), *done = true, EXIT_DONE;
         if (option == '?')
             return tool_usage("eval", "unknown option or missing value: '%s'", argv[optind - 1]);
+        if (option == OPT_PLACEMENT && tool_set_placement(&o->placement, options[which].name, optarg))
+            continue;
         if (!take_option(o, option, optarg))
             return tool_usage("eval", "'%s' is no value for this option", optarg);
     }

@@ -48,7 +48,7 @@ static const char help[] =
     "                          is open, as much as -p and -n need, and 2048 for conversations)\n"
     "  --chunk N               most tokens of a prompt to run at once, where that is open (default: 128)\n"
     "  --kv TYPE               store caches as f32, bf16, f16 or int8 (default: as the model does)\n"
-    "  --kv-mapping F          JSON that pairs the caches of PREFILL and DECODE by name\n"
+    "  --kv-mapping F          JSON that pairs the caches of PREFILL and DECODE by name\n" TOOL_PLACEMENT_HELP
     "\n"
     "A prompt becomes a message of a chat if the tokenizer's chat template is ChatML or Llama 3; otherwise "
     "it is\n"
@@ -59,6 +59,7 @@ enum { DEFAULT_TOKENS = 256, CHAT_CONTEXT = 2048 };
 typedef struct generate_options {
     const char *model[2], *tokenizer, *kv_mapping, *kv_type, *prompt, *system;
     tool_weights weights;
+    tool_placement placement;
     int n_models;
     bool chat, interactive, raw, seeded;
     int64_t context, chunk;
@@ -107,7 +108,8 @@ enum {
     OPT_KV,
     OPT_KV_MAPPING,
     OPT_QUANTIZE,
-    OPT_ACTIVATIONS
+    OPT_ACTIVATIONS,
+    OPT_PLACEMENT
 };
 
 static const struct option long_options[] = {
@@ -131,6 +133,7 @@ static const struct option long_options[] = {
     {"kv-mapping", required_argument, NULL, OPT_KV_MAPPING},
     {"quantize", required_argument, NULL, OPT_QUANTIZE},
     {"activations", required_argument, NULL, OPT_ACTIVATIONS},
+    TOOL_PLACEMENT_LONG(OPT_PLACEMENT),
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -196,7 +199,8 @@ static int check_options(const generate_options *o)
 static int parse(generate_options *o, int argc, char **argv, bool *done)
 {
     opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "p:in:c:h", long_options, NULL)) != -1;) {
+    int which;
+    for (int option; (option = getopt_long(argc, argv, "p:in:c:h", long_options, &which)) != -1;) {
         if (option == 'h') {
             fputs(help, stdout);
             *done = true;
@@ -204,6 +208,8 @@ static int parse(generate_options *o, int argc, char **argv, bool *done)
         }
         if (option == '?')
             return tool_usage("generate", "unknown option or missing value: '%s'", argv[optind - 1]);
+        if (option == OPT_PLACEMENT && tool_set_placement(&o->placement, long_options[which].name, optarg))
+            continue;
         int code = take_option(o, option);
         if (code != EXIT_DONE) return code;
     }
@@ -332,7 +338,8 @@ static lathe_status need_generator(const generate_options *o, engine *e, size_t 
                                        .chunk = o->chunk,
                                        .kv_mapping = o->kv_mapping,
                                        .kv_type = o->kv_type,
-                                       .activations = o->weights.activations};
+                                       .activations = o->weights.activations,
+                                       .placement = o->placement.lathe};
     bool more = o->interactive || !o->prompt || o->how.max_tokens == 0;
     int64_t need = (int64_t)prompt + o->how.max_tokens;
     if (!options.context) options.context = more && need < CHAT_CONTEXT ? CHAT_CONTEXT : need;

@@ -19,7 +19,7 @@ static const char help[] =
     "works too\n"
     "  --inputs F           all inputs from a safetensors file, under their names or as input.K\n"
     "  --output Y.npy       the first output as a NumPy file\n"
-    "  --outputs F          all outputs as a safetensors file, as output.K\n"
+    "  --outputs F          all outputs as a safetensors file, as output.K\n" TOOL_PLACEMENT_HELP
     "  --verbose            say which operators had no fast kernel\n"
     "\n"
     "Exit status: 0 done, 1 the run failed, 2 wrong usage or a broken file.\n";
@@ -29,6 +29,7 @@ enum { MAX_FILES = 64, NAME_BYTES = 32 };
 typedef struct run_options {
     const char *file, *inputs[MAX_FILES], *all_inputs, *output, *outputs;
     tool_weights weights;
+    tool_placement placement;
     int n_inputs;
     bool verbose;
 } run_options;
@@ -181,8 +182,10 @@ static int run_model(const run_options *options)
     lathe_error err;
     lathe_status status = tool_open_model(options->file, &options->weights, &model, &err);
     if (status == LATHE_OK)
-        status = lathe_session_create(
-            model, &(lathe_session_options){.activations = options->weights.activations}, &session, &err);
+        status = lathe_session_create(model,
+                                      &(lathe_session_options){.activations = options->weights.activations,
+                                                               .placement = options->placement.lathe},
+                                      &session, &err);
     int code = status == LATHE_OK ? run_session(model, session, options) : tool_fail(&err);
     lathe_session_close(session);
     lathe_model_close(model);
@@ -208,7 +211,8 @@ int cmd_run(int argc, char **argv)
         i++;
         if ((strcmp(arg, "--weights") == 0 && tool_add_weights(&o.weights, value)) ||
             (strcmp(arg, "--quantize") == 0 && tool_set_quantization(&o.weights, value)) ||
-            (strcmp(arg, "--activations") == 0 && tool_set_activations(&o.weights, value)))
+            (strcmp(arg, "--activations") == 0 && tool_set_activations(&o.weights, value)) ||
+            tool_set_placement(&o.placement, arg, value))
             continue;
         if (strcmp(arg, "--input") == 0 && o.n_inputs < MAX_FILES) o.inputs[o.n_inputs++] = value;
         else if (strcmp(arg, "--inputs") == 0) o.all_inputs = value;

@@ -19,8 +19,7 @@ static const char help[] =
     "  --weights F    weights for archives that hold the graph only; may be repeated (default: those in\n"
     "                 FILE's .weights.safetensors, where there is one)\n"
     "  --rtol R       relative tolerance (default: by type, or that of an index.json beside FILE)\n"
-    "  --atol A       absolute tolerance (likewise)\n"
-    "  --device D     cpu (default), or ref: the plain references\n"
+    "  --atol A       absolute tolerance (likewise)\n" TOOL_PLACEMENT_HELP
     "  -O 0|1|2       optimisation: none, simplification, all (default)\n"
     "\n"
     "Where exact.K (the same model in float64) is recorded, the root-mean-square distance to it may be 1.5 "
@@ -34,7 +33,8 @@ typedef struct verify_options {
     const char *golden;
     tool_weights weights;
     double rtol, atol; /* negative: not given */
-    lathe_session_options session;
+    tool_placement placement;
+    int optimize; /* as in lathe_session_options */
 } verify_options;
 
 /* How far an output lies from what is expected. */
@@ -204,7 +204,8 @@ static lathe_status verify_opened(lathe_model *model, lathe_tensors *golden, con
                                   const verify_options *options, verify_result *result, lathe_error *err)
 {
     lathe_session *session;
-    lathe_status status = lathe_session_create(model, &options->session, &session, err);
+    lathe_session_options how = {.optimize = options->optimize, .placement = options->placement.lathe};
+    lathe_status status = lathe_session_create(model, &how, &session, err);
     if (status != LATHE_OK) return status;
     status = set_inputs(model, session, golden, err);
     if (status == LATHE_OK) status = lathe_session_run(session, err);
@@ -285,12 +286,12 @@ int cmd_verify(int argc, char **argv)
         i++;
         if ((strcmp(arg, "--weights") == 0 && tool_add_weights(&options.weights, value)) ||
             (strcmp(arg, "--rtol") == 0 && parse_number(value, &options.rtol)) ||
-            (strcmp(arg, "--atol") == 0 && parse_number(value, &options.atol)))
+            (strcmp(arg, "--atol") == 0 && parse_number(value, &options.atol)) ||
+            tool_set_placement(&options.placement, arg, value))
             continue;
         if (strcmp(arg, "--golden") == 0) options.golden = value;
-        else if (strcmp(arg, "--device") == 0) options.session.device = value;
         else if (strcmp(arg, "-O") == 0 && strspn(value, "012") == 1 && !value[1])
-            options.session.optimize = value[0] - '0' + 1;
+            options.optimize = value[0] - '0' + 1;
         else return tool_usage("verify", "option %s %s", arg, value);
     }
     if (!n_files) return tool_usage("verify", "no file given");

@@ -20,7 +20,10 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
     X(generate, "let a language model write") \
     X(tokenize, "turn text into token ids, or back") \
     X(bench, "measure how fast a model runs") \
+    X(profile, "measure where a run's time goes") \
     X(eval, "judge a language model by a text, or compare two") \
+    X(explain, "tell how a model is divided over devices") \
+    X(devices, "list the devices of this machine") \
     X(verify, "compare a model's outputs with recorded ones")
 /* clang-format on */
 
@@ -43,7 +46,8 @@ enum { TOOL_MAX_WEIGHTS = 32, TOOL_PATH_BYTES = 4096 };
 typedef struct tool_weights {
     const char *path[TOOL_MAX_WEIGHTS];
     int n;
-    bool random; /* those that no file has are made up */
+    bool random;   /* those that no file has are made up */
+    uint64_t seed; /* of these */
     lathe_quantization quantization;
     int activations; /* as in lathe_session_options */
 } tool_weights;
@@ -57,10 +61,43 @@ bool tool_set_activations(tool_weights *weights, const char *value);
 lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
                              lathe_error *err) LATHE_MUST_USE;
 
+/* Sets all inputs to zeros; open sizes to 1. */
+lathe_status tool_set_zero_inputs(lathe_model *model, lathe_session *session,
+                                  lathe_error *err) LATHE_MUST_USE;
+
 /* The file that has a model's tokenizer: the one given, a GGUF file among the weights, the model itself when
  * it is a .lathe file, or a tokenizer.json beside it. False when there is none. */
 bool tool_find_tokenizer(const char *given, const char *model, const tool_weights *weights,
                          char out[TOOL_PATH_BYTES]);
+
+/* ---- Devices (tool_device.c) ---- */
+
+/* Where the model runs; what the lists in it point to. */
+typedef struct tool_placement {
+    lathe_placement lathe;
+    char pins[TOOL_PATH_BYTES];
+} tool_placement;
+
+/* The lines of --help for the options that tool_set_placement knows. */
+#define TOOL_PLACEMENT_HELP                                                                           \
+    "  --device LIST        where to run: cpu (default), ref (the plain references), opencl:0 …;\n" \
+    "                       what the first cannot do goes to the next, and then to the CPU\n"         \
+    "  --executor E         linear (default), or dag: regions run as soon as they can\n"              \
+    "  --cpu-ops LIST       ATen operators that stay on the CPU: aten.softmax.int,aten.mul.Tensor\n"  \
+    "  --pin NODE=DEVICE    a node of the file and where it runs; may be repeated\n"                  \
+    "  --islands merge|keep what is too small for its device goes to the CPU (default), or not\n"
+
+/* The same for getopt_long, as options of the value `id`. */
+#define TOOL_PLACEMENT_LONG(id)                                                         \
+    {"device", required_argument, NULL, id}, {"executor", required_argument, NULL, id}, \
+        {"cpu-ops", required_argument, NULL, id},                                       \
+    {                                                                                   \
+        "pin", required_argument, NULL, id                                              \
+    }
+
+/* Takes an option (with or without the two dashes) and its value; false: it is none of them, or there are too
+ * many pins. */
+bool tool_set_placement(tool_placement *placement, const char *option, const char *value);
 
 /* ---- Texts (tool_text.c) ---- */
 

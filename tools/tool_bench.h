@@ -2,6 +2,8 @@
 #ifndef LATHE_TOOL_BENCH_H
 #define LATHE_TOOL_BENCH_H
 
+#include <jansson.h>
+
 #include "tool.h"
 
 enum { BENCH_MAX_LIST = 256, BENCH_MAX_RUNS = 100, BENCH_MAX_ROWS = 512 };
@@ -12,7 +14,7 @@ typedef struct bench_list {
 } bench_list;
 
 /* "1,128" and ranges "FIRST-LAST", "FIRST-LAST+STEP", "FIRST-LAST*FACTOR", mixed; false when it is no such
- * list or too long. Replaces what was in the list. */
+ * list or too long. A range by a factor ends with LAST itself. Replaces what was in the list. */
 bool bench_parse_list(const char *text, long least, bench_list *out);
 
 /* One measured test. Texts are constants. */
@@ -37,5 +39,32 @@ void bench_finish(bench_row *row, const lathe_limits *limits);
 typedef enum bench_form { BENCH_MD, BENCH_JSON, BENCH_CSV } bench_form;
 
 void bench_print(const bench_row *rows, int n, bench_form form);
+
+/* Of n values; sorts them. */
+double bench_median(double *values, long n);
+double bench_deviation(const double *values, long n); /* standard, of a sample; 0 for less than two values */
+
+/* ---- The machine (bench_machine.c) ---- */
+
+double bench_seconds(void); /* monotonic */
+
+/* The most memory that this process had since the last reset, where the system can reset it; else since the
+ * start. */
+double bench_peak_memory_mb(void);
+void bench_reset_peak_memory(void);
+
+/* The commit that this program was built from, with "-dirty" when files differed; "unknown". */
+const char *bench_commit(void);
+
+enum { BENCH_DATE_BYTES = 32 };
+void bench_date(char out[BENCH_DATE_BYTES]); /* now, in UTC: 2026-01-31T12:00:00Z */
+
+/* Operating system, processor and memory, as the field `environment` of a document has them. */
+json_t *bench_environment(void);
+
+/* Commands of their own under lathe bench. */
+int cmd_bench_decode(int argc, char **argv);
+int cmd_bench_plot(int argc, char **argv);
+int cmd_bench_report(int argc, char **argv);
 
 #endif

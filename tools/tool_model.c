@@ -1,5 +1,6 @@
 /* What the commands that run a model have in common. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,7 +33,8 @@ lathe_status tool_open_model(const char *path, const tool_weights *weights, lath
     lathe_status status = lathe_model_open(path, out, err);
     for (int i = 0; i < weights->n && status == LATHE_OK; i++)
         status = lathe_model_add_weights(*out, weights->path[i], err);
-    if (status == LATHE_OK && weights->random) status = lathe_model_randomize_weights(*out, 1, err);
+    if (status == LATHE_OK && weights->random)
+        status = lathe_model_randomize_weights(*out, weights->seed, err);
     if (status == LATHE_OK && weights->quantization)
         status = lathe_model_quantize(*out, weights->quantization, err);
     if (status == LATHE_OK) return status;
@@ -62,4 +64,23 @@ bool tool_find_tokenizer(const char *given, const char *model, const tool_weight
     if (given) snprintf(out, TOOL_PATH_BYTES, "%s", given);
     else snprintf(out, TOOL_PATH_BYTES, "%.*stokenizer.json", slash ? (int)(slash + 1 - model) : 0, model);
     return given || access(out, R_OK) == 0;
+}
+
+lathe_status tool_set_zero_inputs(lathe_model *model, lathe_session *session, lathe_error *err)
+{
+    for (size_t i = 0; i < lathe_model_input_count(model); i++) {
+        lathe_value_info info;
+        lathe_tensor tensor;
+        lathe_status status = lathe_model_input(model, i, &info, err);
+        if (status != LATHE_OK) return status;
+        if (info.rank < 0) continue;
+        for (int d = 0; d < info.rank; d++)
+            if (info.dim[d] < 0) info.dim[d] = 1;
+        lathe_tensor_init(&tensor, info.dtype, info.rank, info.dim, NULL);
+        tensor.data = calloc((size_t)lathe_tensor_count(&tensor) + 1, lathe_dtype_size(info.dtype));
+        if (tensor.data) status = lathe_session_set_input(session, i, &tensor, err);
+        free(tensor.data);
+        if (status != LATHE_OK) return status;
+    }
+    return LATHE_OK;
 }

@@ -213,6 +213,35 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_model_check(lathe_model *model, lath
  * far. */
 typedef struct lathe_session lathe_session;
 
+/* Where a model runs, and in which order. All zero: on the CPU. */
+typedef struct lathe_placement {
+    /* NULL or "cpu": fast kernels where there are some; "ref": the plain references. Else devices between
+     * commas, in the order in which they are preferred ("opencl:0,cuda:0"): what none of them can do runs on
+     * the CPU, and with "ref" behind them on the references. */
+    const char *device;
+    const char
+        *executor; /* NULL or "linear": region by region; "dag": each as soon as what it reads is there */
+    const char
+        *cpu_ops; /* ATen operators that stay on the CPU: "aten.softmax.int,aten.mul.Tensor"; may be NULL */
+    const char *pins; /* nodes of the file and their devices: "linear_3=cpu,add=opencl:0"; may be NULL */
+    int keep_islands; /* a device takes all that it can, also where carrying values costs more than it gains
+                       */
+    /* Devices of other kinds than lathe has (backend.h): ends with NULL, and outlives the session. May be
+     * NULL. */
+    const struct lathe_backend *const *backends;
+} lathe_placement;
+
+/* A device that a placement can name, beside "ref". */
+typedef struct lathe_device_entry {
+    char name[32];                  /* "cpu", "opencl:0" … */
+    char product[128], driver[128]; /* "" where unknown */
+    int shared;                     /* its memory is the host's */
+} lathe_device_entry;
+
+/* Writes the devices of the kinds that are built in, up to `room`; *count: how many there are. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_list_devices(lathe_device_entry *out, size_t room, size_t *count,
+                                                         lathe_error *err);
+
 typedef struct lathe_session_options {
     /* Keep inputs that an output updates (KV caches) inside the session, zero at first: the input need not be
      * set, only shaped by lathe_session_shape_input when it is symbolic, and the output is not delivered. */
@@ -225,7 +254,7 @@ typedef struct lathe_session_options {
     const char *kv_type; /* what kept caches are stored as: "f32", "bf16", "f16" or "int8" (rows with a scale
                             for each head and position); NULL: as the graph has them. An error when something
                             other than attention reads them */
-    const char *device;  /* NULL or "cpu": fast kernels where there are some; "ref": the plain references */
+    lathe_placement placement;
 } lathe_session_options;
 
 /* `options` may be NULL. Fails with UNSUPPORTED when operators are missing. */
@@ -298,6 +327,44 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_cost(const lathe_session *se
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_plain_steps(const lathe_session *session,
                                                                 const char **text, lathe_error *err);
 
+/* ---- Profiles ---- */
+
+/* Whether runs note from now on when each of their steps ran, and on which threads. It costs looks at the
+ * clock. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_profile(lathe_session *session, int on, lathe_error *err);
+
+/* A step of the last run's program. Texts are owned by the session; those that the file does not tell are "".
+ */
+typedef struct lathe_step {
+    const char *op, *type;              /* the primitive operator; the type of most that it reads */
+    const char *device;                 /* where it runs; there, what is enqueued together runs as one */
+    int plain;                          /* it has no fast form */
+    uint32_t joint;                     /* how many steps from this one on run as one; 0: it is one of them */
+    const char *node, *target, *module; /* of the file: its name, its operator, the path of its module */
+    double bytes, flops; /* that it moves, and of products; of joint steps, those of this one alone */
+    double cache_bytes, cache_flops; /* of these: attention's over the whole of the caches that are kept */
+} lathe_step;
+
+LATHE_API size_t lathe_session_step_count(const lathe_session *session); /* 0 before the first run */
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_step(lathe_session *session, size_t index,
+                                                         lathe_step *out, lathe_error *err);
+
+/* When a step ran in the last profiled run, in seconds since it began; both 0 for what ran as part of
+ * another.
+ */
+LATHE_API void lathe_session_step_time(const lathe_session *session, size_t index, double *begin,
+                                       double *end);
+
+/* When a thread (0: the caller's) worked on a part of a step, in seconds since the last profiled run began.
+ */
+typedef struct lathe_span {
+    int thread;
+    double begin, end;
+} lathe_span;
+
+/* Writes up to `room` spans of the last profiled run, in no certain order. Returns how many. */
+LATHE_API size_t lathe_session_spans(const lathe_session *session, lathe_span *out, size_t room);
+
 /* The machine's limits as `threads` of lathe's threads reach them together, measured now (some 0.3 s). */
 typedef struct lathe_limits {
     double read_bytes_per_second; /* over 1 GiB, or less where memory is short */
@@ -356,6 +423,20 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_describe(const char *path, lathe_des
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_describe(lathe_model *model, lathe_description form,
                                                            char **text, lathe_error *err);
 LATHE_API void lathe_text_free(char *text); /* NULL is allowed */
+
+/* Tells how a model would be divided over devices: regions, what is carried between them and why; sizes that
+ * are open have their least. Needs no weights. TEXT, MERMAID or DOT. *text is freed with lathe_text_free. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_explain(lathe_model *model,
+                                                          const lathe_placement *placement,
+                                                          lathe_description form, char **text,
+                                                          lathe_error *err);
+
+/* The devices that are there: memory, measured bandwidth, what they run; and of kinds that are missing, why.
+ * *text is freed with lathe_text_free. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_describe_devices(char **text, lathe_error *err);
+
+/* Whether "cpu", "ref", or a device such as "opencl:0" is there. */
+LATHE_API int lathe_device_exists(const char *device);
 
 /* The operators that lathe supports, as Markdown. Freed with lathe_text_free. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_describe_operators(char **text, lathe_error *err);

@@ -162,6 +162,7 @@ typedef struct lathe_generator_options {
     int threads;         /* 0: as many as the process may use */
     int activations;     /* as in lathe_session_options */
     const char *kv_type; /* likewise */
+    lathe_placement placement;
     /* A file that pairs cache outputs and inputs of two models by name; NULL: by order. */
     const char *kv_mapping;
 } lathe_generator_options;
@@ -174,7 +175,8 @@ typedef struct lathe_generator_options {
  * where s and c are open or fixed; position_ids [1,s] and an additive attention_mask [1,1,s,c] may be inputs
  * as well. With `decode`, `model` is for prompts and `decode` for single tokens, over caches of the same
  * size; a model for prompts may also have no cache inputs. Models and tokenizer are borrowed and must stay
- * open. `decode` and `options` may be NULL. */
+ * open. `decode` and `options` may be NULL; so may `tokenizer`, when tokens are all that is wanted: then no
+ * text is given and no token ends an answer. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_generator_create(lathe_model *model, lathe_model *decode,
                                                              const lathe_tokenizer *tokenizer,
                                                              const lathe_generator_options *options,
@@ -240,6 +242,15 @@ typedef struct lathe_generator_cost {
 LATHE_API LATHE_MUST_USE lathe_status lathe_generator_measure(lathe_generator *generator, size_t first,
                                                               size_t count, lathe_generator_cost *out,
                                                               lathe_error *err);
+
+/* The session that ran the newest tokens, or will run prompts: for profiles. Owned by the generator. */
+LATHE_API lathe_session *lathe_generator_session(lathe_generator *generator);
+
+/* Fills the caches with random values between -1 and 1, the same for the same seed, so that measured tokens
+ * see what they would behind a text of any length. They stay until a run from position 0. UNSUPPORTED where
+ * the session of the single tokens does not keep its caches. What the generator held is lost. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_generator_randomize_caches(lathe_generator *generator,
+                                                                       uint64_t seed, lathe_error *err);
 
 /* Gets ready for a prompt of `count` tokens behind `first` positions, so that running it is all that is left
  * to do. What the generator held is lost. `out` may be NULL. */

@@ -30,6 +30,10 @@ lathe_status lt_import_unsupported(const lt_exported *exported, const lt_aten_ta
 /* Appends the module and the line of Python that a node comes from, where the file has them. */
 void lt_import_where(const lt_xnode *node, lt_text *text);
 
+/* The path of the module that a node comes from, in `arena`; "" where the file does not tell. */
+lathe_status lt_import_module(const lt_xnode *node, lt_arena *arena, const char **path,
+                              lathe_error *err) LT_MUST_USE;
+
 /* Binds the symbols in one user input's sizes, and checks sizes already known. `dim` has `rank` entries. */
 lathe_status lt_import_bind(const lt_exported *exported, const lt_xinput *input, int rank, const int64_t *dim,
                             int64_t *bindings, lathe_error *err) LT_MUST_USE;

@@ -21,13 +21,20 @@ typedef struct lt_problems {
     uint32_t n;
 } lt_problems;
 
-/* "L__self__,,Net;L__self__a.b,a.b,Linear" → "a.b": the innermost module's path. */
-static void print_module(const char *stack, lt_text *text)
+/* "L__self__,,Net;L__self__a.b,a.b,Linear" → "a.b": the innermost module's path; *length 0: there is none. */
+static const char *module_path(const char *stack, int *length)
 {
     const char *last = stack ? strrchr(stack, ';') : NULL;
     const char *comma = stack ? strchr(last ? last : stack, ',') : NULL;
-    int length = comma ? (int)strcspn(comma + 1, ",") : 0;
-    if (length) lt_text_printf(text, "    module: %.*s\n", length, comma + 1);
+    *length = comma ? (int)strcspn(comma + 1, ",") : 0;
+    return comma ? comma + 1 : NULL;
+}
+
+static void print_module(const char *stack, lt_text *text)
+{
+    int length;
+    const char *path = module_path(stack, &length);
+    if (length) lt_text_printf(text, "    module: %.*s\n", length, path);
 }
 
 /* The last frame of a stack trace is the line that made the node. */
@@ -49,6 +56,26 @@ void lt_import_where(const lt_xnode *node, lt_text *text)
         print_frame(lt_json_text(lt_json_member(metadata, "stack_trace")), text);
     }
     lt_arena_destroy(arena);
+}
+
+lathe_status lt_import_module(const lt_xnode *node, lt_arena *arena, const char **path, lathe_error *err)
+{
+    const lt_json *metadata;
+    const lt_xmetadata *source = &node->metadata;
+    lt_arena *scratch;
+    *path = "";
+    if (!source->text) return LATHE_OK;
+    LT_TRY(lt_arena_create(&scratch, err));
+    lathe_status status =
+        lt_json_parse(source->text, source->length, false, "metadata", scratch, &metadata, err);
+    if (status == LATHE_OK) {
+        int length;
+        const char *found = module_path(lt_json_text(lt_json_member(metadata, "nn_module_stack")), &length);
+        if (length && !(*path = lt_arena_printf(arena, "%.*s", length, found)))
+            status = lt_out_of_memory(err, (size_t)length, 1);
+    }
+    lt_arena_destroy(scratch);
+    return status;
 }
 
 /* Why a node cannot be imported; NULL when it can, as far as its operator goes. */

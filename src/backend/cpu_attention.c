@@ -63,12 +63,15 @@ static lt_grid rows_of(const lt_tensor *tensor)
     return grid;
 }
 
-/* The kernel for keys and values of this type; -1: there is none. */
-static int attend_type(lt_dtype dtype)
+/* The kernel for queries and keys of these types and that size. */
+static int attend_type(const lt_cpu_kernels *kernels, lt_dtype q, lt_dtype k, int64_t dim)
 {
-    lt_gemm_type type;
-    if (lt_sdpa_is_quantized(dtype)) return LT_ATTEND_INT8;
-    return lt_float_type(dtype, &type) ? (int)type : -1;
+    lt_gemm_type type = LT_GEMM_F32;
+    bool pairs = q == LATHE_BF16 && k == LATHE_BF16 && dim % 2 == 0;
+    if (pairs && kernels->attend[LT_ATTEND_PAIRS]) return LT_ATTEND_PAIRS;
+    if (lt_sdpa_is_quantized(k)) return LT_ATTEND_INT8;
+    lt_float_type(k, &type);
+    return (int)type;
 }
 
 static char *grid_at(const lt_grid *grid, int64_t i0, int64_t i1, int64_t i2)
@@ -301,7 +304,7 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
                  .keys = k->dim[2],
                  .dim = q->dim[3],
                  .value_dim = call->out->dim[3],
-                 .kv_type = attend_type(k->dtype),
+                 .kv_type = attend_type(&cpu->kernels, q->dtype, k->dtype, q->dim[3]),
                  .causal = call->attrs->sdpa.causal,
                  .scale = (float)call->attrs->sdpa.scale,
                  .empty = call->attrs->sdpa.empty_nan ? NAN : 0,
@@ -354,7 +357,8 @@ lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch)
     const lt_tensor *q = &step->args[0].tensor, *k = &step->args[1].tensor, *v = &step->args[2].tensor,
                     *out = &step->args[step->n_in].tensor;
     bool dense = lt_last_is_dense(q) && lt_last_is_dense(k) && lt_last_is_dense(v) && lt_last_is_dense(out);
-    if (!dense || !lt_float_type(q->dtype, &type) || attend_type(k->dtype) < 0 ||
+    if (!dense || !lt_float_type(q->dtype, &type) ||
+        (!lt_float_type(k->dtype, &type) && !lt_sdpa_is_quantized(k->dtype)) ||
         lt_max_i64(q->dim[3], out->dim[3]) > LT_ATTEND_DIM)
         return NULL;
     int mask = lt_sdpa_find_inputs(&step->attrs.sdpa).mask;

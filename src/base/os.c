@@ -2,6 +2,7 @@
 #define _DEFAULT_SOURCE
 #include "base/os.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -166,4 +167,37 @@ double lt_os_seconds(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void *lt_os_library(const char *name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); }
+
+lt_os_function lt_os_symbol(void *library, const char *name)
+{
+    lt_os_function function;
+    void *symbol = dlsym(library, name);
+    memcpy(&function, &symbol, sizeof function); /* ISO C has no conversion between the two */
+    return function;
+}
+
+/* Makes the folders of a path one after the other. */
+static void make_folders(char *path)
+{
+    for (char *at = path + 1; *at; at++) {
+        if (*at != '/') continue;
+        *at = 0;
+        mkdir(path, 0755);
+        *at = '/';
+    }
+    mkdir(path, 0755);
+}
+
+bool lt_os_cache_folder(const char *name, char *out, size_t bytes)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int length = cache && *cache ? snprintf(out, bytes, "%s/lathe/%s", cache, name)
+                 : home && *home ? snprintf(out, bytes, "%s/.cache/lathe/%s", home, name)
+                                 : -1;
+    if (length < 0 || (size_t)length >= bytes) return false;
+    make_folders(out);
+    return access(out, W_OK) == 0;
 }

@@ -36,4 +36,15 @@ void lt_os_discard(const void *data, size_t bytes);
 
 double lt_os_seconds(void); /* monotonic */
 
+/* A library of the system, loaded at run time; NULL when it is not there. Never unloaded: drivers do not bear
+ * it. */
+void *lt_os_library(const char *name);
+/* A function of it; NULL: it has none of that name. */
+typedef void (*lt_os_function)(void);
+lt_os_function lt_os_symbol(void *library, const char *name);
+
+/* The user's folder for cached files of lathe, made if need be, with "/NAME" behind it; false: there is none.
+ */
+bool lt_os_cache_folder(const char *name, char *out, size_t bytes);
+
 #endif

@@ -26,9 +26,15 @@ enum {
  * never take part. */
 #define SPIN_SECONDS 8e-3
 
+typedef struct lt_worker {
+    lt_pool *pool;
+    int index; /* 1 … threads - 1 */
+    pthread_t thread;
+} lt_worker;
+
 struct lt_pool {
     int threads;
-    pthread_t workers[MAX_THREADS];
+    lt_worker workers[MAX_THREADS];
     atomic_uint generation;  /* counts jobs; workers wait for it to change */
     _Atomic uint64_t ticket; /* number of the job, next chunk of it */
     atomic_uint done;        /* chunks of the current job that are finished */
@@ -41,6 +47,9 @@ struct lt_pool {
     void *context;
     int64_t count, chunk; /* chunk: a multiple of the grain */
     atomic_uint chunks;
+    _Atomic(lt_pool_span *) spans; /* NULL: nobody wants them */
+    atomic_uint n_spans;           /* wanted so far; those behind the room were not written */
+    uint32_t room;
 };
 
 static int quota_threads(void)
@@ -72,12 +81,20 @@ static inline void relax(void)
 #endif
 }
 
+static void add_span(lt_pool *pool, int thread, double begin)
+{
+    lt_pool_span *spans = atomic_load(&pool->spans);
+    uint32_t i = spans ? atomic_fetch_add(&pool->n_spans, 1) : UINT32_MAX;
+    if (spans && i < pool->room) spans[i] = (lt_pool_span){thread, begin, lt_os_seconds()};
+}
+
 /* Takes chunks of job `generation` until none is left, or the job is over. Whoever has time takes the next
  * chunk: a thread that the system keeps from running holds nobody up. The ticket holds the job's number and
  * the next chunk in one word, so that a late thread never takes a chunk of one job with the particulars of
  * another. */
-static void run_chunks(lt_pool *pool, uint32_t generation)
+static void run_chunks(lt_pool *pool, uint32_t generation, int thread)
 {
+    bool traced = atomic_load_explicit(&pool->spans, memory_order_relaxed) != NULL;
     uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
     while (ticket >> 32 == generation) {
         uint32_t chunk = (uint32_t)ticket;
@@ -86,7 +103,9 @@ static void run_chunks(lt_pool *pool, uint32_t generation)
                                                    memory_order_acquire))
             continue;
         int64_t begin = chunk * pool->chunk, end = lt_min_i64(begin + pool->chunk, pool->count);
+        double start = traced ? lt_os_seconds() : 0;
         pool->work(pool->context, begin, end);
+        if (traced) add_span(pool, thread, start);
         atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
         ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
     }
@@ -121,7 +140,8 @@ static void touch_stack(void)
 
 static void *worker_main(void *argument)
 {
-    lt_pool *pool = argument;
+    const lt_worker *worker = argument;
+    lt_pool *pool = worker->pool;
     unsigned seen = 0;
     touch_stack();
     pthread_mutex_lock(&pool->mutex);
@@ -131,7 +151,7 @@ static void *worker_main(void *argument)
     for (;;) {
         seen = wait_for_job(pool, seen);
         if (atomic_load(&pool->stop)) return NULL;
-        run_chunks(pool, seen);
+        run_chunks(pool, seen, worker->index);
     }
 }
 
@@ -157,7 +177,10 @@ static lathe_status start_workers(lt_pool *pool, int threads, lathe_error *err)
     int problem = pthread_attr_init(&attributes);
     if (!problem) problem = pthread_attr_setstacksize(&attributes, STACK_BYTES);
     for (pool->threads = 1; !problem && pool->threads < threads; pool->threads++) {
-        problem = pthread_create(&pool->workers[pool->threads], &attributes, worker_main, pool);
+        lt_worker *worker = &pool->workers[pool->threads];
+        worker->pool = pool;
+        worker->index = pool->threads;
+        problem = pthread_create(&worker->thread, &attributes, worker_main, worker);
         if (problem) break;
     }
     pthread_attr_destroy(&attributes);
@@ -189,10 +212,23 @@ void lt_pool_destroy(lt_pool *pool)
     if (!pool) return;
     atomic_store(&pool->stop, true);
     announce(pool);
-    for (int i = 1; i < pool->threads; i++) pthread_join(pool->workers[i], NULL);
+    for (int i = 1; i < pool->threads; i++) pthread_join(pool->workers[i].thread, NULL);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->mutex);
     lt_heap_free(pool);
+}
+
+void lt_pool_trace(lt_pool *pool, lt_pool_span *spans, uint32_t room)
+{
+    pool->room = room;
+    atomic_store(&pool->n_spans, 0);
+    atomic_store(&pool->spans, spans);
+}
+
+uint32_t lt_pool_traced(const lt_pool *pool)
+{
+    uint32_t wanted = atomic_load(&pool->n_spans);
+    return wanted < pool->room ? wanted : pool->room;
 }
 
 int lt_pool_threads(const lt_pool *pool) { return pool ? pool->threads : 1; }
@@ -219,7 +255,7 @@ void lt_pool_run(lt_pool *pool, int64_t count, int64_t grain, lt_work work, void
     atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
     atomic_store_explicit(&pool->ticket, (uint64_t)generation << 32, memory_order_release);
     announce(pool);
-    run_chunks(pool, generation);
+    run_chunks(pool, generation, 0);
     for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != chunks; i++) {
         if (i < SPIN_ROUNDS) relax();
         else sched_yield();

@@ -20,4 +20,16 @@ int lt_pool_threads(const lt_pool *pool);
 typedef void (*lt_work)(void *context, int64_t begin, int64_t end);
 void lt_pool_run(lt_pool *pool, int64_t count, int64_t grain, lt_work work, void *context);
 
+/* When a thread (0: the caller) worked on a part of a job, for profiles. */
+typedef struct lt_pool_span {
+    int thread;
+    double begin, end; /* of lt_os_seconds */
+} lt_pool_span;
+
+/* From now on the spans of all parts are written there, as long as there is room; NULL: no longer. Not during
+ * a job.
+ */
+void lt_pool_trace(lt_pool *pool, lt_pool_span *spans, uint32_t room);
+uint32_t lt_pool_traced(const lt_pool *pool); /* how many were written since */
+
 #endif

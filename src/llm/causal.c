@@ -164,7 +164,11 @@ static lathe_status open_session(lt_causal_part *part, bool keep, const lathe_ge
                                  lathe_error *err)
 {
     lathe_session_options options = {.keep_state = keep};
-    if (wanted) options.threads = wanted->threads, options.activations = wanted->activations;
+    if (wanted) {
+        options.threads = wanted->threads;
+        options.activations = wanted->activations;
+        options.placement = wanted->placement;
+    }
     if (wanted && keep && part->n_in) options.kv_type = wanted->kv_type;
     LT_TRY(lathe_session_create(part->model, &options, &part->session, err));
     part->kept = keep && part->n_in;
@@ -532,26 +536,4 @@ lathe_status lt_causal_prepare(lt_causal *causal, size_t first, size_t count, la
     }
     lt_heap_free(ids);
     return status;
-}
-
-/* ---- Cost ---- */
-
-/* Attention's share of the flops is proportional to the positions seen; the session counts all that the cache
- * has. */
-lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count, lathe_generator_cost *out,
-                            lathe_error *err)
-{
-    const lt_causal_part *part = &causal->part[causal->newest < 0 ? 0 : causal->newest];
-    lathe_cost cost;
-    LT_TRY(lathe_session_cost(part->session, &cost, err));
-    double chunk = (double)(part->length > 0 ? part->length : causal->chunk);
-    double runs = (double)count > chunk ? (double)count / chunk : 1,
-           cache = (double)lt_max_i64(part->cache, 1);
-    double seen = ((double)first + (double)count / 2) / cache;
-    out->bytes = runs * (cost.weight_bytes + cost.state_bytes * seen);
-    out->flops = runs * (cost.flops - cost.attention_flops + cost.attention_flops * seen);
-    out->weight_type = cost.weight_type;
-    out->kv_type = cost.state_type;
-    out->activations = cost.activations;
-    return LATHE_OK;
 }

@@ -48,6 +48,9 @@ lathe_status lt_causal_prepare(lt_causal *causal, size_t first, size_t count, la
 /* Empties the caches, as a run from position 0 does itself when they are not empty. */
 lathe_status lt_causal_reset(lt_causal *causal, lathe_error *err) LT_MUST_USE;
 
+/* Fills the caches that the part for single tokens keeps with random values between -1 and 1. */
+lathe_status lt_causal_randomize(lt_causal *causal, uint64_t seed, lathe_error *err) LT_MUST_USE;
+
 /* Bytes read and floating-point operations of `count` tokens that ran behind `first` positions: of the cache,
  * only the positions that they see. */
 lathe_status lt_causal_cost(const lt_causal *causal, size_t first, size_t count, lathe_generator_cost *out,

@@ -7,7 +7,7 @@
 #include "llm/tokenizer.h"
 
 struct lathe_generator {
-    const lathe_tokenizer *tokenizer; /* borrowed */
+    const lathe_tokenizer *tokenizer; /* borrowed; may be NULL */
     lt_causal *causal;
     int64_t *tokens; /* [context + 1] prompt and answer */
     size_t count;
@@ -63,7 +63,8 @@ lathe_status lathe_generator_prepare(lathe_generator *generator, size_t first, s
     lathe_preparation spent;
     generator->count = generator->cached = 0;
     LT_TRY(check_range(generator, first, count, err));
-    return lt_causal_prepare(generator->causal, first, count, out ? out : &spent, err);
+    LT_TRY(lt_causal_prepare(generator->causal, first, count, out ? out : &spent, err));
+    return first ? LATHE_OK : lt_causal_reset(generator->causal, err);
 }
 
 static lathe_status check_ids(const lathe_generator *g, const int64_t *ids, size_t count, lathe_error *err)
@@ -104,6 +105,18 @@ lathe_status lathe_generator_measure(lathe_generator *generator, size_t first, s
     return lt_causal_cost(causal, first, count, out, err);
 }
 
+lathe_session *lathe_generator_session(lathe_generator *generator)
+{
+    const lt_causal *causal = generator->causal;
+    return causal->part[causal->newest < 0 ? 0 : causal->newest].session;
+}
+
+lathe_status lathe_generator_randomize_caches(lathe_generator *generator, uint64_t seed, lathe_error *err)
+{
+    generator->count = generator->cached = 0;
+    return lt_causal_randomize(generator->causal, seed, err);
+}
+
 void lathe_generation_init(lathe_generation *generation)
 {
     *generation = (lathe_generation){0};
@@ -127,10 +140,11 @@ static void emit(loop *l, const char *text, size_t size)
 
 static void emit_token(loop *l, int64_t id)
 {
+    const lathe_tokenizer *tokenizer = l->g->tokenizer;
     size_t size, used = 0;
-    const char *bytes = lathe_tokenizer_piece(l->g->tokenizer, id, &size);
     char out[512];
-    if (lathe_tokenizer_is_special(l->g->tokenizer, id)) return;
+    if (!tokenizer || lathe_tokenizer_is_special(tokenizer, id)) return;
+    const char *bytes = lathe_tokenizer_piece(tokenizer, id, &size);
     for (size_t i = 0; i < size; i++) {
         used += lt_utf8_push(&l->stream, bytes[i], out + used);
         if (used + 8 <= sizeof out) continue;
@@ -179,7 +193,7 @@ static lathe_status decode(loop *l, lathe_error *err)
                     err, "position %zu", g->count);
         g->tokens[g->count++] = id;
         result->stop = LATHE_STOP_END;
-        if (lathe_tokenizer_is_end(g->tokenizer, id)) return LATHE_OK;
+        if (g->tokenizer && lathe_tokenizer_is_end(g->tokenizer, id)) return LATHE_OK;
         result->answer_tokens++;
         emit_token(l, id);
         result->stop = l->stopped ? LATHE_STOP_CALLER : LATHE_STOP_LENGTH;

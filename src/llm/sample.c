@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/random.h"
 #include "lathe/llm.h"
 
 typedef struct candidate {
@@ -39,14 +40,6 @@ static lathe_status check(const lathe_sampling *how, lathe_error *err)
     return LATHE_OK;
 }
 
-static uint64_t splitmix64(uint64_t *state)
-{
-    uint64_t x = *state += 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
 static uint64_t rotate(uint64_t x, int k) { return x << k | x >> (64 - k); }
 
 static uint64_t xoshiro256ss(uint64_t s[4])
@@ -69,7 +62,7 @@ lathe_status lathe_sampler_create(const lathe_sampling *sampling, lathe_sampler 
     if (!sampler) return lt_out_of_memory(err, 1, sizeof *sampler);
     sampler->how = *sampling;
     uint64_t seed = sampling->seed;
-    for (int i = 0; i < 4; i++) sampler->state[i] = splitmix64(&seed);
+    for (int i = 0; i < 4; i++) sampler->state[i] = lt_random_next(&seed);
     *out = sampler;
     return LATHE_OK;
 }

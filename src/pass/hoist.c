@@ -3,16 +3,17 @@
 
 #include <string.h>
 
+#include "pass/subgraph.h"
+
 /* Results up to this size are kept even when little was needed to make them; larger ones only when they are
  * at most GROWTH times as large as what they are made from. */
 enum { SMALL_BYTES = 1 << 24, GROWTH = 2, KEY_BYTES = 1 << 16 };
 
 typedef struct lt_splitter {
     const lt_graph *from;
-    bool *fixed;    /* [n_values]: the same in every run */
-    lt_id *hoisted; /* [n_values]: its number among the hoisted values; LT_NONE */
-    lt_id *map;     /* [n_values]: the value of the new graph; LT_NONE: none yet */
-    lt_graph *to;
+    bool *fixed;      /* [n_values]: the same in every run */
+    lt_id *hoisted;   /* [n_values]: its number among the hoisted values; LT_NONE */
+    lt_subgraph copy; /* the new graph */
     lathe_error *err;
 } lt_splitter;
 
@@ -79,36 +80,17 @@ static void find_needed(lt_splitter *s, lt_hoist *out)
 
 /* ---- Copying parts of a graph ---- */
 
-static lathe_status copy_value(lt_splitter *s, lt_id id, lt_value value)
-{
-    return lt_graph_add_value(s->to, &value, &s->map[id], s->err);
-}
-
-static lathe_status copy_node(lt_splitter *s, const lt_node *node)
-{
-    lt_id *in, out;
-    LT_ALLOC(s->to->arena, in, node->n_in, s->err);
-    for (uint32_t k = 0; k < node->n_in; k++) in[k] = s->map[node->in[k]];
-    LT_TRY(lt_graph_add_node(s->to, node->op, &node->attrs, in, node->n_in, node->source, &out, s->err));
-    for (int k = 0; k < lt_op_get(node->op)->n_out; k++) {
-        s->map[node->out + (lt_id)k] = out + (lt_id)k;
-        s->to->values[out + (lt_id)k].name = s->from->values[node->out + (lt_id)k].name;
-    }
-    return LATHE_OK;
-}
-
 static lathe_status copy_rest_values(lt_splitter *s)
 {
     for (uint32_t i = 0; i < s->from->n_values; i++) {
         lt_value value = s->from->values[i];
-        s->map[i] = LT_NONE;
         if (s->hoisted[i] != LT_NONE) {
             value.kind = LT_VALUE_HOISTED;
             value.index = s->hoisted[i];
         } else if (value.kind == LT_VALUE_TEMP) {
             continue;
         }
-        LT_TRY(copy_value(s, i, value));
+        LT_TRY(lt_subgraph_value(&s->copy, i, value));
     }
     return LATHE_OK;
 }
@@ -116,20 +98,21 @@ static lathe_status copy_rest_values(lt_splitter *s)
 static lathe_status copy_ends(lt_splitter *s)
 {
     const lt_graph *g = s->from;
-    lt_graph *to = s->to;
+    lt_graph *to = s->copy.to;
+    const lt_id *map = s->copy.map;
     to->n_inputs = g->n_inputs;
     to->n_outputs = g->n_outputs;
     LT_ALLOC(to->arena, to->inputs, g->n_inputs, s->err);
     LT_ALLOC(to->arena, to->outputs, g->n_outputs, s->err);
     for (uint32_t i = 0; i < g->n_inputs; i++)
-        to->inputs[i] = g->inputs[i] == LT_NONE ? LT_NONE : s->map[g->inputs[i]];
+        to->inputs[i] = g->inputs[i] == LT_NONE ? LT_NONE : map[g->inputs[i]];
     for (uint32_t i = 0; i < g->n_outputs; i++)
-        to->outputs[i] = g->outputs[i] == LT_NONE ? LT_NONE : s->map[g->outputs[i]];
+        to->outputs[i] = g->outputs[i] == LT_NONE ? LT_NONE : map[g->outputs[i]];
     for (uint32_t i = 0; i < g->n_states; i++) {
         lt_state state = g->states[i];
         uint32_t index;
-        state.before = s->map[state.before];
-        state.after = s->map[state.after];
+        state.before = map[state.before];
+        state.after = map[state.after];
         LT_TRY(lt_graph_add_state(to, &state, &index, s->err));
     }
     return LATHE_OK;
@@ -140,42 +123,37 @@ static lathe_status copy_rest(lt_splitter *s)
 {
     const lt_graph *g = s->from;
     LT_TRY(copy_rest_values(s));
+    const lt_id *map = s->copy.map;
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         const lt_node *node = &g->nodes[i];
         bool there = true;
-        for (uint32_t k = 0; k < node->n_in; k++) there = there && s->map[node->in[k]] != LT_NONE;
-        if (s->fixed[node->out] ? there && is_free_view(g, node) : true) LT_TRY(copy_node(s, node));
+        for (uint32_t k = 0; k < node->n_in; k++) there = there && map[node->in[k]] != LT_NONE;
+        if (s->fixed[node->out] ? there && is_free_view(g, node) : true)
+            LT_TRY(lt_subgraph_node(&s->copy, node));
     }
     return copy_ends(s);
 }
 
-static lathe_status start(lt_splitter *s, lathe_error *err)
-{
-    s->err = err;
-    LT_ALLOC(s->from->arena, s->map, s->from->n_values, err);
-    return lt_graph_create(s->from->arena, &s->to, err);
-}
-
 lathe_status lt_hoist_split(const lt_graph *from, lt_hoist *out, lathe_error *err)
 {
-    lt_splitter s = {.from = from};
+    lt_splitter s = {.from = from, .err = err};
     *out = (lt_hoist){0};
-    LT_TRY(start(&s, err));
+    LT_TRY(lt_subgraph_start(&s.copy, from, err));
     LT_TRY(lt_hoist_fixed(from, &s.fixed, err));
     LT_ALLOC(from->arena, s.hoisted, from->n_values, err);
     LT_ALLOC(from->arena, out->values, from->n_values, err);
     for (uint32_t i = 0; i < from->n_values; i++) s.hoisted[i] = LT_NONE;
     find_needed(&s, out);
-    out->rest = s.to;
+    out->rest = s.copy.to;
     return copy_rest(&s);
 }
 
 lathe_status lt_hoist_graph(const lt_graph *from, const lt_id *values, uint32_t n, lt_graph **out,
                             lathe_error *err)
 {
-    lt_splitter s = {.from = from};
+    lt_subgraph s;
     bool *wanted;
-    LT_TRY(start(&s, err));
+    LT_TRY(lt_subgraph_start(&s, from, err));
     LT_ALLOC(from->arena, wanted, from->n_values, err);
     for (uint32_t i = 0; i < n; i++) wanted[values[i]] = true;
     for (uint32_t i = from->n_nodes; i-- > 0;) {
@@ -186,9 +164,10 @@ lathe_status lt_hoist_graph(const lt_graph *from, const lt_id *values, uint32_t 
         for (uint32_t k = 0; k < node->n_in && reads; k++) wanted[node->in[k]] = true;
     }
     for (uint32_t i = 0; i < from->n_values; i++)
-        if (wanted[i] && from->values[i].kind != LT_VALUE_TEMP) LT_TRY(copy_value(&s, i, from->values[i]));
+        if (wanted[i] && from->values[i].kind != LT_VALUE_TEMP)
+            LT_TRY(lt_subgraph_value(&s, i, from->values[i]));
     for (uint32_t i = 0; i < from->n_nodes; i++)
-        if (wanted[from->nodes[i].out]) LT_TRY(copy_node(&s, &from->nodes[i]));
+        if (wanted[from->nodes[i].out]) LT_TRY(lt_subgraph_node(&s, &from->nodes[i]));
     s.to->n_outputs = n;
     LT_ALLOC(from->arena, s.to->outputs, n, err);
     for (uint32_t i = 0; i < n; i++) s.to->outputs[i] = s.map[values[i]];

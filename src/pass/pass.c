@@ -2,25 +2,29 @@
 #include "pass/pass.h"
 
 const lt_pass lt_passes[] = {
-    {"simplify", "fold constants, join casts and views, share common subexpressions", 1, lt_pass_simplify},
-    {"attention", "attention written out, repeated heads, masks that are bounds", 2, lt_pass_attention},
-    {"fuse", "RMS norm, rotary embedding, gated units", 2, lt_pass_fuse},
-    {"narrow", "one row of what is computed row by row, where only that is read", 2, lt_pass_narrow},
-    {"conv_norm", "factors and terms of channels into the convolution before them", 2, lt_pass_conv_norm},
-    {"layout", "channels in blocks for convolutions and what lies between them", 2, lt_pass_layout},
-    {"conv_epilogue", "sums and activations into the convolution before them", 2, lt_pass_conv_epilogue},
-    {"tidy", "what the fusions left to simplify", 2, lt_pass_simplify},
-    {"linear_weights", "weights of linear layers row by row", 2, lt_pass_linear_weights},
-    {"chain", "elementwise formulas that follow one another", 2, lt_pass_chain},
-    {"prune", "leave out what nothing reads", 1, lt_pass_prune},
-    {NULL, NULL, 0, NULL},
+    {"simplify", "fold constants, join casts and views, share common subexpressions", 1, false,
+     lt_pass_simplify},
+    {"attention", "attention written out, repeated heads, masks that are bounds", 2, false,
+     lt_pass_attention},
+    {"fuse", "RMS norm, rotary embedding, gated units", 2, false, lt_pass_fuse},
+    {"narrow", "one row of what is computed row by row, where only that is read", 2, false, lt_pass_narrow},
+    {"conv_norm", "factors and terms of channels into the convolution before them", 2, false,
+     lt_pass_conv_norm},
+    {"layout", "channels in blocks for convolutions and what lies between them", 2, true, lt_pass_layout},
+    {"conv_epilogue", "sums and activations into the convolution before them", 2, true,
+     lt_pass_conv_epilogue},
+    {"tidy", "what the fusions left to simplify", 2, false, lt_pass_simplify},
+    {"linear_weights", "weights of linear layers row by row", 2, false, lt_pass_linear_weights},
+    {"chain", "elementwise formulas that follow one another", 2, false, lt_pass_chain},
+    {"prune", "leave out what nothing reads", 1, false, lt_pass_prune},
+    {NULL, NULL, 0, false, NULL},
 };
 
-lathe_status lt_passes_run(lt_graph **graph, int level, lt_text *dump, lathe_error *err)
+lathe_status lt_passes_run(lt_graph **graph, int level, bool cpu, lt_text *dump, lathe_error *err)
 {
     for (const lt_pass *pass = lt_passes; pass->name; pass++) {
         lt_graph *next;
-        if (pass->level > level) continue;
+        if (pass->level > level || (pass->whole && !cpu)) continue;
         LT_TRY_NOTE(pass->run(*graph, &next, err), err, "pass %s", pass->name);
         *graph = next;
         if (!dump) continue;

@@ -9,15 +9,17 @@ enum { LT_OPTIMIZE_MAX = 2 };
 
 typedef struct lt_pass {
     const char *name, *text;
-    int level; /* runs from this level of optimisation on */
+    int level;  /* runs from this level of optimisation on */
+    bool whole; /* makes forms that the CPU alone runs: only for graphs that no other device has a part in */
     lathe_status (*run)(const lt_graph *from, lt_graph **out, lathe_error *err);
 } lt_pass;
 
 extern const lt_pass lt_passes[]; /* in their order; the last has no name */
 
-/* Runs the passes of a level on *graph. With `dump`, the graph after each pass that changed it is appended.
- */
-lathe_status lt_passes_run(lt_graph **graph, int level, lt_text *dump, lathe_error *err) LT_MUST_USE;
+/* Runs the passes of a level on *graph; `cpu`: those too whose results the CPU alone can run. With `dump`,
+ * the graph after each pass is appended. */
+lathe_status lt_passes_run(lt_graph **graph, int level, bool cpu, lt_text *dump,
+                           lathe_error *err) LT_MUST_USE;
 
 lathe_status lt_pass_simplify(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_narrow(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;

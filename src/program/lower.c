@@ -49,7 +49,8 @@ static void find_uses(lt_lowering *lo)
     }
     for (uint32_t i = 0; i < g->n_outputs; i++)
         if (g->outputs[i] != LT_NONE) mark_use(lo, g->outputs[i], g->n_nodes);
-    for (uint32_t i = 0; i < g->n_states; i++) mark_use(lo, g->states[i].after, g->n_nodes);
+    for (uint32_t i = 0; i < g->n_states; i++)
+        if (g->states[i].after != LT_NONE) mark_use(lo, g->states[i].after, g->n_nodes);
 }
 
 /* Nodes nobody reads are not lowered. */
@@ -95,6 +96,7 @@ static lathe_status place_leaf(lt_lowering *lo, lt_id id)
     case LT_VALUE_INPUT: place->operand.kind = LT_BUFFER_INPUT; break;
     case LT_VALUE_STATE: place->operand.kind = LT_BUFFER_STATE; break;
     case LT_VALUE_HOISTED: place->operand.kind = LT_BUFFER_HOISTED; break;
+    case LT_VALUE_WIRE: place->operand.kind = LT_BUFFER_WIRE; break;
     case LT_VALUE_WEIGHT:
         place->operand.kind = LT_BUFFER_WEIGHT;
         return lo->weights->strides(lo->weights->context, value->index, place->operand.tensor.stride,
@@ -301,6 +303,7 @@ static lathe_status copy_results(lt_lowering *lo)
     for (uint32_t i = 0; i < g->n_states; i++) {
         lt_id id = g->states[i].after;
         lt_place copy;
+        if (id == LT_NONE) continue;
         LT_TRY(final_operand(lo, id, &next[i]));
         bool whole = next[i].index == i && next[i].offset == 0 && lt_tensor_is_contiguous(&next[i].tensor);
         if (next[i].kind != LT_BUFFER_STATE || whole) continue;
@@ -309,7 +312,8 @@ static lathe_status copy_results(lt_lowering *lo)
         next[i] = copy.operand;
     }
     for (uint32_t i = 0; i < g->n_states; i++)
-        LT_TRY(deliver(lo, &next[i], LT_BUFFER_STATE, i, g->states[i].after));
+        if (g->states[i].after != LT_NONE)
+            LT_TRY(deliver(lo, &next[i], LT_BUFFER_STATE, i, g->states[i].after));
     return LATHE_OK;
 }
 
@@ -330,7 +334,8 @@ static lathe_status describe(lt_lowering *lo)
         p->inputs[i] = g->inputs[i] == LT_NONE ? none : g->values[g->inputs[i]].type;
     for (uint32_t i = 0; i < p->n_outputs; i++)
         p->outputs[i] = g->outputs[i] == LT_NONE ? none : g->values[g->outputs[i]].type;
-    for (uint32_t i = 0; i < p->n_states; i++) p->states[i] = g->values[g->states[i].before].type;
+    for (uint32_t i = 0; i < p->n_states; i++)
+        p->states[i] = g->states[i].before == LT_NONE ? none : g->values[g->states[i].before].type;
     return LATHE_OK;
 }
 

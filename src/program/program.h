@@ -6,14 +6,15 @@
 #include "ir/graph.h"
 
 typedef enum lt_buffer_kind {
-    LT_BUFFER_ARENA,  /* temporaries, at planned offsets of one block; index: unused */
-    LT_BUFFER_INPUT,  /* index: which input */
-    LT_BUFFER_OUTPUT, /* index: which output */
-    LT_BUFFER_WEIGHT, /* index: which weight of the model */
-    LT_BUFFER_STATE,  /* index: which state */
-    LT_BUFFER_CONST,  /* index: which constant */
-    LT_BUFFER_PACKED, /* index: which weight; the data is its lt_packed, the tensor what it stands for */
-    LT_BUFFER_HOISTED /* index: which value that was computed beforehand */
+    LT_BUFFER_ARENA,   /* temporaries, at planned offsets of one block; index: unused */
+    LT_BUFFER_INPUT,   /* index: which input */
+    LT_BUFFER_OUTPUT,  /* index: which output */
+    LT_BUFFER_WEIGHT,  /* index: which weight of the model */
+    LT_BUFFER_STATE,   /* index: which state */
+    LT_BUFFER_CONST,   /* index: which constant */
+    LT_BUFFER_PACKED,  /* index: which weight; the data is its lt_packed, the tensor what it stands for */
+    LT_BUFFER_HOISTED, /* index: which value that was computed beforehand */
+    LT_BUFFER_WIRE     /* index: which value of another region */
 } lt_buffer_kind;
 
 /* Where a tensor lies. */
@@ -36,7 +37,7 @@ typedef struct lt_program {
     lt_step *steps;
     lt_type *inputs;  /* [n_inputs]; rank -1: exported as a constant */
     lt_type *outputs; /* [n_outputs]; rank -1: not a tensor, or kept as state */
-    lt_type *states;  /* [n_states] */
+    lt_type *states;  /* [n_states]; rank -1: not of this program */
     const lt_state *state_info;
     const lt_value **consts; /* [n_consts] */
     uint32_t n_steps, n_inputs, n_outputs, n_states, n_consts, cap_steps;

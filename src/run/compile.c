@@ -62,10 +62,13 @@ static lathe_status set_cache_type(const lathe_model *model, lt_text *passes, lt
     return LATHE_OK;
 }
 
-static lathe_status build_graph(const lathe_model *model, const int64_t *bindings, lt_arena *arena,
-                                lt_text *passes, lt_graph **out, lathe_error *err)
+lathe_status lt_model_graph(const lathe_model *model, const lt_graph_request *request, lt_arena *arena,
+                            lt_graph **out, lathe_error *err)
 {
     struct lt_state_pair *pairs;
+    int64_t *bindings;
+    lt_text *passes = request->passes;
+    LT_TRY(bind_all(model, request->closed, arena, &bindings, err));
     int optimize = model->settings.optimize ? model->settings.optimize - 1 : LT_OPTIMIZE_MAX;
     lt_import_options options = {.bindings = bindings, .table = model->table};
     LT_TRY(lt_model_find_pairs(model, &pairs, &options.n_pairs, err));
@@ -75,16 +78,8 @@ static lathe_status build_graph(const lathe_model *model, const int64_t *binding
     LT_TRY(status);
     if (passes) lt_text_printf(passes, "# as imported\n");
     if (passes) lt_graph_print(*out, passes);
-    LT_TRY(lt_passes_run(out, optimize, passes, err));
+    LT_TRY(lt_passes_run(out, optimize, !request->portable, passes, err));
     return set_cache_type(model, passes, out, err);
-}
-
-lathe_status lt_model_sample_graph(const lathe_model *model, lt_arena *arena, lt_graph **out,
-                                   lathe_error *err)
-{
-    int64_t *bindings;
-    LT_TRY(bind_all(model, false, arena, &bindings, err));
-    return build_graph(model, bindings, arena, NULL, out, err);
 }
 
 /* ---- Weights ---- */
@@ -96,7 +91,7 @@ static lathe_status place_weights(lathe_model *model, const lt_cpu *cpu, lt_aren
     lt_program *program;
     lt_weight_source source = {.model = model, .pool = cpu->pool};
     lt_weight_layout layout = lt_model_layout(&source);
-    LT_TRY(lt_model_sample_graph(model, arena, &graph, err));
+    LT_TRY(lt_model_graph(model, &(lt_graph_request){0}, arena, &graph, err));
     LT_TRY(lt_hoist_split(graph, &hoist, err));
     return lt_program_build(hoist.rest, &layout, &program, err);
 }
@@ -155,11 +150,9 @@ static lathe_status build(lathe_model *model, lathe_dump form, lt_text *out, lat
 {
     lt_arena *arena;
     lt_graph *graph;
-    int64_t *bindings;
-    lt_text *passes = form == LATHE_DUMP_PASSES ? out : NULL;
+    lt_graph_request request = {.closed = true, .passes = form == LATHE_DUMP_PASSES ? out : NULL};
     LT_TRY(lt_arena_create(&arena, err));
-    lathe_status status = bind_all(model, true, arena, &bindings, err);
-    if (status == LATHE_OK) status = build_graph(model, bindings, arena, passes, &graph, err);
+    lathe_status status = lt_model_graph(model, &request, arena, &graph, err);
     if (status == LATHE_OK && form == LATHE_DUMP_GRAPH) lt_graph_print(graph, out);
     if (status == LATHE_OK && form == LATHE_DUMP_PROGRAM) status = print_programs(model, graph, out, err);
     lt_arena_destroy(arena);

@@ -165,7 +165,7 @@ lathe_status lt_contract_read(const lathe_model *model, lt_arena *arena, lt_cont
     lt_weight_layout layout = {&sketch, sketch_strides, sketch_packed};
     *out = (lt_contract){.arena = arena};
     LT_ALLOC(arena, sketch.packing, model->exported->n_weights, err);
-    LT_TRY(lt_model_sample_graph(model, arena, &graph, err));
+    LT_TRY(lt_model_graph(model, &(lt_graph_request){0}, arena, &graph, err));
     LT_TRY(lt_hoist_split(graph, &hoist, err));
     LT_TRY(lt_program_build(hoist.rest, &layout, &program, err));
     LT_TRY(read_rows(out, program, &sketch, err));

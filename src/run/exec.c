@@ -26,7 +26,8 @@ static void resolve(lt_exec *exec, const lt_exec_buffers *buffers, const lt_oper
     *out = operand->tensor;
     switch (operand->kind) {
     case LT_BUFFER_ARENA: base = exec->memory; break;
-    case LT_BUFFER_OUTPUT: base = exec->outputs[index]; break;
+    case LT_BUFFER_OUTPUT: base = buffers->outputs[index]; break;
+    case LT_BUFFER_WIRE: base = buffers->wires[index]; break;
     case LT_BUFFER_CONST: base = exec->program->consts[index]->data; break;
     case LT_BUFFER_WEIGHT: base = buffers->weights[index].data; break;
     case LT_BUFFER_PACKED: base = &buffers->weights[index].packed; break;
@@ -68,68 +69,67 @@ lathe_status lt_exec_create(lt_exec *exec, const lt_program *program, const lt_c
     const lt_program *p = program;
     size_t scratch_bytes = p->scratch_bytes, wanted;
     *exec = (lt_exec){.program = program};
-    LT_ALLOC(arena, exec->outputs, p->n_outputs, err);
     LT_ALLOC(arena, exec->runs, p->n_steps, err);
     LT_ALLOC(arena, exec->checked, p->n_steps, err);
+    LT_ALLOC(arena, exec->spans, p->n_steps, err);
     for (uint32_t i = 0; i < p->n_steps; i++) {
         exec->checked[i] = lt_cpu_reference(&p->steps[i]);
         exec->runs[i] = cpu ? lt_cpu_bind(cpu, &p->steps[i], &wanted) : NULL;
         if (exec->runs[i] && wanted > scratch_bytes) scratch_bytes = wanted;
     }
     LT_ALLOC(arena, exec->joint, p->n_steps, err);
-    for (uint32_t i = 0; cpu && i < p->n_steps; i += exec->joint[i]) {
+    for (uint32_t i = 0; i < p->n_steps; i += exec->joint[i]) {
+        exec->joint[i] = 1;
+        if (!cpu) continue;
         exec->joint[i] = lt_cpu_join(cpu, &p->steps[i], &exec->runs[i], p->n_steps - i, &wanted);
         if (wanted > scratch_bytes) scratch_bytes = wanted;
     }
     LT_TRY(allocate(p->arena_bytes, &exec->memory, err));
     LT_TRY(allocate(scratch_bytes, &exec->scratch, err));
-    for (uint32_t i = 0; i < p->n_outputs; i++)
-        if (p->outputs[i].rank >= 0) LT_TRY(allocate(lt_type_bytes(&p->outputs[i]), &exec->outputs[i], err));
     return make_calls(exec, buffers, arena, err);
 }
 
 void lt_exec_destroy(lt_exec *exec)
 {
-    for (uint32_t i = 0; exec->outputs && i < exec->program->n_outputs; i++) lt_os_free(exec->outputs[i]);
     lt_os_free(exec->memory);
     lt_os_free(exec->scratch);
     *exec = (lt_exec){0};
 }
 
+/* Runs a step, or those that are one with it. */
+static lathe_status run_step(lt_exec *exec, const lt_cpu *cpu, uint32_t i, lathe_error *err)
+{
+    const lt_op_call *call = &exec->calls[i];
+    lt_cpu_run run = exec->runs[i];
+    if (!run) return exec->checked[i](call, err);
+    if (exec->joint[i] > 1) lt_cpu_run_joint(cpu, call, run, exec->joint[i]);
+    else run(cpu, call);
+    return LATHE_OK;
+}
+
 lathe_status lt_exec_run(lt_exec *exec, const lt_cpu *cpu, uint32_t *failed, lathe_error *err)
 {
+    double start = exec->timed ? lt_os_seconds() : 0, begin = start;
+    exec->start = start;
     for (uint32_t i = 0; i < exec->n_patches; i++) {
         const struct lt_patch *patch = &exec->patches[i];
         patch->tensor->data = (char *)*patch->base + patch->offset;
     }
-    for (uint32_t i = 0; i < exec->program->n_steps; i++) {
-        const lt_op_call *call = &exec->calls[i];
-        lathe_status status = LATHE_OK;
-        if (exec->joint[i] > 1) {
-            lt_cpu_run_joint(cpu, call, exec->runs[i], exec->joint[i]);
-            i += exec->joint[i] - 1;
-            continue;
+    for (uint32_t i = 0; i < exec->program->n_steps; i += exec->joint[i]) {
+        lathe_status status = run_step(exec, cpu, i, err);
+        if (exec->timed) {
+            double end = lt_os_seconds();
+            exec->spans[i] = (lt_exec_span){begin - start, end - start};
+            begin = end;
         }
-        if (exec->runs[i]) exec->runs[i](cpu, call);
-        else status = exec->checked[i](call, err);
         *failed = i;
         if (status != LATHE_OK) return status;
     }
     return LATHE_OK;
 }
 
-lathe_status lt_exec_plain_steps(const lt_exec *exec, lt_arena *arena, const char **text, lathe_error *err)
+void lt_exec_count_plain(const lt_exec *exec, uint32_t counts[LT_OP_COUNT])
 {
-    uint32_t counts[LT_OP_COUNT] = {0};
-    const char *list = "";
     for (uint32_t i = 0; i < exec->program->n_steps; i++)
         if (lt_cpu_is_plain(exec->runs[i])) counts[exec->calls[i].op]++;
-    for (int op = 0; op < LT_OP_COUNT; op++) {
-        if (!counts[op]) continue;
-        list = lt_arena_printf(arena, "%s%s%s %u", list, *list ? ", " : "", lt_op_get((lt_op)op)->name,
-                               counts[op]);
-        if (!list) return lt_out_of_memory(err, 1, 1);
-    }
-    *text = list;
-    return LATHE_OK;
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "pass/hoist.h"
-#include "run/exec.h"
 
 struct lt_hoisted {
     struct lt_hoisted *next;
@@ -56,7 +55,7 @@ static lathe_status compute(lt_hoisted_set *set, const lt_cpu *cpu, const lt_gra
     uint32_t *place; /* of each missing value in the set */
     lt_graph *graph;
     lt_program *program;
-    lt_exec exec;
+    lt_exec exec = {0};
     uint32_t n = 0, failed;
     LT_ALLOC(from->arena, missing, hoist->n, err);
     LT_ALLOC(from->arena, place, hoist->n, err);
@@ -70,14 +69,20 @@ static lathe_status compute(lt_hoisted_set *set, const lt_cpu *cpu, const lt_gra
     lt_weight_layout layout = lt_model_layout(&source);
     LT_TRY(lt_hoist_graph(from, missing, n, &graph, err));
     LT_TRY(lt_program_build(graph, &layout, &program, err));
-    lt_exec_buffers buffers = {.weights = set->model->weights};
-    lathe_status status = lt_exec_create(&exec, program, cpu, &buffers, from->arena, err);
-    if (status == LATHE_OK) status = lt_exec_run(&exec, cpu, &failed, err);
+    void **outputs;
+    LT_ALLOC(from->arena, outputs, n, err);
+    lathe_status status = LATHE_OK;
     for (uint32_t i = 0; i < n && status == LATHE_OK; i++) {
+        outputs[i] = lt_os_alloc(lt_type_bytes(&program->outputs[i]));
+        if (!outputs[i]) status = lt_out_of_memory(err, lt_type_bytes(&program->outputs[i]), 1);
+    }
+    lt_exec_buffers buffers = {.weights = set->model->weights, .outputs = outputs};
+    if (status == LATHE_OK) status = lt_exec_create(&exec, program, cpu, &buffers, from->arena, err);
+    if (status == LATHE_OK) status = lt_exec_run(&exec, cpu, &failed, err);
+    for (uint32_t i = 0; i < n; i++) {
         struct lt_hoisted *h = set->values[place[i]];
-        if (h->data) continue; /* the same value, met twice */
-        h->data = exec.outputs[i];
-        exec.outputs[i] = NULL;
+        if (status != LATHE_OK || h->data) lt_os_free(outputs[i]); /* failed, or the same value, met twice */
+        else h->data = outputs[i];
     }
     lt_exec_destroy(&exec);
     set->made = program;
@@ -101,22 +106,12 @@ lathe_status lt_hoisted_split(lt_hoisted_set *set, lathe_model *model, const lt_
     return LATHE_OK;
 }
 
-static bool reads_weight(const lt_program *program, uint32_t index)
-{
-    for (uint32_t i = 0; i < program->n_steps; i++)
-        for (uint32_t k = 0; k < program->steps[i].n_in; k++) {
-            const lt_operand *operand = &program->steps[i].args[k];
-            if (operand->kind == LT_BUFFER_WEIGHT && operand->index == index) return true;
-        }
-    return false;
-}
-
-void lt_hoisted_finish(lt_hoisted_set *set, const lt_program *program)
+void lt_hoisted_finish(lt_hoisted_set *set, const lt_dispatch *dispatch)
 {
     for (uint32_t i = 0; set->made && i < set->made->n_steps; i++)
         for (uint32_t k = 0; k < set->made->steps[i].n_in; k++) {
             const lt_operand *operand = &set->made->steps[i].args[k];
-            if (operand->kind == LT_BUFFER_WEIGHT && !reads_weight(program, operand->index))
+            if (operand->kind == LT_BUFFER_WEIGHT && !lt_dispatch_reads_weight(dispatch, operand->index))
                 lt_model_discard_weight(set->model, operand->index);
         }
     set->made = NULL;

@@ -3,8 +3,7 @@
 #ifndef LT_HOISTED_H
 #define LT_HOISTED_H
 
-#include "backend/cpu.h"
-#include "run/model.h"
+#include "run/dispatch.h"
 
 /* What one entry reads. Zero-initialise. */
 typedef struct lt_hoisted_set {
@@ -20,8 +19,8 @@ typedef struct lt_hoisted_set {
 lathe_status lt_hoisted_split(lt_hoisted_set *set, lathe_model *model, const lt_cpu *cpu, lt_graph **graph,
                               lathe_error *err) LT_MUST_USE;
 
-/* Gives back the memory of weights that were read for these values and that `program` does not read. */
-void lt_hoisted_finish(lt_hoisted_set *set, const lt_program *program);
+/* Gives back the memory of weights that were read for these values and that the programs do not read. */
+void lt_hoisted_finish(lt_hoisted_set *set, const lt_dispatch *dispatch);
 
 void lt_hoisted_release(lt_hoisted_set *set);
 

@@ -106,13 +106,18 @@ typedef struct lt_state_copy {
 lathe_status lt_model_find_copies(const lathe_model *model, lt_arena *arena, lt_state_copy **out, uint32_t *n,
                                   lathe_error *err) LT_MUST_USE;
 
-/* compile.c: the optimised graph, its caches of the type that the settings say, for the sizes that are fixed
- * and the least of those that are open. */
-lathe_status lt_model_sample_graph(const lathe_model *model, lt_arena *arena, lt_graph **out,
-                                   lathe_error *err) LT_MUST_USE;
+/* compile.c: the graph of a model after the passes, with its caches as state, of the type that the settings
+ * say; sizes that are open have their least. */
+typedef struct lt_graph_request {
+    bool closed;     /* sizes that are open are an error */
+    bool portable;   /* nothing that the CPU alone runs */
+    lt_text *passes; /* gets the graph after every pass; may be NULL */
+} lt_graph_request;
+lathe_status lt_model_graph(const lathe_model *model, const lt_graph_request *request, lt_arena *arena,
+                            lt_graph **out, lathe_error *err) LT_MUST_USE;
 bool lt_model_is_open(const lathe_model *model); /* whether some size is */
 
-/* The same: brings the weights into the forms that the model's programs read. */
+/* compile.c: brings the weights into the forms that the model's programs read. */
 lathe_status lt_model_place_weights(lathe_model *model, lathe_error *err) LT_MUST_USE;
 
 /* settings.c: the type of that name in lathe_session_options.kv_type; NULL: LATHE_DTYPE_COUNT, as the graph

@@ -1,6 +1,7 @@
 /* Where a model's weights come from. */
 #include <string.h>
 
+#include "base/random.h"
 #include "ops/convert.h"
 #include "run/model.h"
 
@@ -219,14 +220,6 @@ void lt_model_discard_weight(lathe_model *model, uint32_t index)
 
 /* ---- Weights for measurements ---- */
 
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u; /* splitmix64 */
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 /* The sum of twelve uniform numbers is as good as normal here. */
 static void fill_random(const lt_type *type, void *data, uint64_t *state)
 {
@@ -239,7 +232,8 @@ static void fill_random(const lt_type *type, void *data, uint64_t *state)
         for (int64_t i = 0; i < n; i++) {
             float sum = 0;
             for (int k = 0; k < 3; k++)
-                for (uint64_t r = next_random(state), j = 0; j < 4; j++, r >>= 16) sum += (float)(r & 0xffff);
+                for (uint64_t r = lt_random_next(state), j = 0; j < 4; j++, r >>= 16)
+                    sum += (float)(r & 0xffff);
             buffer[i] = type->rank > 1 ? 0.02f * (sum / 65536.0f - 6) : 1;
         }
         lt_store_f32(type->dtype, (char *)data + (size_t)at * size, (int64_t)size, n, buffer);

@@ -5,16 +5,16 @@
 #include "ops/cache_row.h"
 #include "ops/convert.h"
 #include "pass/pass.h"
-#include "run/cost.h"
-#include "run/exec.h"
+#include "run/dispatch.h"
 #include "run/hoisted.h"
+#include "run/profile.h"
 
 typedef struct lt_entry {
     struct lt_entry *next;
     lt_arena *arena;
     int64_t *bindings; /* [n_symbols] */
-    lt_program *program;
-    lt_exec exec;
+    lt_graph *graph;   /* what runs each time */
+    lt_dispatch dispatch;
     lt_hoisted_set hoisted;
     uint32_t row_output; /* the output that has one row; LT_NONE */
 } lt_entry;
@@ -27,24 +27,25 @@ typedef struct lt_session_input {
 
 struct lathe_session {
     lathe_model *model;
-    lt_cpu *cpu;              /* NULL: everything runs on references */
+    lt_devices devices;
+    lt_states states;
+    bool dag;                 /* the executor */
     int optimize;             /* 0 … LT_OPTIMIZE_MAX */
     lt_session_input *inputs; /* [n_inputs] */
     void **input_data;        /* [n_inputs + 1]: our copies, contiguous; behind them the selected row */
     int64_t *bindings;        /* [n_symbols]: values of the symbols in the inputs that are set */
     struct lt_state_pair *pairs;
     lt_entry *entries, *current;
-    void **states; /* [n_states], the same in every entry */
-    lt_type *state_types;
-    uint32_t n_inputs, n_pairs, n_states;
+    uint32_t n_inputs, n_pairs;
     uint32_t row_output;     /* the output of which one row is selected; LT_NONE */
     lathe_preparation spent; /* since it was last asked for */
+    lt_pool_span *traced;    /* [MAX_TRACED] what threads did in the last run; NULL: it is not profiled */
     lt_dtype kv_type;        /* what kept caches are stored as; LATHE_DTYPE_COUNT: as the graph has them */
 };
 
 static void entry_destroy(lt_entry *entry)
 {
-    lt_exec_destroy(&entry->exec);
+    lt_dispatch_destroy(&entry->dispatch);
     lt_hoisted_release(&entry->hoisted);
     lt_arena_destroy(entry->arena);
     lt_heap_free(entry);
@@ -59,13 +60,12 @@ void lathe_session_close(lathe_session *session)
     }
     for (uint32_t i = 0; session->input_data && i <= session->n_inputs; i++)
         lt_os_free(session->input_data[i]);
-    for (uint32_t i = 0; session->states && i < session->n_states; i++) lt_os_free(session->states[i]);
-    lt_cpu_destroy(session->cpu);
+    lt_states_free(&session->states);
+    lt_devices_close(&session->devices);
+    lt_heap_free(session->traced);
     lt_heap_free(session->inputs);
     lt_heap_free(session->input_data);
     lt_heap_free(session->bindings);
-    lt_heap_free(session->states);
-    lt_heap_free(session->state_types);
     lt_heap_free(session->pairs);
     lt_heap_free(session);
 }
@@ -74,6 +74,14 @@ static lathe_status allocate(size_t bytes, void **out, lathe_error *err)
 {
     *out = lt_os_alloc(bytes);
     return *out ? LATHE_OK : lt_out_of_memory(err, bytes, 1);
+}
+
+static lathe_status read_executor(const char *name, bool *dag, lathe_error *err)
+{
+    *dag = name && strcmp(name, "dag") == 0;
+    if (name && !*dag && strcmp(name, "linear") != 0)
+        LT_FAIL(err, INVALID_ARGUMENT, "executor '%s', expected linear or dag", name);
+    return LATHE_OK;
 }
 
 static lathe_status session_init(lathe_session *session, lathe_model *model,
@@ -85,14 +93,13 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     session->model = model;
     int optimize = options && options->optimize ? options->optimize : model->settings.optimize;
     session->optimize = optimize ? optimize - 1 : LT_OPTIMIZE_MAX;
-    bool reference = options && options->device && strcmp(options->device, "ref") == 0;
-    if (options && options->device && !reference && strcmp(options->device, "cpu") != 0)
-        LT_FAIL(err, INVALID_ARGUMENT, "device '%s', expected cpu or ref", options->device);
-    if (!reference) LT_TRY(lt_cpu_create(options ? options->threads : 0, &session->cpu, err));
+    LT_TRY(read_executor(options ? options->placement.executor : NULL, &session->dag, err));
+    LT_TRY(lt_devices_open(&session->devices, model, options, err));
+    session->states.devices = &session->devices;
     int activations = options && options->activations ? options->activations : model->settings.activations;
     if (activations != 0 && activations != 8 && activations != 16)
         LT_FAIL(err, INVALID_ARGUMENT, "activations of %d bits, expected 8 or 16", activations);
-    if (session->cpu) session->cpu->digits = activations == 8 ? LT_DIGITS_8 : LT_DIGITS_16;
+    if (session->devices.cpu) session->devices.cpu->digits = activations == 8 ? LT_DIGITS_8 : LT_DIGITS_16;
     session->n_inputs = (uint32_t)lathe_model_input_count(model);
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
     session->input_data = lt_heap_alloc(session->n_inputs + 1, sizeof *session->input_data);
@@ -211,55 +218,10 @@ static lathe_status bind_symbols(lathe_session *session, lathe_error *err)
 
 /* ---- State ---- */
 
-static lathe_status init_state(lathe_session *session, const lt_program *program, uint32_t i,
-                               lathe_error *err)
-{
-    uint32_t weight = program->state_info[i].weight;
-    lt_tensor state = lt_tensor_of(&program->states[i], session->states[i]);
-    memset(state.data, 0, lt_type_bytes(&program->states[i]));
-    if (weight == LT_NONE) return LATHE_OK;
-    LT_TRY(lt_model_need_weight(session->model, weight, err));
-    lt_tensor from = state;
-    from.data = (void *)(uintptr_t)session->model->weights[weight].data;
-    memcpy(from.stride, session->model->weights[weight].stride, sizeof from.stride);
-    lt_tensor_copy(&from, &state);
-    return LATHE_OK;
-}
-
-/* Makes the states that the program wants; those of the right type go on as they are. */
-static lathe_status need_states(lathe_session *session, const lt_program *program, lathe_error *err)
-{
-    if (!session->state_types) {
-        lt_heap_free(session->states); /* of an attempt that ran out of memory */
-        session->states = lt_heap_alloc(program->n_states, sizeof *session->states);
-        session->state_types = lt_heap_alloc(program->n_states, sizeof *session->state_types);
-        if (!session->states || !session->state_types)
-            return lt_out_of_memory(err, program->n_states, sizeof(lt_type));
-        session->n_states = program->n_states;
-    }
-    if (program->n_states != session->n_states)
-        LT_FAIL(err, UNSUPPORTED, "%u states at these sizes, %u at others", program->n_states,
-                session->n_states);
-    for (uint32_t i = 0; i < program->n_states; i++) {
-        if (session->states[i] && lt_type_equal(&session->state_types[i], &program->states[i])) continue;
-        void *data;
-        LT_TRY(allocate(lt_type_bytes(&program->states[i]), &data, err));
-        lt_os_free(session->states[i]);
-        session->states[i] = data;
-        session->state_types[i] = program->states[i];
-        lathe_status status = init_state(session, program, i, err);
-        if (status == LATHE_OK) continue;
-        lt_os_free(session->states[i]); /* so that the next attempt starts again */
-        session->states[i] = NULL;
-        return status;
-    }
-    return LATHE_OK;
-}
-
 lathe_status lathe_session_reset(lathe_session *session, lathe_error *err)
 {
-    for (uint32_t i = 0; session->current && i < session->n_states; i++)
-        LT_TRY(init_state(session, session->current->program, i, err));
+    for (uint32_t i = 0; session->current && i < session->states.n; i++)
+        LT_TRY(lt_states_init(&session->states, i, session->current->graph->states[i].weight, err));
     return LATHE_OK;
 }
 
@@ -313,28 +275,31 @@ static lathe_status select_row(const lathe_session *session, lt_graph *graph, la
 static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
 {
     lathe_model *model = session->model;
+    const lt_cpu *cpu = session->devices.cpu;
     lt_graph *graph;
     double start = lt_os_seconds();
     LT_TRY(import(session, entry, &graph, err));
     entry->row_output = session->row_output;
     if (entry->row_output != LT_NONE) LT_TRY(select_row(session, graph, err));
-    LT_TRY(lt_passes_run(&graph, session->optimize, NULL, err));
+    LT_TRY(lt_passes_run(&graph, session->optimize, session->devices.n == 0, NULL, err));
     if (session->kv_type != LATHE_DTYPE_COUNT)
         LT_TRY(lt_pass_cache_type(graph, session->kv_type, &graph, err));
     double middle = lt_os_seconds();
-    if (session->optimize) LT_TRY(lt_hoisted_split(&entry->hoisted, model, session->cpu, &graph, err));
+    if (session->optimize) LT_TRY(lt_hoisted_split(&entry->hoisted, model, cpu, &graph, err));
     double hoisted = lt_os_seconds() - middle;
-    lt_weight_source source = {
-        .model = model, .pool = session->cpu ? session->cpu->pool : NULL, .reference = session->cpu == NULL};
+    lt_weight_source source = {.model = model, .pool = cpu ? cpu->pool : NULL, .reference = cpu == NULL};
     lt_weight_layout layout = lt_model_layout(&source);
-    LT_TRY(lt_program_build(graph, &layout, &entry->program, err));
-    LT_TRY(need_states(session, entry->program, err));
-    lt_exec_buffers buffers = {.inputs = session->input_data,
-                               .states = session->states,
-                               .weights = model->weights,
-                               .hoisted = entry->hoisted.data};
-    LT_TRY(lt_exec_create(&entry->exec, entry->program, session->cpu, &buffers, entry->arena, err));
-    lt_hoisted_finish(&entry->hoisted, entry->program);
+    entry->graph = graph;
+    lt_dispatch_setup setup = {.arena = entry->arena,
+                               .devices = &session->devices,
+                               .states = &session->states,
+                               .graph = graph,
+                               .inputs = session->input_data,
+                               .hoisted = entry->hoisted.data,
+                               .n_hoisted = entry->hoisted.n,
+                               .layout = &layout};
+    LT_TRY(lt_dispatch_create(&entry->dispatch, &setup, err));
+    lt_hoisted_finish(&entry->hoisted, &entry->dispatch);
     double packing = hoisted + source.seconds;
     session->spent.pack_seconds += packing;
     session->spent.compile_seconds += lt_os_seconds() - start - packing;
@@ -390,25 +355,31 @@ static lathe_status choose_entry(lathe_session *session, lathe_error *err)
                      memcmp(entry->bindings, session->bindings, bytes) != 0))
         entry = entry->next;
     if (!entry) return create_entry(session, session->bindings, err);
-    LT_TRY(need_states(session, entry->program, err));
+    LT_TRY(lt_states_need(&session->states, entry->graph, err));
     session->current = entry;
     return LATHE_OK;
 }
 
 /* ---- State from outside ---- */
 
-lathe_status lathe_session_state(lathe_session *session, size_t index, lathe_tensor *out, lathe_error *err)
+static lathe_status find_state(lathe_session *session, size_t index, uint32_t *state, lathe_error *err)
 {
     LT_TRY(check_input(session, index, err));
     if (!session->inputs[index].kept) LT_FAIL(err, INVALID_ARGUMENT, "input %zu is not kept as state", index);
     LT_TRY(choose_entry(session, err));
-    const lt_program *program = session->current->program;
-    for (uint32_t i = 0; i < program->n_states; i++) {
-        if (program->state_info[i].input != index) continue;
-        *out = lt_tensor_of(&program->states[i], session->states[i]);
-        return LATHE_OK;
-    }
+    const lt_graph *graph = session->current->graph;
+    for (*state = 0; *state < graph->n_states; ++*state)
+        if (graph->states[*state].input == index) return LATHE_OK;
     LT_FAIL(err, INTERNAL, "input %zu has no state", index);
+}
+
+lathe_status lathe_session_state(lathe_session *session, size_t index, lathe_tensor *out, lathe_error *err)
+{
+    uint32_t state;
+    LT_TRY(find_state(session, index, &state, err));
+    LT_TRY(lt_states_read(&session->states, state, err));
+    *out = lt_tensor_of(&session->states.types[state], session->states.data[state]);
+    return LATHE_OK;
 }
 
 /* Narrows the state to what the tensor fills; false when it does not fit. `rows`: of int8, which the tensor's
@@ -429,8 +400,10 @@ static bool narrow_state(const lathe_tensor *tensor, bool rows, lt_tensor *state
 lathe_status lathe_session_write_state(lathe_session *session, size_t index, const lathe_tensor *tensor,
                                        lathe_error *err)
 {
-    lt_tensor state;
-    LT_TRY(lathe_session_state(session, index, &state, err));
+    uint32_t which;
+    LT_TRY(find_state(session, index, &which, err));
+    LT_TRY(lt_states_move(&session->states, which, session->devices.n, err));
+    lt_tensor state = lt_tensor_of(&session->states.types[which], session->states.data[which]);
     bool rows = session->kv_type == LATHE_I8 && lt_dtype_is_float(tensor->dtype);
     if (!narrow_state(tensor, rows, &state))
         LT_FAIL(err, TYPE, "the tensor does not fit the state of input '%s'",
@@ -442,33 +415,38 @@ lathe_status lathe_session_write_state(lathe_session *session, size_t index, con
 
 /* ---- Running ---- */
 
-static lathe_status note_step(const lathe_session *session, uint32_t i, lathe_status status, lathe_error *err)
+enum { MAX_TRACED = 1 << 16 };
+
+static lathe_status note_source(const lathe_session *session, uint32_t source, lathe_status status,
+                                lathe_error *err)
 {
-    const lt_step *step = &session->current->program->steps[i];
     const lt_xgraph *graph = &session->model->exported->graph;
-    if (step->source >= graph->n_nodes) return status;
-    const lt_xnode *node = &graph->nodes[step->source];
+    if (source >= graph->n_nodes) return status;
+    const lt_xnode *node = &graph->nodes[source];
     return lt_error_note(err, status, "node '%s' (%s)", node->name, node->target);
 }
 
 lathe_status lathe_session_run(lathe_session *session, lathe_error *err)
 {
     LT_TRY(choose_entry(session, err));
-    uint32_t failed = 0;
-    lathe_status status = lt_exec_run(&session->current->exec, session->cpu, &failed, err);
-    return status == LATHE_OK ? status : note_step(session, failed, status, err);
+    uint32_t source;
+    lt_dispatch *dispatch = &session->current->dispatch;
+    dispatch->timed = session->traced != NULL;
+    if (session->devices.cpu) lt_pool_trace(session->devices.cpu->pool, session->traced, MAX_TRACED);
+    lathe_status status = lt_dispatch_run(dispatch, session->dag, &source, err);
+    return status == LATHE_OK ? status : note_source(session, source, status, err);
 }
 
 lathe_status lathe_session_output(lathe_session *session, size_t index, lathe_tensor *out, lathe_error *err)
 {
     const lt_entry *entry = session->current;
     if (!entry) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
-    if (index >= entry->program->n_outputs)
+    if (index >= entry->graph->n_outputs)
         LT_FAIL(err, INVALID_ARGUMENT, "there is no output %zu: the model has %u", index,
-                entry->program->n_outputs);
+                entry->graph->n_outputs);
+    lt_type type = lt_dispatch_output(&entry->dispatch, (uint32_t)index);
     *out = (lathe_tensor){.rank = -1};
-    if (entry->program->outputs[index].rank >= 0)
-        *out = lt_tensor_of(&entry->program->outputs[index], entry->exec.outputs[index]);
+    if (type.rank >= 0) *out = lt_tensor_of(&type, entry->dispatch.results[index]);
     return LATHE_OK;
 }
 
@@ -476,7 +454,41 @@ lathe_status lathe_session_plain_steps(const lathe_session *session, const char 
 {
     *text = "";
     if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
-    return lt_exec_plain_steps(&session->current->exec, session->current->arena, text, err);
+    return lt_dispatch_plain_steps(&session->current->dispatch, text, err);
+}
+
+/* ---- Profiles ---- */
+
+lathe_status lathe_session_profile(lathe_session *session, int on, lathe_error *err)
+{
+    if (session->devices.cpu) lt_pool_trace(session->devices.cpu->pool, NULL, 0);
+    lt_heap_free(session->traced);
+    session->traced = on ? lt_heap_alloc(MAX_TRACED, sizeof *session->traced) : NULL;
+    return !on || session->traced ? LATHE_OK : lt_out_of_memory(err, MAX_TRACED, sizeof *session->traced);
+}
+
+size_t lathe_session_step_count(const lathe_session *session)
+{
+    return session->current ? lt_profile_step_count(&session->current->dispatch) : 0;
+}
+
+lathe_status lathe_session_step(lathe_session *session, size_t index, lathe_step *out, lathe_error *err)
+{
+    if (index >= lathe_session_step_count(session))
+        LT_FAIL(err, INVALID_ARGUMENT, "there is no step %zu in the last run's program", index);
+    return lt_profile_step(&session->current->dispatch, index, out, err);
+}
+
+void lathe_session_step_time(const lathe_session *session, size_t index, double *begin, double *end)
+{
+    *begin = *end = 0;
+    if (index < lathe_session_step_count(session))
+        lt_profile_time(&session->current->dispatch, index, begin, end);
+}
+
+size_t lathe_session_spans(const lathe_session *session, lathe_span *out, size_t room)
+{
+    return session->traced ? lt_profile_spans(&session->current->dispatch, session->traced, out, room) : 0;
 }
 
 /* ---- Preparation and cost ---- */
@@ -492,7 +504,8 @@ lathe_status lathe_session_prepare(lathe_session *session, lathe_preparation *ou
 lathe_status lathe_session_cost(const lathe_session *session, lathe_cost *out, lathe_error *err)
 {
     if (!session->current) LT_FAIL(err, INVALID_ARGUMENT, "the session has not run yet");
-    lt_dtype activations = session->cpu && session->cpu->digits == LT_DIGITS_8 ? LATHE_I8 : LATHE_I16;
-    *out = lt_program_cost(session->current->program, session->model->weights, activations);
+    const lt_cpu *cpu = session->devices.cpu;
+    lt_dtype activations = cpu && cpu->digits == LT_DIGITS_8 ? LATHE_I8 : LATHE_I16;
+    *out = lt_dispatch_cost(&session->current->dispatch, activations);
     return LATHE_OK;
 }

@@ -26,7 +26,7 @@ says() { # FILE TEXT
     grep -q -- "$2" "$1" || fail "'$2' is not in what was printed: $(cat "$1")"
 }
 
-for command in inspect ops compile run generate tokenize bench eval verify; do
+for command in inspect ops compile run generate tokenize bench profile eval verify; do
     expect 0 "$lathe" $command --help
     says out "Usage: lathe $command"
     [ ! -s err ] || fail "$command --help writes to standard error"
@@ -135,6 +135,90 @@ expect 0 "$lathe" bench tiny.lathe -p 2-8*2 -n 1,2 -d 0-8+4,16 -t 1,2 -r 1 -o cs
 for list in x 8-4 1-8*1 0-8*2 4- 1,; do
     expect 2 "$lathe" bench "$source/share/tiny.pt2" -p $list
 done
+
+decode="bench decode $source/share/tiny.pt2 --max-cache-len 64 --prefill-len 8 --prompt-length 4 --repeats 2"
+expect 0 "$lathe" bench decode --help
+# shellcheck disable=SC2086
+expect 0 "$lathe" $decode --quantize none,int8 --positions 1-32*8 --json decode.json
+[ "$(grep -c samples_ms decode.json) $(grep -c ttft_samples_ms decode.json)" = "8 2" ] || fail "decode.json: $(cat decode.json)"
+says out "| cpu | executor | int8 | 32 |"
+says err "position  *32: .* left"
+sed 's/"step_time_ms": [0-9.]*/"step_time_ms": 77.5/' decode.json >kept.json
+# shellcheck disable=SC2086
+expect 0 "$lathe" $decode --quantize none --positions 1,2 --json kept.json --resume
+[ "$(grep -c 'step_time_ms": 77.5' kept.json) $(grep -c step_time_ms kept.json)" = "6 7" ] || fail "kept.json: $(cat kept.json)"
+# shellcheck disable=SC2086
+expect 2 "$lathe" $decode --seed 1 --json kept.json --resume
+says err "another 'seed'"
+# shellcheck disable=SC2086
+expect 2 "$lathe" $decode --positions 57
+says err "the last one is 56"
+expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --max-cache-len 4096
+says err "have 512 positions"
+expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --resume
+expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --quantize int5
+
+expect 0 "$lathe" profile "$source/share/tiny.pt2" -d 16 -r 3 --by kernel,node,module --top 30 --trace trace.json
+says out "| linear float32, joint |"
+says out "| m.model.layers.\*.mlp"
+says out "| linear_1. |"
+says out "steps: .* together .* ms; a run without profile: .* ms"
+says trace.json '"name":"steps on cpu"'
+says trace.json '"module":"m.model.layers.1.self_attn'
+expect 0 "$lathe" profile "$source/share/tiny.pt2" -p 64 -r 1 --top 1
+says out "| the rest |"
+expect 0 "$lathe" profile "$golden/models/resnet18_narrow.pt2" -r 1 --by kernel
+says out "blocked_conv"
+expect 2 "$lathe" profile "$source/share/tiny.pt2" --by weather
+expect 2 "$lathe" profile missing.pt2
+
+printf 'Before.\n<!-- benchmarks: begin -->\nold\n<!-- benchmarks: end -->\nAfter.\n' >page.md
+expect 0 "$lathe" bench report decode.json -o report.md --published "$source/bench/published.json" --into page.md
+ms=$(sed -n '/"step_time_ms"/ { s/[^0-9.]//g; p; q }' decode.json)
+says report.md "| 1 | .* ($(printf %.1f "$ms") ± "
+says report.md "Metal, Apple M4 Pro, position 1: 359.5 ms"
+says page.md "| int8 | cpu |"
+[ "$(head -1 page.md) $(tail -1 page.md) $(grep -c old page.md || true)" = "Before. After. 0" ] || fail "page: $(cat page.md)"
+expect 1 "$lathe" bench report decode.json -o report.md --into report.md
+says err "report.md has no lines"
+
+cat >llama.json <<EOF
+[{"model_type": "qwen2 1.5B Q8_0", "backends": "CPU", "n_prompt": 0, "n_gen": 4, "n_depth": 0, "flash_attn": false,
+  "avg_ts": 17.5, "stddev_ts": 0.5}]
+EOF
+# shellcheck disable=SC2086
+expect 0 "$lathe" $decode --quantize none,int8 --positions 1-32*8 --mode both --device cpu,null:0 --json dag.json
+[ "$(grep -c samples_ms dag.json) $(grep -c '"executor": "dag"' dag.json)" = "32 4" ] || fail "dag.json: $(cat dag.json)"
+# shellcheck disable=SC2086
+expect 2 "$lathe" $decode --device abacus:0
+says err "abacus"
+expect 0 "$lathe" profile "$source/share/tiny.pt2" -r 1 --device null:0 --by kernel
+says out "steps: "
+expect 1 env PATH=/nonexistent "$lathe" bench plot decode.json -o none
+says err "gnuplot-nox"
+expect 2 "$lathe" bench plot missing.json -o charts
+says err "missing.json"
+echo '{"rounds": 1}' >other.json
+expect 2 "$lathe" bench plot other.json -o charts
+says err "other.json"
+if command -v gnuplot >/dev/null; then
+    expect 0 "$lathe" bench plot dag.json llama.json -o charts
+    [ "$(find charts -name '*.svg' | wc -l) $(find charts -name '*.png' -size +8 | wc -l)" = "10 10" ] || fail "charts: $(ls -l charts)"
+    for chart in tokens-per-second step-time dag-ratio devices share-of-limit; do
+        for text in "position in the cache" int8 DAG ">32<"; do
+            says charts/$chart.svg "$text"
+            says charts/$chart-dark.svg "$text"
+        done
+    done
+    says charts/tokens-per-second.svg "limit by memory bandwidth"
+    says charts/devices.svg "llama.cpp CPU Q8_0"
+    expect 0 "$lathe" profile "$source/share/tiny.pt2" -r 1 --roofline roof
+    says roof-dark.svg "operations per byte"
+    says roof.svg "linear float32, joint"
+    # shellcheck disable=SC2086
+    expect 0 "$lathe" $decode --positions 1,2 --chart one.png --chart-dir more
+    [ -s one.png ] && [ -s one-dark.svg ] && [ -s more/share-of-limit.png ] || fail "charts of decode: $(ls)"
+fi
 
 expect 0 "$lathe" eval "$source/share/tiny.pt2" "$source/README.md" --tokenizer "$tokenizer" -n 300 --context 128 --stride 64
 says out "tokens  *299"

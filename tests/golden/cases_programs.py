@@ -367,6 +367,19 @@ class sliding_cache(Net):
         return torch.nn.functional.scaled_dot_product_attention(new, k, v), k, v
 
 
+# ---- Devices ----
+
+
+@case()
+class two_branches(nn.Module):
+    """Two chains that do not depend on each other until the end."""
+
+    args = [x34, x34]
+
+    def forward(self, x, y):
+        return x.exp().tanh() + y.sin().cos()
+
+
 def values(makers):
     return tuple(make() for make in makers)
 

@@ -8,16 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const type_names[LT_ATTEND_TYPES] = {"f32", "bf16", "f16", "int8"};
+static const char *const type_names[LT_ATTEND_TYPES] = {"f32", "bf16", "f16", "int8", "pairs"};
 
 enum { MAX_KEYS = 1300 };
 
 /* Keys and values: `type` is one of attention's. An element of a row that begins at element `row`. */
-static size_t kv_size(int type) { return type == LT_ATTEND_INT8 ? 1 : check_size((lt_gemm_type)type); }
+static lt_gemm_type float_of(int type) { return type == LT_ATTEND_PAIRS ? LT_GEMM_BF16 : (lt_gemm_type)type; }
+
+static size_t kv_size(int type) { return type == LT_ATTEND_INT8 ? 1 : check_size(float_of(type)); }
 
 static double kv_get(int type, const void *array, int64_t row, int64_t d)
 {
-    if (type != LT_ATTEND_INT8) return check_get((lt_gemm_type)type, array, row + d);
+    if (type != LT_ATTEND_INT8) return check_get(float_of(type), array, row + d);
     const int8_t *values = (const int8_t *)array + row;
     return (double)lt_cache_scale(values) * values[d];
 }
@@ -32,7 +34,7 @@ static const void *make_rows(int type, int64_t keys, int64_t stride, int64_t dim
         if (front) memcpy(rows + i * stride - front, &scale, sizeof scale);
         for (int64_t d = 0; d < dim; d++)
             if (front) rows[i * stride + d] = (char)check_range(-127, 127);
-            else check_put((lt_gemm_type)type, rows, i * stride + d, check_float());
+            else check_put(float_of(type), rows, i * stride + d, check_float());
     }
     return rows;
 }
@@ -115,7 +117,8 @@ static void make_task(lt_attend *t, int type, int64_t rows, int64_t keys, int64_
     *t = (lt_attend){.rows = rows, .dim = dim, .value_dim = value_dim, .end = keys, .scale = 0.3f};
     t->empty = check_range(0, 1) ? 0 : NAN;
     bool int8 = type == LT_ATTEND_INT8;
-    t->q_type = (lt_gemm_type)(int8 || check_range(0, 1) ? check_range(0, LT_GEMM_TYPES - 1) : type);
+    bool other = int8 || (type != LT_ATTEND_PAIRS && check_range(0, 1));
+    t->q_type = other ? (lt_gemm_type)check_range(0, LT_GEMM_TYPES - 1) : float_of(type);
     t->k_stride = dim + (int8 ? LT_CACHE_SCALE : 0) + check_range(0, 1) * check_range(1, 9);
     t->v_stride = value_dim + (int8 ? LT_CACHE_SCALE : 0) + check_range(0, 1) * check_range(1, 9);
     t->k = make_rows(type, keys, t->k_stride, dim);
@@ -148,6 +151,7 @@ static void check_one(const lt_cpu_kernels *kernels, int type, int64_t rows, int
                       int64_t value_dim)
 {
     static lt_attend t;
+    if (type == LT_ATTEND_PAIRS) dim += dim % 2;
     check_case("attention %s rows %lld keys %lld dims %lld, %lld", type_names[type], (long long)rows,
                (long long)keys, (long long)dim, (long long)value_dim);
     make_task(&t, type, rows, keys, dim, value_dim);
@@ -164,8 +168,7 @@ static void check_nan(const lt_cpu_kernels *kernels, int type)
     make_task(&t, type, 3, 70, 32, 32);
     for (int64_t r = 0; r < 3; r++) t.row[r].mask = NULL, t.row[r].first = 0, t.row[r].last = 70;
     check_put(t.q_type, (void *)(uintptr_t)t.row[1].q, 5, NAN);
-    if (type != LT_ATTEND_INT8)
-        check_put((lt_gemm_type)type, (void *)(uintptr_t)t.v, 40 * t.v_stride + 7, NAN);
+    if (type != LT_ATTEND_INT8) check_put(float_of(type), (void *)(uintptr_t)t.v, 40 * t.v_stride + 7, NAN);
     kernels->attend[type](&t);
     for (int64_t d = 0; d < 32; d++) {
         if (!isnan(check_get(t.q_type, t.row[1].out, d))) check_fail("NaN of a query is lost");
@@ -231,7 +234,7 @@ static void work(void *context, int64_t begin, int64_t end)
 static void bench_one(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below, int type, int64_t heads,
                       int64_t rows, int64_t keys, int64_t dim)
 {
-    lt_gemm_type q_type = type == LT_ATTEND_INT8 ? LT_GEMM_F32 : (lt_gemm_type)type;
+    lt_gemm_type q_type = type == LT_ATTEND_INT8 ? LT_GEMM_F32 : float_of(type);
     int64_t front = type == LT_ATTEND_INT8 ? LT_CACHE_SCALE : 0;
     size_t size = check_size(q_type), bytes = (size_t)(heads * keys * (dim + front)) * kv_size(type);
     char *k = check_memory(bytes), *v = check_memory(bytes);

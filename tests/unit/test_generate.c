@@ -306,12 +306,62 @@ static void caches_are_paired_by_name(void **state)
     remove(path);
 }
 
+/* The logits of a token behind some positions of what the caches hold, added up with weights that tell them
+ * apart. */
+static double glance(lathe_generator *generator)
+{
+    static const int64_t id = 3;
+    lathe_error err;
+    size_t n = (size_t)lathe_generator_vocabulary(generator);
+    float *logits = calloc(n, sizeof *logits);
+    double sum = 0;
+    expect_ok(lathe_generator_logits(generator, &id, 5, 1, logits, &err), &err);
+    for (size_t i = 0; i < n; i++) sum += (double)(i % 7) * (double)logits[i];
+    free(logits);
+    return sum;
+}
+
+static void caches_are_filled_by_seed(void **state)
+{
+    (void)state;
+    expected e = load_expected();
+    rig r;
+    lathe_error err;
+    lathe_generation_result result;
+    double seen[3];
+    expect_ok(open_rig(&r, DATA("open.pt2"), NULL, NULL, &err), &err);
+    for (uint64_t i = 0; i < 3; i++) {
+        expect_ok(lathe_generator_randomize_caches(r.generator, i % 2, &err), &err);
+        seen[i] = glance(r.generator);
+    }
+    assert_true(seen[0] == seen[2]);
+    assert_true(seen[0] != seen[1]);
+    run(&r, &e, 3, &result); /* and nothing of it is left when a text begins */
+    close_rig(&r);
+}
+
+static void tokens_need_no_tokenizer(void **state)
+{
+    (void)state;
+    expected e = load_expected();
+    lathe_error err;
+    rig r = {0};
+    lathe_generation_result result;
+    expect_ok(lathe_model_open(DATA("open.pt2"), &r.model, &err), &err);
+    expect_ok(lathe_generator_create(r.model, NULL, NULL, NULL, &r.generator, &err), &err);
+    expect_ok(lathe_generator_prepare(r.generator, 0, e.n_prompt, NULL, &err), &err);
+    run(&r, &e, 3, &result);
+    assert_int_equal(result.answer_tokens, 3);
+    close_rig(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_answers_as_pytorch), cmocka_unit_test(context_is_not_overrun),
         cmocka_unit_test(prefixes_are_not_run_again),    cmocka_unit_test(text_comes_until_an_end),
         cmocka_unit_test(models_are_refused_by_name),    cmocka_unit_test(caches_are_paired_by_name),
+        cmocka_unit_test(caches_are_filled_by_seed),     cmocka_unit_test(tokens_need_no_tokenizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,7 +191,7 @@ static float *run_model(const char *name, run_options how, int64_t *n, double *w
     snprintf(path, sizeof path, "%s/models/%s.pt2", LT_TEST_GOLDEN, name);
     expect_ok(lathe_model_open(path, &model, &err), &err);
     expect_ok(lathe_model_quantize(model, how.quantization, &err), &err);
-    lathe_session_options options = {.activations = how.activations, .device = how.device};
+    lathe_session_options options = {.activations = how.activations, .placement.device = how.device};
     expect_ok(lathe_session_create(model, &options, &session, &err), &err);
     snprintf(path, sizeof path, "%s/models/%s.safetensors", LT_TEST_GOLDEN, name);
     expect_ok(lathe_tensors_open(path, &golden, &err), &err);

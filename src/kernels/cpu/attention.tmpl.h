@@ -25,7 +25,6 @@ enum {
 };
 
 /* Bfloat16 queries and keys, a pair in a lane: not converted, and two products at once. */
-enum { PAIRS_OF_BF16 = LT_ATTEND_TYPES };
 #ifdef PAIRS
 LT_INLINE vf load_pairs(const void *array, int64_t d, int64_t left)
 {
@@ -71,10 +70,11 @@ LT_INLINE void score_step(const lt_attend_state *s, int type, const float *q, in
     for (int i = 0; i < rows && Q_ROWS < 6; i++) x[i] = vf_keep(x[i]);
 #pragma GCC unroll 4
     for (int j = 0; j < KEYS; j++) {
-        vf y = type == PAIRS_OF_BF16 ? load_pairs(key[j], d, left) : load_left(type, key[j], d, left);
+        vf y = type == LT_ATTEND_PAIRS ? load_pairs(key[j], d, left) : load_left(type, key[j], d, left);
 #pragma GCC unroll 8
         for (int i = 0; i < rows; i++)
-            acc[i][j] = type == PAIRS_OF_BF16 ? vf_fma_pairs(x[i], y, acc[i][j]) : vf_fma(x[i], y, acc[i][j]);
+            acc[i][j] =
+                type == LT_ATTEND_PAIRS ? vf_fma_pairs(x[i], y, acc[i][j]) : vf_fma(x[i], y, acc[i][j]);
     }
 }
 
@@ -111,6 +111,13 @@ LT_INLINE void score_rows(const lt_attend_state *s, int type, int64_t rows, cons
     }
 }
 
+/* Keys that were converted: one copy of the tiles for all types of keys. */
+static __attribute__((noinline)) void score_wide(const lt_attend_state *s, int64_t rows,
+                                                 const void *const key[KEYS], float *scores)
+{
+    score_rows(s, LT_GEMM_F32, rows, key, s->q_stride, scores);
+}
+
 /* Asks for `bytes` bytes that are read soon. */
 LT_INLINE void fetch(const void *from, int64_t bytes)
 {
@@ -132,7 +139,7 @@ LT_INLINE void score_block(const lt_attend *t, lt_attend_state *s, int type, boo
             fetch(element_at(type, t->k, (index + AHEAD) * t->k_stride), t->dim * size);
         }
         if (pairs) {
-            score_rows(s, PAIRS_OF_BF16, t->rows, key, t->dim / 2, s->scores + k);
+            score_rows(s, LT_ATTEND_PAIRS, t->rows, key, t->dim / 2, s->scores + k);
             continue;
         }
         if (t->rows < MANY) {
@@ -145,7 +152,7 @@ LT_INLINE void score_block(const lt_attend *t, lt_attend_state *s, int type, boo
                 vf_store(to + d, load_left(type, key[j], d, t->dim - d));
             key[j] = to;
         }
-        score_rows(s, LT_GEMM_F32, t->rows, key, s->q_stride, s->scores + k);
+        score_wide(s, t->rows, key, s->scores + k);
     }
 }
 
@@ -295,8 +302,9 @@ LT_INLINE void value_columns(const lt_attend *t, lt_attend_state *s, int type, i
                    t->value_dim - column);
 }
 
-/* One panel of WIDE vectors of every row. */
-LT_INLINE void value_panel(lt_attend_state *s, int64_t rows, int64_t column, const float *panel, int64_t n)
+/* One panel of WIDE vectors of every row; likewise. */
+static __attribute__((noinline)) void value_panel(lt_attend_state *s, int64_t rows, int64_t column,
+                                                  const float *panel, int64_t n)
 {
     enum { STRIDE = WIDE * LANES };
     int64_t row = 0;
@@ -461,13 +469,9 @@ LT_INLINE void attend(const lt_attend *t, int type, bool pairs)
 }
 
 #ifdef PAIRS
-static void attend_pairs(const lt_attend *t)
-{
-    if (t->q_type == LT_GEMM_BF16 && t->dim % 2 == 0) attend(t, LT_GEMM_BF16, true);
-    else attend(t, LT_GEMM_BF16, false);
-}
+static void attend_pairs(const lt_attend *t) { attend(t, LT_GEMM_BF16, true); }
 
-void FILL(lt_cpu_kernels *kernels) { kernels->attend[LT_GEMM_BF16] = attend_pairs; }
+void FILL(lt_cpu_kernels *kernels) { kernels->attend[LT_ATTEND_PAIRS] = attend_pairs; }
 #else
 #include "kernels/cpu/attention_merge.tmpl.h"
 #include "kernels/cpu/attention_range.h"

@@ -66,8 +66,10 @@ typedef struct lt_packed_gemm {
     int64_t out_stride; /* elements between rows */
 } lt_packed_gemm;
 
-/* What keys and values are stored as: an lt_gemm_type, or rows of int8 with a scale (base/cache_row.h). */
-enum { LT_ATTEND_INT8 = LT_GEMM_TYPES, LT_ATTEND_TYPES };
+/* What keys and values are stored as: an lt_gemm_type; rows of int8 with a scale (base/cache_row.h); or
+ * bfloat16 as the queries, of an even size, multiplied a pair in a lane, where the level has that (else
+ * NULL). */
+enum { LT_ATTEND_INT8 = LT_GEMM_TYPES, LT_ATTEND_PAIRS, LT_ATTEND_TYPES };
 
 /* Attention of some query rows over one head's keys and values: softmax(scale * q k' + mask) v, in float32.
  * Keys and values are contiguous elements of the slot's type, queries and results of their own. */

@@ -1,0 +1,13 @@
+# Writes a C file that holds texts by their names: cmake -DOUT=F -DTEXTS="a;b" -P embed.cmake
+set(table "")
+set(code "/* Made by cmake/embed.cmake. */\n#include \"kernels/gpu/text.h\"\n\n")
+foreach(path ${TEXTS})
+    get_filename_component(name ${path} NAME)
+    string(MAKE_C_IDENTIFIER text_${name} id)
+    file(READ ${path} bytes HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+    string(APPEND code "static const char ${id}[] = {${bytes}0};\n")
+    string(APPEND table "    {\"${name}\", ${id}},\n")
+endforeach()
+string(APPEND code "\nconst lt_gpu_text lt_gpu_texts[] = {\n${table}    {0, 0},\n};\n")
+file(WRITE ${OUT} "${code}")

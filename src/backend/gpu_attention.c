@@ -1,0 +1,156 @@
+/* Scaled dot product attention: see attention.k. */
+#include <stdio.h>
+
+#include "backend/gpu.h"
+#include "ops/sdpa.h"
+
+/* MOST_WIDTH elements of a head are as many as items hold between them. Few rows are split between teams of
+ * TEAM items, up to SPLITS for a row, as long as each has enough keys. */
+enum { MOST_WIDTH = 1024, TEAM = 128, SPLITS = 16, TEAMS = 256 };
+
+typedef struct sdpa {
+    const lt_step *step;
+    lt_sdpa_inputs at;
+    lt_attention_params p;
+} sdpa;
+
+/* An input that may be missing: the query stands in its place. */
+static const lt_operand *optional(const sdpa *it, int at) { return &it->step->args[at < 0 ? 0 : at]; }
+
+static bool fill_views(lt_gpu_lowering *lo, sdpa *it)
+{
+    const lt_step *step = it->step;
+    const int64_t *q = step->args[0].tensor.dim, keys = step->args[1].tensor.dim[2];
+    int64_t scores[4] = {q[0], q[1], q[2], keys}, rows[2] = {q[0], q[2]};
+    lt_attention_params *p = &it->p;
+    bool fits = lt_gpu_own_view(lo, &step->args[0], &p->q) && lt_gpu_own_view(lo, &step->args[1], &p->k) &&
+                lt_gpu_own_view(lo, &step->args[2], &p->v) &&
+                lt_gpu_own_view(lo, &step->args[step->n_in], &p->out);
+    if (!fits) return false;
+    fits = it->at.mask < 0 || lt_gpu_view(&step->args[it->at.mask], 4, scores, &p->mask);
+    fits = fits && (it->at.last < 0 || lt_gpu_view(&step->args[it->at.last], 2, rows, &p->last));
+    fits = fits && (it->at.first < 0 || lt_gpu_view(&step->args[it->at.first], 2, rows, &p->first));
+    return fits || lt_gpu_decline(lo, "a tensor that 32-bit offsets do not reach");
+}
+
+static void describe(sdpa *it)
+{
+    const lt_attrs_sdpa *attrs = &it->step->attrs.sdpa;
+    const lt_tensor *q = &it->step->args[0].tensor, *v = &it->step->args[2].tensor;
+    lt_attention_params *p = &it->p;
+    p->heads = (int)q->dim[1];
+    p->length = (int)q->dim[2];
+    p->rows = (int)(q->dim[0] * q->dim[1] * q->dim[2]);
+    p->keys = (int)v->dim[2];
+    p->group = v->dim[1] ? (int)(q->dim[1] / v->dim[1]) : 1;
+    p->width = (int)q->dim[3];
+    p->value_width = (int)v->dim[3];
+    p->causal = attrs->causal;
+    p->empty_nan = attrs->empty_nan;
+    p->has_last = it->at.last >= 0;
+    p->has_first = it->at.first >= 0;
+    p->scale[0] = (float)attrs->scale;
+    p->scale[1] = (float)(attrs->scale - (double)p->scale[0]);
+    p->splits = 1;
+}
+
+static const lathe_kernel *kernel_of(lt_gpu_lowering *lo, const sdpa *it, const char *entry, uint32_t items,
+                                     int width, int value_width)
+{
+    const lt_attrs_sdpa *attrs = &it->step->attrs.sdpa;
+    char defines[512];
+    lt_dtype q = it->step->args[0].tensor.dtype, mask = optional(it, it->at.mask)->tensor.dtype;
+    snprintf(defines, sizeof defines,
+             "#define LT_ITEMS %u\n#define LT_WIDTH %d\n#define LT_VALUE_WIDTH %d\n#define LT_OWN %u\n"
+             "#define LT_Q %s\n#define LT_KV %s\n#define LT_MASK %s\n%s#define LT_AS %s\n"
+             "#define LT_ROUNDS %u\n#define LT_R %s\n#define LT_PASSES %d\n",
+             items, width, value_width, ((unsigned)value_width + items - 1) / items, lt_gpu_dtype(q),
+             lt_gpu_dtype(it->step->args[1].tensor.dtype), lt_gpu_dtype(mask),
+             it->at.mask < 0      ? ""
+             : mask == LATHE_BOOL ? "#define LT_MASK_IS_BOOL 1\n"
+                                  : "#define LT_HAS_MASK 1\n",
+             lt_gpu_class(q), attrs->rounds, lt_gpu_dtype(attrs->rounds ? attrs->rounded : q),
+             attrs->rounds & LT_ROUND_WEIGHTS ? 2 : 1);
+    return lt_gpu_kernel(lo, "attention.k", NULL, entry, defines);
+}
+
+static lt_gpu_launch *emit_rows(lt_gpu_lowering *lo, const sdpa *it, const lathe_kernel *kernel,
+                                const lt_operand *parts)
+{
+    lt_gpu_launch *launch = lt_gpu_emit(lo, kernel, &it->p, sizeof it->p);
+    for (int k = 0; k < 3; k++) lt_gpu_arg(launch, &it->step->args[k]);
+    lt_gpu_arg(launch, optional(it, it->at.mask));
+    lt_gpu_arg(launch, optional(it, it->at.last));
+    lt_gpu_arg(launch, optional(it, it->at.first));
+    lt_gpu_arg(launch, &it->step->args[it->step->n_in]);
+    lt_gpu_arg(launch, parts);
+    return launch;
+}
+
+/* Whole vectors of dense keys and values. */
+static bool fits_lanes(const lt_gpu *gpu, const sdpa *it)
+{
+    const lt_attention_params *p = &it->p;
+    return (gpu->info.features & LATHE_DEVICE_SERIAL) && it->step->args[0].tensor.dtype != LATHE_F64 &&
+           it->step->args[1].tensor.dtype != LATHE_F64 && p->width % 16 == 0 && p->value_width % 16 == 0 &&
+           p->q.stride[3] == 1 && p->k.stride[3] == 1 && p->v.stride[3] == 1;
+}
+
+/* Teams that share a row, where there are few rows and many keys. */
+static int choose_splits(const lt_gpu *gpu, const sdpa *it, uint32_t items)
+{
+    bool whole = it->step->attrs.sdpa.rounds & LT_ROUND_WEIGHTS;
+    if ((gpu->info.features & LATHE_DEVICE_SERIAL) || whole) return 1;
+    int splits = TEAMS / it->p.rows, most = it->p.keys / (int)items;
+    splits = splits < most ? splits : most;
+    return splits < 1 ? 1 : splits < SPLITS ? splits : SPLITS;
+}
+
+static bool emit_join(lt_gpu_lowering *lo, const sdpa *it, const lt_operand *parts, uint32_t items)
+{
+    const lathe_kernel *kernel = kernel_of(lo, it, "attention_join", items, it->p.width, it->p.value_width);
+    lt_gpu_launch *launch = lt_gpu_emit(lo, kernel, &it->p, sizeof it->p);
+    lt_gpu_arg(launch, parts);
+    lt_gpu_arg(launch, &it->step->args[it->step->n_in]);
+    return lt_gpu_grid(launch, (int64_t)it->p.rows * it->p.value_width, items);
+}
+
+static bool emit_team(lt_gpu_lowering *lo, sdpa *it)
+{
+    uint32_t items = lt_gpu_team(lo->gpu) < TEAM ? lt_gpu_team(lo->gpu) : TEAM;
+    lt_attention_params *p = &it->p;
+    p->splits = choose_splits(lo->gpu, it, items);
+    lt_type type = {.dtype = it->step->args[0].tensor.dtype == LATHE_F64 ? LATHE_F64 : LATHE_F32,
+                    .rank = 1,
+                    .dim = {(int64_t)p->rows * p->splits * (p->value_width + 2)}};
+    lt_operand parts = p->splits > 1 ? lt_gpu_scratch(lo, &type) : it->step->args[it->step->n_in];
+    int part_offset;
+    if (p->splits > 1 && (!lt_gpu_offset(&parts, &part_offset) || type.dim[0] > INT32_MAX - part_offset))
+        return lt_gpu_decline(lo, "more parts than 31 bits count");
+    p->part_offset = p->splits > 1 ? part_offset : 0;
+    const lathe_kernel *kernel = kernel_of(lo, it, "attention_team", items, p->width, p->value_width);
+    lt_gpu_launch *launch = emit_rows(lo, it, kernel, &parts);
+    if (!lt_gpu_grid(launch, (int64_t)p->rows * p->splits * items, items)) return false;
+    return p->splits == 1 || emit_join(lo, it, &parts, lt_gpu_group(lo->gpu));
+}
+
+static bool lower_sdpa(lt_gpu_lowering *lo, const lt_step *step)
+{
+    sdpa it = {.step = step, .at = lt_sdpa_find_inputs(&step->attrs.sdpa)};
+    if (lathe_tensor_count(&step->args[step->n_in].tensor) == 0) return true;
+    if (lt_sdpa_is_quantized(step->args[1].tensor.dtype)) return lt_gpu_decline(lo, "caches of int8");
+    if (!fill_views(lo, &it)) return false;
+    describe(&it);
+    if (it.p.width > MOST_WIDTH || it.p.value_width > MOST_WIDTH)
+        return lt_gpu_decline(lo, "heads of more than 1024 elements");
+    if (!fits_lanes(lo->gpu, &it)) return emit_team(lo, &it);
+    const lathe_kernel *kernel =
+        kernel_of(lo, &it, "attention_lanes", 1, it.p.width / 16, it.p.value_width / 16);
+    lt_gpu_launch *launch = emit_rows(lo, &it, kernel, &step->args[step->n_in]);
+    return lt_gpu_grid(launch, it.p.rows, 1);
+}
+
+const lt_gpu_row lt_gpu_attention_rows[] = {
+    {LT_OP_SDPA, lower_sdpa},
+    {0, NULL},
+};

@@ -1,0 +1,161 @@
+/* Matrix products: which kernel of matrix.k a product gets, by the strides of its operands and the device. */
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/gpu.h"
+
+/* Rows of a that a team takes one by one; above, tiles of TILE x TILE outputs pay. */
+enum { FEW_LINES = 8, TILE = 64, DEPTH = 16, TEAM = 128, SMALL_TEAM = 64 };
+
+/* A product: the operands as they are bound, and what the kernels are told of them. */
+typedef struct product {
+    const lt_operand *a, *b, *bias, *out; /* bias: NULL when there is none */
+    lt_product_params p;
+    int rank; /* of the batch */
+} product;
+
+static bool too_far(lt_gpu_lowering *lo)
+{
+    return lt_gpu_decline(lo, "a product of more parts than 31 bits count");
+}
+
+static bool launch(lt_gpu_lowering *lo, const product *it, const char *entry, uint32_t items, int lines,
+                   int64_t n_groups, const char *more)
+{
+    char defines[320];
+    const lt_operand *bias = it->bias ? it->bias : it->a;
+    snprintf(defines, sizeof defines,
+             "#define LT_ITEMS %u\n#define LT_RANK %d\n#define LT_LINES %d\n#define LT_A %s\n"
+             "#define LT_B %s\n#define LT_C %s\n#define LT_Y %s\n%s",
+             items, it->rank, lines, lt_gpu_dtype(it->a->tensor.dtype), lt_gpu_dtype(it->b->tensor.dtype),
+             lt_gpu_dtype(bias->tensor.dtype), lt_gpu_dtype(it->out->tensor.dtype), more);
+    if (n_groups > INT32_MAX / (int64_t)items) return too_far(lo);
+    const lathe_kernel *kernel = lt_gpu_kernel(lo, "matrix.k", NULL, entry, defines);
+    lt_gpu_launch *l = lt_gpu_emit(lo, kernel, &it->p, sizeof it->p);
+    lt_gpu_arg(l, it->a);
+    lt_gpu_arg(l, it->b);
+    lt_gpu_arg(l, bias);
+    lt_gpu_arg(l, it->out);
+    return lt_gpu_grid(l, n_groups * items, items);
+}
+
+/* One item at a time: whole vectors along l or along j. */
+static bool launch_serial(lt_gpu_lowering *lo, const product *it, bool *done)
+{
+    const lt_product_params *p = &it->p;
+    bool dots = p->a_step[1] == 1 && p->b_step[1] == 1 && p->k >= 16,
+         columns = p->b_step[0] == 1 && p->n >= 16;
+    *done = dots || columns;
+    int lines = p->m < 4 ? p->m : 4;
+    if (dots)
+        return launch(lo, it, "product_dots", 1, lines, (int64_t)p->batches * ((p->n + 3) / 4),
+                      "#define LT_ROWS 4\n");
+    if (!columns) return true;
+    int64_t blocks = (int64_t)((p->n + 31) / 32) * ((p->m + lines - 1) / lines);
+    return launch(lo, it, "product_columns", 1, lines, p->batches * blocks, "");
+}
+
+static bool launch_parallel(lt_gpu_lowering *lo, const product *it, bool *done)
+{
+    const lt_product_params *p = &it->p;
+    uint32_t most = lo->gpu->info.max_group;
+    bool dense = p->a_step[1] == 1 && p->b_step[1] == 1;
+    if (p->m <= FEW_LINES && dense && p->k >= 64) {
+        *done = true;
+        return launch(lo, it, "product_team", most < SMALL_TEAM ? most : SMALL_TEAM, p->m,
+                      (int64_t)p->batches * p->n, "");
+    }
+    *done = p->m > FEW_LINES && p->n > FEW_LINES && most >= TEAM && p->k >= DEPTH;
+    if (!*done) return true;
+    char more[96];
+    int64_t tiles = (int64_t)((p->n + TILE - 1) / TILE) * ((p->m + TILE - 1) / TILE);
+    snprintf(more, sizeof more, "#define LT_TILE %d\n#define LT_DEPTH %d\n#define LT_B_DENSE %d\n", TILE,
+             DEPTH, p->b_step[1] == 1);
+    return launch(lo, it, "product_tiles", TEAM, 1, p->batches * tiles, more);
+}
+
+static bool emit_product(lt_gpu_lowering *lo, product *it)
+{
+    lt_product_params *p = &it->p;
+    if ((int64_t)p->batches * p->m * p->n == 0) return true;
+    const char *class = lt_gpu_class(it->out->tensor.dtype);
+    if (strcmp(class, "f32") == 0) {
+        bool done = false, serial = lo->gpu->info.features & LATHE_DEVICE_SERIAL;
+        bool fits = serial ? launch_serial(lo, it, &done) : launch_parallel(lo, it, &done);
+        if (done || !fits) return fits;
+    }
+    char more[64];
+    uint32_t items = lt_gpu_group(lo->gpu);
+    snprintf(more, sizeof more, "#define LT_AS %s\n#define LT_AS_%s 1\n", class, class);
+    int64_t count = (int64_t)p->batches * p->m * p->n;
+    return launch(lo, it, "product_plain", items, 1, (count + items - 1) / items, more);
+}
+
+static bool lower_matmul(lt_gpu_lowering *lo, const lt_step *step)
+{
+    product it = {.a = &step->args[0], .b = &step->args[1], .out = &step->args[2]};
+    const lt_tensor *a = &it.a->tensor, *out = &it.out->tensor;
+    lt_view views[3];
+    int r = out->rank;
+    for (int k = 0; k < 3; k++)
+        if (!lt_gpu_own_view(lo, &step->args[k], &views[k])) return false;
+    lt_product_params *p = &it.p;
+    *p = (lt_product_params){.m = (int)out->dim[r - 2],
+                             .n = (int)out->dim[r - 1],
+                             .k = (int)a->dim[r - 1],
+                             .batches = 1,
+                             .a_step = {views[0].stride[r - 2], views[0].stride[r - 1]},
+                             .b_step = {views[1].stride[r - 1], views[1].stride[r - 2]},
+                             .out_step = {views[2].stride[r - 2], views[2].stride[r - 1]}};
+    for (int d = 0; d < r - 2; d++) p->batches *= p->batch[d] = (int)out->dim[d];
+    it.rank = lt_gpu_join(p->batch, r - 2, views, 3);
+    p->a = views[0];
+    p->b = views[1];
+    p->out = views[2];
+    return emit_product(lo, &it);
+}
+
+/* The leading dims of x are joined as far as they can be; the last one of what is left is m. */
+static bool lower_linear(lt_gpu_lowering *lo, const lt_step *step)
+{
+    product it = {.a = &step->args[0],
+                  .b = &step->args[1],
+                  .bias = step->n_in > 2 ? &step->args[2] : NULL,
+                  .out = &step->args[step->n_in]};
+    const lt_tensor *w = &it.b->tensor, *x = &it.a->tensor;
+    lt_view views[2], of_w, of_bias = {0};
+    int last = x->rank - 1, *dim = it.p.batch;
+    if (!lt_gpu_own_view(lo, it.a, &views[0]) || !lt_gpu_own_view(lo, it.out, &views[1]) ||
+        !lt_gpu_own_view(lo, it.b, &of_w) || (it.bias && !lt_gpu_own_view(lo, it.bias, &of_bias)))
+        return false;
+    int along[2] = {views[0].stride[last], views[1].stride[last]};
+    for (int d = 0; d < last; d++) dim[d] = (int)x->dim[d];
+    int rank = lt_gpu_join(dim, last, views, 2) - 1;
+    lt_product_params *p = &it.p;
+    p->m = dim[rank];
+    p->n = (int)w->dim[0];
+    p->k = (int)w->dim[1];
+    p->a_step[0] = views[0].stride[rank];
+    p->a_step[1] = along[0];
+    p->out_step[0] = views[1].stride[rank];
+    p->out_step[1] = along[1];
+    p->b_step[0] = of_w.stride[0];
+    p->b_step[1] = of_w.stride[1];
+    p->has_bias = it.bias != NULL;
+    p->bias_offset = of_bias.offset;
+    p->bias_step = of_bias.stride[0];
+    p->batches = 1;
+    for (int d = 0; d < rank; d++) p->batches *= dim[d];
+    p->a = views[0];
+    p->out = views[1];
+    p->b.offset = of_w.offset;
+    it.rank = rank > 0 ? rank : 1;
+    if (rank == 0) dim[0] = 1;
+    return emit_product(lo, &it);
+}
+
+const lt_gpu_row lt_gpu_matrix_rows[] = {
+    {LT_OP_LINEAR, lower_linear},
+    {LT_OP_MATMUL, lower_matmul},
+    {0, NULL},
+};

@@ -1,0 +1,91 @@
+/* A partitioned graph, ready to run: each region a program on its device, the memory of all of them, and what
+ * is carried between devices. Two executors run the same regions: in order, or each as soon as what it reads
+ * is there. */
+#ifndef LT_DISPATCH_H
+#define LT_DISPATCH_H
+
+#include "run/exec.h"
+#include "run/states.h"
+
+/* A region. */
+typedef struct lt_stage {
+    uint32_t device;
+    lt_program *program;
+    lt_exec exec;            /* on the CPU */
+    lt_gpu_launch *launches; /* elsewhere: [n_launches] */
+    lathe_batch *batch;
+    lathe_buffer **consts; /* [program->n_consts], elsewhere */
+    uint32_t n_launches;
+    uint64_t ticket;   /* of its present run */
+    double begin, end; /* of its last run, as lt_os_seconds has them */
+} lt_stage;
+
+/* The memory that a program's regions have on one device. */
+typedef struct lt_board {
+    lathe_buffer **inputs;  /* [n_inputs]; NULL: no region here reads it */
+    lathe_buffer **results; /* [n_outputs + n_wires]; NULL: nothing here makes or reads it */
+    lathe_buffer **hoisted; /* [n_hoisted] */
+    lathe_buffer *arena, *flag;
+    uint32_t changes; /* of the states when the batches were made */
+    bool used;
+} lt_board;
+
+typedef struct lt_dispatch {
+    lt_arena *arena;
+    lt_devices *devices;
+    lt_states *states;
+    const lt_graph *graph;
+    const lt_partition *partition;
+    void *const *inputs;         /* host, contiguous */
+    lt_type *input_types;        /* [n_inputs]; rank -1: nothing reads it */
+    const void *const *hoisted;  /* host */
+    void **results;              /* [n_outputs + n_wires] host memory, owned; NULL where there is no tensor */
+    lt_stage *stages;            /* [partition->n_regions] */
+    const lt_program **programs; /* [partition->n_regions]: those of the stages */
+    lt_board *boards;            /* [devices->n] */
+    uint32_t n_hoisted, n_inputs;
+    struct lt_progress *progress; /* [n_regions] */
+    bool timed;                   /* runs note when the CPU's steps run */
+    double start;                 /* of the last run, as lt_os_seconds has it */
+} lt_dispatch;
+
+typedef struct lt_dispatch_setup {
+    lt_arena *arena;
+    lt_devices *devices;
+    lt_states *states;
+    const lt_graph *graph;
+    void *const *inputs;
+    const void *const *hoisted;
+    uint32_t n_hoisted;
+    const lt_weight_layout *layout; /* of the weights that the CPU's regions read */
+} lt_dispatch_setup;
+
+/* After an error lt_dispatch_destroy frees what was made so far. */
+lathe_status lt_dispatch_create(lt_dispatch *dispatch, const lt_dispatch_setup *setup,
+                                lathe_error *err) LT_MUST_USE;
+void lt_dispatch_destroy(lt_dispatch *dispatch);
+
+/* `dag`: regions run as soon as they can, devices beside each other. *source: the node of the file that an
+ * error comes from; LT_NONE. */
+lathe_status lt_dispatch_run(lt_dispatch *dispatch, bool dag, uint32_t *source, lathe_error *err) LT_MUST_USE;
+
+/* The type of output `i`; rank -1: it is no tensor, or kept as state. */
+lt_type lt_dispatch_output(const lt_dispatch *dispatch, uint32_t i);
+
+/* As lathe_session_cost and lathe_session_plain_steps; the text is in the dispatch's arena. */
+lathe_cost lt_dispatch_cost(const lt_dispatch *dispatch, lt_dtype activations);
+lathe_status lt_dispatch_plain_steps(const lt_dispatch *dispatch, const char **text,
+                                     lathe_error *err) LT_MUST_USE;
+
+/* Whether a program of it reads the weight. */
+bool lt_dispatch_reads_weight(const lt_dispatch *dispatch, uint32_t weight);
+
+/* ---- Between the files of this layer ---- */
+
+/* dispatch_board.c: makes the memory of all devices and the batches of their regions. */
+lathe_status lt_boards_create(lt_dispatch *dispatch, lathe_error *err) LT_MUST_USE;
+void lt_boards_destroy(lt_dispatch *dispatch);
+/* Makes batches anew where the state's buffers have changed. */
+lathe_status lt_boards_refresh(lt_dispatch *dispatch, lathe_error *err) LT_MUST_USE;
+
+#endif

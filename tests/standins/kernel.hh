@@ -1,0 +1,47 @@
+// What the preludes of all vocabularies share: how a kernel becomes an entry that takes its arguments as an array.
+#pragma once
+#include "entry.h"
+#include <limits.h>
+
+static standin_place standin_here;
+static void (*standin_barrier)(void);
+
+// The memory that a group shares is static: groups run one after the other.
+#define STANDIN_LOCAL static __attribute__((section("standin_local")))
+extern "C" __attribute__((weak, visibility("hidden"))) char __start_standin_local[], __stop_standin_local[];
+
+template <int... I> struct standin_sequence {};
+template <int N, int... I> struct standin_indices : standin_indices<N - 1, N - 1, I...> {};
+template <int... I> struct standin_indices<0, I...> {
+    typedef standin_sequence<I...> type;
+};
+
+// An argument by value, by address or by reference; the runner's own are marked by the prelude.
+template <class T> struct standin_argument {
+    static T &get(void **at) { return **(T **)at; }
+    static constexpr unsigned size = sizeof(T);
+};
+template <class T> struct standin_argument<T *> {
+    static T *&get(void **at) { return **(T ***)at; }
+    static constexpr unsigned size = 0;
+};
+template <class T> struct standin_argument<T &> {
+    static T &get(void **at) { return **(T **)at; }
+    static constexpr unsigned size = sizeof(T);
+};
+
+template <auto kernel> struct standin_kernel;
+template <class... A, void (*kernel)(A...)> struct standin_kernel<kernel> {
+    template <int... I> static void expand(void **at, standin_sequence<I...>)
+    {
+        kernel(standin_argument<A>::get(at + I)...);
+    }
+    static void call(void **at) { expand(at, typename standin_indices<sizeof...(A)>::type()); }
+    static constexpr unsigned n = sizeof...(A);
+    static constexpr unsigned sizes[] = {standin_argument<A>::size..., 0};
+};
+
+#define STANDIN_ENTRY(name, barriers)                                                                              \
+    extern "C" __attribute__((visibility("default"))) const standin_entry standin_entry_##name = {                 \
+        standin_kernel<name>::call, standin_kernel<name>::n,  standin_kernel<name>::sizes, &standin_here,          \
+        &standin_barrier,           barriers,                 __start_standin_local,       __stop_standin_local};

@@ -1,0 +1,336 @@
+/* Compiles kernel texts with the host's C++ compiler and runs them, a fiber for each work item where they
+ * wait for one another. */
+#define _GNU_SOURCE
+#include "runner.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fiber.h"
+
+void standin_violation(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fprintf(stderr, "stand-in: ");
+    vfprintf(stderr, fmt, args);
+    fprintf(stderr, "\n");
+    va_end(args);
+    abort();
+}
+
+/* ---- Memory ---- */
+
+enum { PAGE = 4096, ALIGNMENT = 256, FILL = 0xFF }; /* FILL: floats are NaN, indices out of range */
+
+typedef struct block {
+    struct block *next;
+    char *pages, *data; /* one page, data, its end at most ALIGNMENT - 1 before another page */
+    size_t bytes, total;
+} block;
+
+static block *blocks;
+
+void *standin_alloc(size_t bytes)
+{
+    size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size_t pages = (rounded + PAGE - 1) / PAGE * PAGE;
+    block *b = malloc(sizeof *b);
+    void *memory = mmap(NULL, pages + 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!b || memory == MAP_FAILED) standin_violation("no memory for %zu bytes", bytes);
+    *b = (block){.next = blocks, .pages = memory, .bytes = bytes, .total = pages + 2 * PAGE};
+    b->data = b->pages + PAGE + pages - rounded;
+    memset(b->pages + PAGE, FILL, pages);
+    mprotect(b->pages, PAGE, PROT_NONE);
+    mprotect(b->pages + PAGE + pages, PAGE, PROT_NONE);
+    blocks = b;
+    return b->data;
+}
+
+/* The bytes between the end of a block and the page behind it. */
+static void check_end(const block *b)
+{
+    const char *end = b->pages + b->total - PAGE;
+    for (const char *at = b->data + b->bytes; at < end; at++)
+        if ((unsigned char)*at != FILL)
+            standin_violation("%td bytes behind a buffer of %zu bytes were written to",
+                              at - b->data - (ptrdiff_t)b->bytes, b->bytes);
+}
+
+void standin_free(void *memory)
+{
+    block **at = &blocks;
+    while (*at && (*at)->data != memory) at = &(*at)->next;
+    block *b = *at;
+    if (!b) standin_violation("memory is freed that is not there");
+    check_end(b);
+    *at = b->next;
+    munmap(b->pages, b->total);
+    free(b);
+}
+
+int standin_contains(const void *at, size_t bytes)
+{
+    const char *p = at;
+    for (const block *b = blocks; b; b = b->next)
+        if (p >= b->data && p <= b->data + b->bytes && bytes <= b->bytes - (size_t)(p - b->data)) return 1;
+    return 0;
+}
+
+/* ---- Compiling ---- */
+
+static void *read_file(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    long length = file && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    char *bytes = length >= 0 ? calloc((size_t)length + 1, 1) : NULL;
+    if (!bytes || fseek(file, 0, SEEK_SET) != 0 || fread(bytes, 1, (size_t)length, file) != (size_t)length)
+        standin_violation("cannot read %s", path);
+    fclose(file);
+    *size = (size_t)length;
+    return bytes;
+}
+
+static uint64_t hash(uint64_t h, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+    return h;
+}
+
+/* The prelude is a part of what is compiled. */
+static uint64_t key_of(const char *prelude, const char *text)
+{
+    char path[STANDIN_PATH];
+    size_t size;
+    snprintf(path, sizeof path, "%s/%s", STANDIN_FOLDER, prelude);
+    char *bytes = read_file(path, &size);
+    uint64_t h = hash(hash(0xcbf29ce484222325u, bytes, size), text, strlen(text));
+    free(bytes);
+    return h;
+}
+
+static int is_name(char c)
+{
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* How often a word of the vocabulary stands in the text, beyond its definition. */
+static int uses(const char *text, const char *word)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, word)); at += strlen(word))
+        if (at < text + 8 || strncmp(at - 8, "#define ", 8) != 0) n++;
+    return n;
+}
+
+/* A line for each kernel of the text that makes it an entry. */
+static void write_entries(FILE *file, const char *text)
+{
+    int barriers = uses(text, "LT_BARRIER") + uses(text, "LT_SUBGROUP") > 0;
+    for (const char *at = text; (at = strstr(at, "LT_KERNEL ")); at++) {
+        const char *name = at + strlen("LT_KERNEL ");
+        size_t length = 0;
+        while (is_name(name[length])) length++;
+        if (length && name[length] == '(')
+            fprintf(file, "STANDIN_ENTRY(%.*s, %d)\n", (int)length, name, barriers);
+    }
+}
+
+static int run_compiler(const char *source, const char *library, const char *log)
+{
+    char command[4 * STANDIN_PATH];
+    int length = snprintf(
+        command, sizeof command,
+        "'%s' -std=gnu++17 -O1 -w -fPIC -shared -fvisibility=hidden -ffp-contract=off -fno-exceptions "
+        "-nostdinc++ -I'%s' -I'%s/include' -o '%s' '%s' >'%s' 2>&1",
+        STANDIN_CXX, STANDIN_FOLDER, STANDIN_FOLDER, library, source, log);
+    int code = length < (int)sizeof command ? system(command) : -1;
+    return WIFEXITED(code) && WEXITSTATUS(code) == 0;
+}
+
+static int compile_file(const char *base, const char *prelude, const char *text, const char *library,
+                        char *log, size_t log_bytes)
+{
+    char source[STANDIN_PATH + 16], output[STANDIN_PATH + 16], messages[STANDIN_PATH + 16];
+    size_t size;
+    snprintf(source, sizeof source, "%s.%d.cc", base, (int)getpid());
+    snprintf(output, sizeof output, "%s.%d.so", base, (int)getpid());
+    snprintf(messages, sizeof messages, "%s.%d.log", base, (int)getpid());
+    FILE *file = fopen(source, "w");
+    if (!file) standin_violation("cannot write %s", source);
+    fprintf(file, "#include \"%s\"\n#line 1 \"kernel\"\n%s\n", prelude, text);
+    write_entries(file, text);
+    fclose(file);
+    int compiled = run_compiler(source, output, messages);
+    char *said = read_file(messages, &size);
+    snprintf(log, log_bytes, "%s", said);
+    free(said);
+    unlink(messages);
+    unlink(source);
+    if (compiled) rename(output, library);
+    return compiled;
+}
+
+int standin_compile(const char *prelude, const char *text, char path[STANDIN_PATH], char *log,
+                    size_t log_bytes)
+{
+    const char *folder = getenv("LATHE_STANDIN_CACHE");
+    char base[STANDIN_PATH - 32];
+    snprintf(base, sizeof base, "%s/%016llx", folder ? folder : ".",
+             (unsigned long long)key_of(prelude, text));
+    snprintf(path, STANDIN_PATH, "%s.so", base);
+    *log = 0;
+    return access(path, R_OK) == 0 || compile_file(base, prelude, text, path, log, log_bytes);
+}
+
+struct standin_code {
+    void *library;
+};
+
+standin_code *standin_load(const char *path)
+{
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    standin_code *code = library ? malloc(sizeof *code) : NULL;
+    if (code) code->library = library;
+    return code;
+}
+
+void standin_unload(standin_code *code)
+{
+    dlclose(code->library);
+    free(code);
+}
+
+const standin_entry *standin_find(standin_code *code, const char *name)
+{
+    char symbol[256];
+    snprintf(symbol, sizeof symbol, "standin_entry_%s", name);
+    return dlsym(code->library, symbol);
+}
+
+/* ---- Running ---- */
+
+enum { MAX_ITEMS = 1024, STACK_BYTES = 128 << 10 };
+typedef enum state { READY, WAITING, FINISHED } state;
+
+/* The group that runs. */
+static struct {
+    const char *name;
+    const standin_entry *entry;
+    void **arguments;
+    unsigned n;
+    state state[MAX_ITEMS];
+    unsigned current;
+} group;
+static fiber *fibers[MAX_ITEMS];
+
+static void on_fault(int signal)
+{
+    (void)signal;
+    standin_violation(
+        "kernel '%s' touched memory that is not its own, group %u %u %u, item %u %u %u",
+        group.name ? group.name : "(none runs)", group.entry ? group.entry->place->group[0] : 0,
+        group.entry ? group.entry->place->group[1] : 0, group.entry ? group.entry->place->group[2] : 0,
+        group.entry ? group.entry->place->item[0] : 0, group.entry ? group.entry->place->item[1] : 0,
+        group.entry ? group.entry->place->item[2] : 0);
+}
+
+static void set_item(unsigned i)
+{
+    standin_place *place = group.entry->place;
+    place->item[0] = i % place->items[0];
+    place->item[1] = i / place->items[0] % place->items[1];
+    place->item[2] = i / place->items[0] / place->items[1];
+}
+
+/* Items take turns at barriers: one fiber runs item after item of its number. */
+static void fiber_main(void)
+{
+    for (;;) {
+        group.entry->call(group.arguments);
+        group.state[group.current] = FINISHED;
+        fiber_yield();
+    }
+}
+
+static void wait_for_group(void)
+{
+    group.state[group.current] = WAITING;
+    fiber_yield();
+}
+
+static void resume(unsigned i)
+{
+    if (group.state[i] != READY) return;
+    if (!fibers[i]) fibers[i] = fiber_create(fiber_main, STACK_BYTES);
+    if (!fibers[i]) standin_violation("no memory for a fiber");
+    group.current = i;
+    set_item(i);
+    fiber_resume(fibers[i]);
+}
+
+/* Every other round goes backwards, so that a barrier that is missing shows. */
+static void run_with_barriers(void)
+{
+    memset(group.state, READY, sizeof group.state);
+    for (unsigned round = 0;; round++) {
+        unsigned waiting = 0;
+        for (unsigned i = 0; i < group.n; i++) resume(round % 2 ? group.n - 1 - i : i);
+        for (unsigned i = 0; i < group.n; i++) waiting += group.state[i] == WAITING;
+        if (waiting == 0) return;
+        if (waiting != group.n)
+            standin_violation(
+                "kernel '%s': %u of %u work items wait at a barrier that the others do not reach", group.name,
+                waiting, group.n);
+        for (unsigned i = 0; i < group.n; i++) group.state[i] = READY;
+    }
+}
+
+static void run_group(void)
+{
+    const standin_entry *entry = group.entry;
+    if (entry->local) memset(entry->local, FILL, (size_t)(entry->local_end - entry->local));
+    if (entry->barriers) {
+        run_with_barriers();
+        return;
+    }
+    for (unsigned i = 0; i < group.n; i++) {
+        set_item(i);
+        entry->call(group.arguments);
+    }
+}
+
+void standin_run(const char *name, const standin_entry *entry, void **arguments, const unsigned size[3],
+                 const unsigned groups[3])
+{
+    standin_place *place = entry->place;
+    signal(SIGSEGV, on_fault);
+    signal(SIGBUS, on_fault);
+    group.name = name;
+    group.entry = entry;
+    group.arguments = arguments;
+    group.n = size[0] * size[1] * size[2];
+    *entry->barrier = wait_for_group;
+    memcpy(place->items, size, sizeof place->items);
+    memcpy(place->groups, groups, sizeof place->groups);
+    for (unsigned z = 0; z < groups[2]; z++)
+        for (unsigned y = 0; y < groups[1]; y++)
+            for (unsigned x = 0; x < groups[0]; x++) {
+                place->group[0] = x;
+                place->group[1] = y;
+                place->group[2] = z;
+                run_group();
+            }
+    signal(SIGSEGV, SIG_DFL);
+    signal(SIGBUS, SIG_DFL);
+    for (const block *b = blocks; b; b = b->next) check_end(b);
+}
