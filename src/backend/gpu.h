@@ -79,6 +79,7 @@ typedef struct lt_gpu_row {
     X(move)                \
     X(row)                 \
     X(fold)                \
+    X(order)               \
     X(matrix)              \
     X(attention)           \
     X(conv)                \
@@ -121,7 +122,11 @@ bool lt_gpu_offset(const lt_operand *operand, int *offset);
 /* Offset and strides of an operand, right-aligned to `rank` dims of these sizes (missing ones repeat). */
 bool lt_gpu_view(const lt_operand *operand, int rank, const int64_t *dim, lt_view *view);
 
-/* The same with the operand's own dims, or declines. */
+/* An integer dtype of that size, and a copy of the bits between operands of one shape and size. */
+lt_dtype lt_gpu_bits(lt_dtype dtype);
+bool lt_gpu_copy(lt_gpu_lowering *lo, const lt_operand *from, const lt_operand *to);
+
+/* The same of an operand with its own dims, or declines. */
 bool lt_gpu_own_view(lt_gpu_lowering *lo, const lt_operand *operand, lt_view *view);
 void lt_gpu_dims(const lt_tensor *tensor, int *dim);
 
@@ -134,8 +139,8 @@ int lt_gpu_join(int *dim, int rank, lt_view *view, int n_views);
  */
 int lt_gpu_split(const lt_view *view, int rank, const bool *marked, lt_view *rest, lt_view *taken);
 
-/* A double as two floats that kernels add up. */
-void lt_gpu_number(double x, float out[2]);
+/* A double as floats that kernels add up (LT_NUMBER). */
+void lt_gpu_number(double x, float out[3]);
 
 /* Lines of operands (lt_lines_params), which a kernel goes through. */
 typedef struct lt_gpu_lines {
@@ -157,6 +162,14 @@ void lt_gpu_lines_finish(const lt_gpu *gpu, lt_gpu_lines *lines, int n_views, bo
 const lathe_kernel *lt_gpu_lines_kernel(lt_gpu_lowering *lo, const lt_gpu_lines *lines, const char *text,
                                         const char *entry, const char *defines);
 lt_gpu_launch *lt_gpu_lines_emit(lt_gpu_lowering *lo, const lt_gpu_lines *lines, const lathe_kernel *kernel);
+
+/* A product (matrix.k): its operands, and what the kernels are told of them. */
+typedef struct lt_gpu_product {
+    const lt_operand *a, *b, *bias, *out; /* bias: NULL when there is none */
+    lt_product_params p;
+    int rank; /* of the batch */
+} lt_gpu_product;
+bool lt_gpu_multiply(lt_gpu_lowering *lo, const lt_gpu_product *product);
 
 /* The dtype's name as common.k has it, and the name of its class ("f32", "f64", "i64"). */
 const char *lt_gpu_dtype(lt_dtype dtype);

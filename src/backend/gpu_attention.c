@@ -49,8 +49,7 @@ static void describe(sdpa *it)
     p->empty_nan = attrs->empty_nan;
     p->has_last = it->at.last >= 0;
     p->has_first = it->at.first >= 0;
-    p->scale[0] = (float)attrs->scale;
-    p->scale[1] = (float)(attrs->scale - (double)p->scale[0]);
+    lt_gpu_number(attrs->scale, p->scale);
     p->splits = 1;
 }
 

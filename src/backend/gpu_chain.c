@@ -191,14 +191,25 @@ static bool lower_chain(lt_gpu_lowering *lo, const lt_step *step)
     return emit_chain(lo, &chain, step);
 }
 
-/* Bits as they are: a cast between integers of that size. */
-static bool lower_copy(lt_gpu_lowering *lo, const lt_step *step)
+/* ---- Bits as they are: casts between integers of their size ---- */
+
+lt_dtype lt_gpu_bits(lt_dtype dtype)
 {
     static const lt_dtype of_size[] = {[1] = LATHE_U8, [2] = LATHE_I16, [4] = LATHE_I32, [8] = LATHE_I64};
-    lt_operand args[2] = {step->args[0], step->args[1]};
+    return of_size[lathe_dtype_size(dtype)];
+}
+
+bool lt_gpu_copy(lt_gpu_lowering *lo, const lt_operand *from, const lt_operand *to)
+{
+    lt_operand args[2] = {*from, *to};
     lt_step cast = {.op = LT_OP_CAST, .n_in = 1, .n_out = 1, .args = args};
-    for (int k = 0; k < 2; k++) args[k].tensor.dtype = of_size[lathe_dtype_size(args[k].tensor.dtype)];
+    for (int k = 0; k < 2; k++) args[k].tensor.dtype = lt_gpu_bits(args[k].tensor.dtype);
     return lower_chain(lo, &cast);
+}
+
+static bool lower_copy(lt_gpu_lowering *lo, const lt_step *step)
+{
+    return lt_gpu_copy(lo, &step->args[0], &step->args[1]);
 }
 
 const lt_gpu_row lt_gpu_chain_rows[] = {

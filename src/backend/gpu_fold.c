@@ -67,7 +67,7 @@ static bool lower_reduce(lt_gpu_lowering *lo, const lt_step *step)
     bool floats =
         lt_dtype_is_float(step->args[0].tensor.dtype) || lt_dtype_is_float(step->args[1].tensor.dtype);
     bool variance = step->op == LT_OP_REDUCE_VAR;
-    return emit_fold(lo, step, step->attrs.reduce.dims, "fold", fold_class(lo->gpu, floats),
+    return emit_fold(lo, step, step->attrs.reduce.dims, "line_fold", fold_class(lo->gpu, floats),
                      variance ? step->attrs.reduce.correction : 0);
 }
 
@@ -75,7 +75,7 @@ static bool lower_find(lt_gpu_lowering *lo, const lt_step *step)
 {
     bool marked[LT_MAX_RANK] = {false};
     marked[step->attrs.arg.dim] = true;
-    return emit_fold(lo, step, marked, "find", lt_gpu_class(step->args[0].tensor.dtype), 0);
+    return emit_fold(lo, step, marked, "line_find", lt_gpu_class(step->args[0].tensor.dtype), 0);
 }
 
 static bool lower_scan(lt_gpu_lowering *lo, const lt_step *step)
@@ -91,7 +91,7 @@ static bool lower_scan(lt_gpu_lowering *lo, const lt_step *step)
             return false;
     lt_gpu_lines_finish(lo->gpu, &lines, 1 + (int)step->n_out, false, false);
     define(defines, step, fold_class(lo->gpu, lt_dtype_is_float(step->args[0].tensor.dtype)));
-    const lathe_kernel *kernel = lt_gpu_lines_kernel(lo, &lines, "lines.k", "scan", defines);
+    const lathe_kernel *kernel = lt_gpu_lines_kernel(lo, &lines, "lines.k", "line_scan", defines);
     lt_gpu_launch *launch = lt_gpu_lines_emit(lo, &lines, kernel);
     lt_gpu_arg(launch, &step->args[0]);
     lt_gpu_arg(launch, &step->args[1]);

@@ -4,24 +4,6 @@
 /* Lines of fewer elements are not shared; of more lines than MANY, a group of a serial device has SOME. */
 enum { SHORT = 32, MANY = 4096, SOME = 32 };
 
-int lt_gpu_split(const lt_view *view, int rank, const bool *marked, lt_view *rest, lt_view *taken)
-{
-    int n_rest = 0, n_taken = 0;
-    *rest = (lt_view){.offset = view->offset};
-    *taken = (lt_view){0};
-    for (int d = 0; d < rank; d++) {
-        if (marked[d]) taken->stride[n_taken++] = view->stride[d];
-        else rest->stride[n_rest++] = view->stride[d];
-    }
-    return n_rest;
-}
-
-void lt_gpu_number(double x, float out[2])
-{
-    out[0] = (float)x;
-    out[1] = (float)(x - (double)out[0]);
-}
-
 void lt_gpu_lines_of(lt_gpu_lines *lines, const lt_tensor *tensor, const bool *marked)
 {
     *lines = (lt_gpu_lines){.p = {.lines = 1, .count = 1}};

@@ -7,20 +7,13 @@
 /* Rows of a that a team takes one by one; above, tiles of TILE x TILE outputs pay. */
 enum { FEW_LINES = 8, TILE = 64, DEPTH = 16, TEAM = 128, SMALL_TEAM = 64 };
 
-/* A product: the operands as they are bound, and what the kernels are told of them. */
-typedef struct product {
-    const lt_operand *a, *b, *bias, *out; /* bias: NULL when there is none */
-    lt_product_params p;
-    int rank; /* of the batch */
-} product;
-
 static bool too_far(lt_gpu_lowering *lo)
 {
     return lt_gpu_decline(lo, "a product of more parts than 31 bits count");
 }
 
-static bool launch(lt_gpu_lowering *lo, const product *it, const char *entry, uint32_t items, int lines,
-                   int64_t n_groups, const char *more)
+static bool launch(lt_gpu_lowering *lo, const lt_gpu_product *it, const char *entry, uint32_t items,
+                   int lines, int64_t n_groups, const char *more)
 {
     char defines[320];
     const lt_operand *bias = it->bias ? it->bias : it->a;
@@ -40,13 +33,13 @@ static bool launch(lt_gpu_lowering *lo, const product *it, const char *entry, ui
 }
 
 /* One item at a time: whole vectors along l or along j. */
-static bool launch_serial(lt_gpu_lowering *lo, const product *it, bool *done)
+static bool launch_serial(lt_gpu_lowering *lo, const lt_gpu_product *it, bool *done)
 {
     const lt_product_params *p = &it->p;
     bool dots = p->a_step[1] == 1 && p->b_step[1] == 1 && p->k >= 16,
          columns = p->b_step[0] == 1 && p->n >= 16;
     *done = dots || columns;
-    int lines = p->m < 4 ? p->m : 4;
+    int most = dots ? 4 : 8, lines = p->m < most ? p->m : most;
     if (dots)
         return launch(lo, it, "product_dots", 1, lines, (int64_t)p->batches * ((p->n + 3) / 4),
                       "#define LT_ROWS 4\n");
@@ -55,7 +48,7 @@ static bool launch_serial(lt_gpu_lowering *lo, const product *it, bool *done)
     return launch(lo, it, "product_columns", 1, lines, p->batches * blocks, "");
 }
 
-static bool launch_parallel(lt_gpu_lowering *lo, const product *it, bool *done)
+static bool launch_parallel(lt_gpu_lowering *lo, const lt_gpu_product *it, bool *done)
 {
     const lt_product_params *p = &it->p;
     uint32_t most = lo->gpu->info.max_group;
@@ -74,9 +67,9 @@ static bool launch_parallel(lt_gpu_lowering *lo, const product *it, bool *done)
     return launch(lo, it, "product_tiles", TEAM, 1, p->batches * tiles, more);
 }
 
-static bool emit_product(lt_gpu_lowering *lo, product *it)
+bool lt_gpu_multiply(lt_gpu_lowering *lo, const lt_gpu_product *it)
 {
-    lt_product_params *p = &it->p;
+    const lt_product_params *p = &it->p;
     if ((int64_t)p->batches * p->m * p->n == 0) return true;
     const char *class = lt_gpu_class(it->out->tensor.dtype);
     if (strcmp(class, "f32") == 0) {
@@ -93,7 +86,7 @@ static bool emit_product(lt_gpu_lowering *lo, product *it)
 
 static bool lower_matmul(lt_gpu_lowering *lo, const lt_step *step)
 {
-    product it = {.a = &step->args[0], .b = &step->args[1], .out = &step->args[2]};
+    lt_gpu_product it = {.a = &step->args[0], .b = &step->args[1], .out = &step->args[2]};
     const lt_tensor *a = &it.a->tensor, *out = &it.out->tensor;
     lt_view views[3];
     int r = out->rank;
@@ -112,16 +105,16 @@ static bool lower_matmul(lt_gpu_lowering *lo, const lt_step *step)
     p->a = views[0];
     p->b = views[1];
     p->out = views[2];
-    return emit_product(lo, &it);
+    return lt_gpu_multiply(lo, &it);
 }
 
 /* The leading dims of x are joined as far as they can be; the last one of what is left is m. */
 static bool lower_linear(lt_gpu_lowering *lo, const lt_step *step)
 {
-    product it = {.a = &step->args[0],
-                  .b = &step->args[1],
-                  .bias = step->n_in > 2 ? &step->args[2] : NULL,
-                  .out = &step->args[step->n_in]};
+    lt_gpu_product it = {.a = &step->args[0],
+                         .b = &step->args[1],
+                         .bias = step->n_in > 2 ? &step->args[2] : NULL,
+                         .out = &step->args[step->n_in]};
     const lt_tensor *w = &it.b->tensor, *x = &it.a->tensor;
     lt_view views[2], of_w, of_bias = {0};
     int last = x->rank - 1, *dim = it.p.batch;
@@ -142,8 +135,8 @@ static bool lower_linear(lt_gpu_lowering *lo, const lt_step *step)
     p->b_step[0] = of_w.stride[0];
     p->b_step[1] = of_w.stride[1];
     p->has_bias = it.bias != NULL;
-    p->bias_offset = of_bias.offset;
-    p->bias_step = of_bias.stride[0];
+    p->bias.offset = of_bias.offset;
+    p->bias_step[1] = of_bias.stride[0];
     p->batches = 1;
     for (int d = 0; d < rank; d++) p->batches *= dim[d];
     p->a = views[0];
@@ -151,7 +144,7 @@ static bool lower_linear(lt_gpu_lowering *lo, const lt_step *step)
     p->b.offset = of_w.offset;
     it.rank = rank > 0 ? rank : 1;
     if (rank == 0) dim[0] = 1;
-    return emit_product(lo, &it);
+    return lt_gpu_multiply(lo, &it);
 }
 
 const lt_gpu_row lt_gpu_matrix_rows[] = {

@@ -20,7 +20,7 @@ static bool lower_softmax(lt_gpu_lowering *lo, const lt_step *step)
     snprintf(defines, sizeof defines, "#define LT_X %s\n#define LT_Y %s\n#define LT_AS %s\n%s",
              lt_gpu_dtype(step->args[0].tensor.dtype), lt_gpu_dtype(out), lt_gpu_class(out),
              step->attrs.softmax.log ? "#define LT_LOG 1\n" : "");
-    const lathe_kernel *kernel = lt_gpu_lines_kernel(lo, &lines, "row.k", "softmax", defines);
+    const lathe_kernel *kernel = lt_gpu_lines_kernel(lo, &lines, "row.k", "row_softmax", defines);
     lt_gpu_launch *launch = lt_gpu_lines_emit(lo, &lines, kernel);
     for (int k = 0; k < 2; k++) lt_gpu_arg(launch, &step->args[k]);
     return launch || lo->status != LATHE_OK;
@@ -64,7 +64,7 @@ static bool lower_norm(lt_gpu_lowering *lo, const lt_step *step)
              step->op == LT_OP_LAYER_NORM ? "#define LT_MEAN 1\n" : "",
              step->attrs.norm.rounds ? "#define LT_ROUNDS 1\n" : "",
              step->n_in > 1 ? "#define LT_HAS_W 1\n" : "", step->n_in > 2 ? "#define LT_HAS_B 1\n" : "");
-    const lathe_kernel *kernel = lt_gpu_lines_kernel(lo, &lines, "row.k", "norm", defines);
+    const lathe_kernel *kernel = lt_gpu_lines_kernel(lo, &lines, "row.k", "row_norm", defines);
     lt_gpu_launch *launch = lt_gpu_lines_emit(lo, &lines, kernel);
     const lt_operand *args[] = {x, weight, bias, &out[0], &out[1], &out[step->n_out - 1]};
     for (size_t k = 0; k < LT_COUNT(args); k++) lt_gpu_arg(launch, args[k]);
@@ -95,7 +95,7 @@ static bool lower_rope(lt_gpu_lowering *lo, const lt_step *step)
         "#define LT_AS %s\n",
         items, rank, lt_gpu_dtype(x->dtype), lt_gpu_dtype(step->args[1].tensor.dtype),
         lt_gpu_dtype(step->args[2].tensor.dtype), lt_gpu_class(x->dtype));
-    const lathe_kernel *kernel = lt_gpu_kernel(lo, "row.k", NULL, "rope", defines);
+    const lathe_kernel *kernel = lt_gpu_kernel(lo, "row.k", NULL, "row_rope", defines);
     lt_gpu_launch *launch = lt_gpu_emit(lo, kernel, &p, sizeof p);
     for (int k = 0; k < 4; k++) lt_gpu_arg(launch, &step->args[k]);
     return lt_gpu_grid(launch, p.count, items);

@@ -1,6 +1,8 @@
 /* What lowerings of all families do with shapes. */
 #include "backend/gpu.h"
 
+#include <math.h>
+
 int lt_gpu_join(int *dim, int rank, lt_view *view, int n_views)
 {
     int n = 0;
@@ -29,4 +31,24 @@ bool lt_gpu_own_view(lt_gpu_lowering *lo, const lt_operand *operand, lt_view *vi
 void lt_gpu_dims(const lt_tensor *tensor, int *dim)
 {
     for (int d = 0; d < tensor->rank; d++) dim[d] = (int)tensor->dim[d];
+}
+
+void lt_gpu_number(double x, float out[3])
+{
+    for (int i = 0; i < 3; i++) {
+        out[i] = (float)x;
+        x = isfinite(out[i]) ? x - (double)out[i] : 0;
+    }
+}
+
+int lt_gpu_split(const lt_view *view, int rank, const bool *marked, lt_view *rest, lt_view *taken)
+{
+    int n_rest = 0, n_taken = 0;
+    *rest = (lt_view){.offset = view->offset};
+    *taken = (lt_view){0};
+    for (int d = 0; d < rank; d++) {
+        if (marked[d]) taken->stride[n_taken++] = view->stride[d];
+        else rest->stride[n_rest++] = view->stride[d];
+    }
+    return n_rest;
 }

@@ -16,7 +16,7 @@ void lt_keys_load(lt_dtype dtype, const char *from, int64_t step, int64_t n, boo
 void lt_keys_store(lt_dtype dtype, const char *from, int64_t from_step, const lt_keyed *keys, int64_t n,
                    char *to, int64_t to_step, char *to_index, int64_t index_step);
 
-/* Sorts; where equal elements stand follows from the algorithm: see order.c. */
+/* Sorts; where equal elements stand follows from the algorithm: see order.tmpl.h. */
 void lt_keys_sort(lt_keyed *keys, int64_t n);
 
 /* Brings the k first elements to the front. Which of equal elements these are, and in what order they (and,

@@ -1,8 +1,5 @@
 /* The vocabulary of kernels in OpenCL C 1.2. */
 #pragma OPENCL FP_CONTRACT OFF
-#ifdef cl_khr_fp64
-#pragma OPENCL EXTENSION cl_khr_fp64 : enable
-#endif
 typedef char lt_i8;
 typedef uchar lt_u8;
 typedef short lt_i16;
@@ -28,6 +25,13 @@ typedef uint lt_u32;
 #define LT_M(name) name
 #define LT_MD(name) name
 #define nearbyint rint
+/* Some drivers' tanh does not quite reach 1. */
+static inline float __attribute__((overloadable)) lt_tanh(float x) { return fabs(x) > 20 ? copysign(1.0f, x) : tanh(x); }
+#ifdef cl_khr_fp64
+static inline double __attribute__((overloadable)) lt_tanh(double x) { return fabs(x) > 20 ? copysign(1.0, x) : tanh(x); }
+#endif
+#undef tanh
+#define tanh lt_tanh
 /* Vectors: see the end of common.k. */
 #define LT_HAS_LANES 1
 typedef float16 lt_lanes;

@@ -15,23 +15,23 @@ typedef struct lt_chain_params {
     lt_view view[LT_CHAIN_VIEWS]; /* inputs, then the output */
 } lt_chain_params;
 
-/* A product for each index of `batch`: out[i, j] = bias[j] + sum over l of a[i, l] * b[j, l]. */
+/* A product for each index of `batch`: out[i, j] = bias[i, j] + sum over l of a[i, l] * b[j, l]. */
 typedef struct lt_product_params {
     int m, n, k, batches;
     int a_step[2], b_step[2], out_step[2]; /* along i or j, along l (out: along j) */
-    int has_bias, bias_offset, bias_step;
+    int has_bias, bias_step[2]; /* along i, along j */
     int batch[LT_DIMS];
-    lt_view a, b, out; /* over the batch */
+    lt_view a, b, bias, out; /* over the batch */
 } lt_product_params;
 
-/* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row. A float of
- * two parts is their sum. */
+/* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row. A number
+ * of three parts is their sum. */
 typedef struct lt_attention_params {
     int rows, heads, length, keys, group; /* rows: all of the result; group: query heads for a key head */
     int width, value_width;
     int causal, empty_nan, has_last, has_first;
     int splits, part_offset; /* how many teams share the keys of a row; where their sums begin */
-    float scale[2];
+    float scale[3];
     lt_view q, k, v, mask, last, first, out;
 } lt_attention_params;
 
@@ -71,7 +71,7 @@ typedef struct lt_resample_params {
 typedef struct lt_lines_params {
     int lines, count; /* how many, and elements of each */
     int outer[LT_DIMS], inner[LT_DIMS];
-    float number[2]; /* a number as a sum, which kernels say more of */
+    float number[3]; /* a number as a sum, which kernels say more of */
     lt_view begin[LT_LINE_VIEWS], within[LT_LINE_VIEWS];
 } lt_lines_params;
 
@@ -83,3 +83,32 @@ typedef struct lt_rope_params {
     int apart[4];
     lt_view view[4]; /* x, cos, sin, out */
 } lt_rope_params;
+
+/* Elements that indices name, for each index of `dim`: the place in the tensor that is read or written is that of view
+ * `base`, and for each of its dims with an index tensor an entry of that times `stride`. */
+#define LT_INDICES 4
+typedef struct lt_index_params {
+    int count, places; /* work items; what each goes through in order (writing) */
+    int wrap;          /* negative ones count from the end */
+    int flag;
+    int dim[LT_DIMS], places_dim[LT_DIMS];
+    int size[LT_INDICES], stride[LT_INDICES];
+    lt_view base, other, index[LT_INDICES]; /* other: what is written to or read from */
+    lt_view other_places;                   /* over places_dim, as `index` is then */
+} lt_index_params;
+
+/* Progressions. */
+typedef struct lt_iota_params {
+    int count, offset, stride;
+    float start[3], step[3];
+    int int_start[2], int_step[2]; /* low word first */
+} lt_iota_params;
+
+/* Lines that are sorted or searched. */
+typedef struct lt_order_params {
+    int lines, count, taken; /* elements of a line, and how many of them are wanted */
+    int room;                /* where the keys begin in working memory, in keys */
+    int dim[LT_DIMS];
+    lt_view x, values, places;
+    int x_step, values_step, places_step;
+} lt_order_params;
