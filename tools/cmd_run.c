@@ -203,14 +203,15 @@ int cmd_run(int argc, char **argv)
         if (arg[0] != '-') return tool_usage("run", "one file at a time, found '%s' and '%s'", o.file, arg);
         if (!value) return tool_usage("run", "option %s needs a value, or is unknown", arg);
         i++;
-        if (strcmp(arg, "--weights") == 0 && tool_add_weights(&o.weights, value)) continue;
+        if ((strcmp(arg, "--weights") == 0 && tool_add_weights(&o.weights, value)) ||
+            (strcmp(arg, "--quantize") == 0 && tool_set_quantization(&o.weights, value)) ||
+            (strcmp(arg, "--activations") == 0 && tool_set_activations(&o.weights, value)) ||
+            tool_set_placement(&o.placement, arg, value))
+            continue;
         if (strcmp(arg, "--input") == 0 && o.n_inputs < MAX_FILES) o.inputs[o.n_inputs++] = value;
         else if (strcmp(arg, "--inputs") == 0) o.all_inputs = value;
         else if (strcmp(arg, "--output") == 0) o.output = value;
         else if (strcmp(arg, "--outputs") == 0) o.outputs = value;
-        else if (tool_set_placement(&o.placement, arg, value)) continue;
-        else if (strcmp(arg, "--quantize") == 0 && tool_set_quantization(&o.weights, value)) continue;
-        else if (strcmp(arg, "--activations") == 0 && tool_set_activations(&o.weights, value)) continue;
         else return tool_usage("run", "unknown option or value: %s %s", arg, value);
     }
     return o.file ? run_model(&o) : tool_usage("run", "no file given");
