@@ -4,7 +4,11 @@ set(code "/* Made by cmake/embed.cmake. */\n#include \"kernels/gpu/text.h\"\n\n"
 foreach(path ${TEXTS})
     get_filename_component(name ${path} NAME)
     string(MAKE_C_IDENTIFIER text_${name} id)
-    file(READ ${path} bytes HEX)
+    # Comments are for those who read the files.
+    file(READ ${path} text)
+    string(REGEX REPLACE "/\\*[^*]*\\*+([^/*][^*]*\\*+)*/" " " text "${text}")
+    string(REGEX REPLACE "\n[ \n]+" "\n" text "${text}")
+    string(HEX "${text}" bytes)
     string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
     string(APPEND code "static const char ${id}[] = {${bytes}0};\n")
     string(APPEND table "    {\"${name}\", ${id}},\n")

@@ -55,17 +55,22 @@ static json_t *new_doc(const decode_options *o)
     return doc;
 }
 
-/* The name of the first setting that another run had otherwise; NULL: there is none. */
-static const char *first_difference(const decode_options *o, const json_t *doc)
+/* Finds the first of these that the document has otherwise. */
+static bool find_difference(json_t *ours, const json_t *theirs, char out[64])
 {
-    const char *key, *found = NULL;
-    json_t *settings = configuration(o), *environment = bench_environment(), *value;
-    json_object_foreach(settings, key, value) if (!found && !json_equal(value, json_object_get(doc, key)))
-        found = key;
-    json_object_foreach(
-        environment, key,
-        value) if (!found && !json_equal(value, json_object_get(json_object_get(doc, "environment"), key)))
-        found = key;
+    const char *key;
+    json_t *value;
+    json_object_foreach (ours, key, value)
+        if (!json_equal(value, json_object_get(theirs, key))) return snprintf(out, 64, "%s", key), true;
+    return false;
+}
+
+/* Whether another run had a setting or a machine otherwise, and which. */
+static bool differs(const decode_options *o, const json_t *doc, char out[64])
+{
+    json_t *settings = configuration(o), *environment = bench_environment();
+    bool found = find_difference(settings, doc, out) ||
+                 find_difference(environment, json_object_get(doc, "environment"), out);
     json_decref(settings);
     json_decref(environment);
     return found;
@@ -82,13 +87,13 @@ static bool is_document(const json_t *doc)
 json_t *decode_doc_open(const decode_options *o)
 {
     json_error_t problem;
+    char other[64];
     if (!o->resume || access(o->json, F_OK) != 0) return new_doc(o);
     json_t *doc = json_load_file(o->json, JSON_REJECT_DUPLICATES, &problem);
-    const char *other = doc && is_document(doc) ? first_difference(o, doc) : NULL;
     if (!doc) fprintf(stderr, "lathe bench decode: %s: %s\n", o->json, problem.text);
     else if (!is_document(doc))
         fprintf(stderr, "lathe bench decode: %s: not a result of this command\n", o->json);
-    else if (other)
+    else if (differs(o, doc, other))
         fprintf(stderr, "lathe bench decode: %s: was measured with another '%s': it cannot be gone on with\n",
                 o->json, other);
     else {
@@ -125,10 +130,10 @@ json_t *decode_doc_series(const json_t *doc, const char *device, const char *exe
 {
     size_t i;
     json_t *series;
-    json_array_foreach(json_object_get(doc, "series"), i,
-                       series) if (has_text(series, "device", device) &&
-                                   has_text(series, "executor", executor) &&
-                                   has_text(series, "quantize", quantize)) return series;
+    json_array_foreach (json_object_get(doc, "series"), i, series)
+        if (has_text(series, "device", device) && has_text(series, "executor", executor) &&
+            has_text(series, "quantize", quantize))
+            return series;
     return NULL;
 }
 
@@ -188,10 +193,10 @@ bool decode_doc_has_row(const json_t *doc, const json_t *series, long position)
 {
     size_t i;
     json_t *row;
-    json_array_foreach(
-        rows_of(doc, series), i,
-        row) if (json_integer_value(json_object_get(row, "position")) == position &&
-                 json_equal(json_object_get(row, "series"), json_object_get(series, "id"))) return true;
+    json_array_foreach (rows_of(doc, series), i, row)
+        if (json_integer_value(json_object_get(row, "position")) == position &&
+            json_equal(json_object_get(row, "series"), json_object_get(series, "id")))
+            return true;
     return false;
 }
 

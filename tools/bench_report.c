@@ -24,11 +24,11 @@ static bool is_text(const json_t *object, const char *key, const char *text)
 }
 
 /* A cell with a number, empty where there is none. */
-static void write_cell(FILE *to, const json_t *object, const char *key, double factor, const char *form)
+static void write_cell(FILE *to, const json_t *object, const char *key, const char *form)
 {
     const json_t *value = json_object_get(object, key);
     fputs("| ", to);
-    if (json_is_number(value)) fprintf(to, form, factor * json_number_value(value));
+    if (json_is_number(value)) fprintf(to, form, json_number_value(value));
     fputc(' ', to);
 }
 
@@ -88,52 +88,66 @@ static void write_series(FILE *to, const json_t *doc)
     fprintf(to, "| engine | device | executor | weights | caches | threads | first token, ms | compile, s | "
                 "weights, s | read limit, GB/s | memory, MB |\n"
                 "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
-    json_array_foreach(json_object_get(doc, "series"), i, series)
-    {
+    json_array_foreach (json_object_get(doc, "series"), i, series) {
         fprintf(to, "| %s %s | %s | %s | %s | %s ", text_of(series, "engine"), text_of(series, "version"),
                 text_of(series, "device"), text_of(series, "executor"), text_of(series, "weight_type"),
                 text_of(series, "kv_type"));
-        write_cell(to, series, "threads", 1, "%.0f");
-        write_cell(to, series, "ttft_ms", 1, "%.1f");
-        write_cell(to, series, "compile_time_sec", 1, "%.2f");
-        write_cell(to, series, "weight_load_time_sec", 1, "%.2f");
-        write_cell(to, series, "bandwidth_gb_s", 1, "%.1f");
-        write_cell(to, series, "peak_rss_mb", 1, "%.0f");
+        write_cell(to, series, "threads", "%.0f");
+        write_cell(to, series, "ttft_ms", "%.1f");
+        write_cell(to, series, "compile_time_sec", "%.2f");
+        write_cell(to, series, "weight_load_time_sec", "%.2f");
+        write_cell(to, series, "bandwidth_gb_s", "%.1f");
+        write_cell(to, series, "peak_rss_mb", "%.0f");
         fprintf(to, "|\n");
     }
     fprintf(to, "\n");
 }
 
+/* Some series of a set, in columns. */
+typedef struct columns {
+    const chart_series *series[CHART_MAX_SERIES];
+    int n;
+} columns;
+
+static bool same_device(const chart_series *a, const chart_series *b)
+{
+    return strcmp(a->engine, b->engine) == 0 && strcmp(a->device, b->device) == 0;
+}
+
+/* The least position behind another that a column has; infinite at the end. */
+static double next_position(const columns *c, double position)
+{
+    double next = INFINITY;
+    for (int k = 0; k < c->n; k++)
+        for (int i = 0; i < c->series[k]->n; i++)
+            if (c->series[k]->points[i].position > position)
+                next = fmin(next, c->series[k]->points[i].position);
+    return next;
+}
+
+static void write_position(FILE *to, const columns *c, double position)
+{
+    fprintf(to, "\n| %.0f |", position);
+    for (int k = 0; k < c->n; k++) {
+        const chart_point *p = point_at(c->series[k], position);
+        if (p) fprintf(to, " %.2f (%.1f ± %.1f) |", p->tokens_per_s, p->ms, p->deviation);
+        else fprintf(to, " |");
+    }
+}
+
 /* Rows of one device: a column for each of its series, a line for each position. */
 static void write_device(FILE *to, const chart_set *set, const chart_series *first)
 {
-    int columns[CHART_MAX_SERIES], n = 0;
-    double position = 0, next;
+    columns c = {.n = 0};
     for (int i = 0; i < set->n; i++)
-        if (strcmp(set->series[i].engine, first->engine) == 0 &&
-            strcmp(set->series[i].device, first->device) == 0)
-            columns[n++] = i;
+        if (same_device(&set->series[i], first)) c.series[c.n++] = &set->series[i];
     fprintf(to, "%s, %s: tokens per second, and milliseconds of a step with their standard deviation.\n\n",
             first->engine, first->device);
     fprintf(to, "| position |");
-    for (int k = 0; k < n; k++)
-        fprintf(to, " %s %s |", set->series[columns[k]].type, set->series[columns[k]].executor);
+    for (int k = 0; k < c.n; k++) fprintf(to, " %s %s |", c.series[k]->type, c.series[k]->executor);
     fprintf(to, "\n| --- |");
-    for (int k = 0; k < n; k++) fprintf(to, " --- |");
-    for (;; position = next) {
-        next = INFINITY;
-        for (int k = 0; k < n; k++)
-            for (int i = 0; i < set->series[columns[k]].n; i++)
-                if (set->series[columns[k]].points[i].position > position)
-                    next = fmin(next, set->series[columns[k]].points[i].position);
-        if (isinf(next)) break;
-        fprintf(to, "\n| %.0f |", next);
-        for (int k = 0; k < n; k++) {
-            const chart_point *p = point_at(&set->series[columns[k]], next);
-            if (p) fprintf(to, " %.2f (%.1f ± %.1f) |", p->tokens_per_s, p->ms, p->deviation);
-            else fprintf(to, " |");
-        }
-    }
+    for (int k = 0; k < c.n; k++) fprintf(to, " --- |");
+    for (double at = next_position(&c, 0); !isinf(at); at = next_position(&c, at)) write_position(to, &c, at);
     fprintf(to, "\n\n");
 }
 
@@ -146,9 +160,7 @@ void report_write_part(FILE *to, const report_part *part, const report_links *li
     for (int i = 0; i < part->set.n; i++) {
         const chart_series *s = &part->set.series[i];
         int k = 0;
-        while (k < i && (strcmp(part->set.series[k].engine, s->engine) != 0 ||
-                         strcmp(part->set.series[k].device, s->device) != 0))
-            k++;
+        while (k < i && !same_device(&part->set.series[k], s)) k++;
         if (k == i && s->n) write_device(to, &part->set, s);
     }
 }
@@ -158,20 +170,20 @@ void report_write_part(FILE *to, const report_part *part, const report_links *li
 /* A published figure as a column's head: "Metal, position 1: 359.5 ms". */
 static void write_published_heads(FILE *to, const json_t *published)
 {
-    size_t i, k, columns = 0;
+    size_t i, k, n = 0;
     json_t *result, *row;
     fprintf(to, "| lathe |");
-    json_array_foreach(json_object_get(published, "results"), i, result)
-        json_array_foreach(json_object_get(result, "rows"), k, row)
-    {
-        double fastest = number_of(row, "fastest_ms"), slowest = number_of(row, "slowest_ms");
-        fprintf(to, " %s, position %.0f: %.1f", text_of(result, "name"), number_of(row, "position"), fastest);
-        if (slowest > fastest) fprintf(to, " to %.1f", slowest);
-        fprintf(to, " ms |");
-        columns++;
-    }
+    json_array_foreach (json_object_get(published, "results"), i, result)
+        json_array_foreach (json_object_get(result, "rows"), k, row) {
+            double fastest = number_of(row, "fastest_ms"), slowest = number_of(row, "slowest_ms");
+            fprintf(to, " %s, position %.0f: %.1f", text_of(result, "name"), number_of(row, "position"),
+                    fastest);
+            if (slowest > fastest) fprintf(to, " to %.1f", slowest);
+            fprintf(to, " ms |");
+            n++;
+        }
     fprintf(to, "\n| --- |");
-    while (columns--) fprintf(to, " --- |");
+    while (n--) fprintf(to, " --- |");
     fprintf(to, "\n");
 }
 
@@ -181,13 +193,12 @@ static void write_against(FILE *to, const chart_series *s, const json_t *publish
     size_t i, k;
     json_t *result, *row;
     fprintf(to, "| %s %s, %s |", s->type, s->device, s->executor);
-    json_array_foreach(json_object_get(published, "results"), i, result)
-        json_array_foreach(json_object_get(result, "rows"), k, row)
-    {
-        const chart_point *p = point_at(s, number_of(row, "position"));
-        if (p) fprintf(to, " %.1f ms: %.2fx |", p->ms, number_of(row, "fastest_ms") / p->ms);
-        else fprintf(to, " |");
-    }
+    json_array_foreach (json_object_get(published, "results"), i, result)
+        json_array_foreach (json_object_get(result, "rows"), k, row) {
+            const chart_point *p = point_at(s, number_of(row, "position"));
+            if (p) fprintf(to, " %.1f ms: %.2fx |", p->ms, number_of(row, "fastest_ms") / p->ms);
+            else fprintf(to, " |");
+        }
     fprintf(to, "\n");
 }
 
@@ -240,36 +251,44 @@ void report_write_peers(FILE *to, const report_part *part)
 
 /* ---- Summary ---- */
 
+static void write_series_summary(FILE *to, const chart_series *s, const json_t *series)
+{
+    const chart_point *first = &s->points[0], *last = &s->points[s->n - 1];
+    fprintf(to, "| %s | %s | %.2f at %.0f, %.2f at %.0f | ", s->type, s->device, first->tokens_per_s,
+            first->position, last->tokens_per_s, last->position);
+    if (first->limit > 0) fprintf(to, "%.0f %%, %.0f %% ", 100 * first->share, 100 * last->share);
+    fprintf(to, "| %.0f ms |\n", number_of(series, "ttft_ms"));
+}
+
+static void write_published_summary(FILE *to, const json_t *result)
+{
+    size_t k;
+    json_t *row;
+    fprintf(to, "| %s | %s |", chart_short_type(text_of(result, "weight_type")), text_of(result, "name"));
+    json_array_foreach (json_object_get(result, "rows"), k, row)
+        fprintf(to, "%s %.2f at %.0f", k ? "," : "", 1e3 / number_of(row, "fastest_ms"),
+                number_of(row, "position"));
+    fprintf(to, " (published) | | ");
+    if (json_is_number(json_object_get(result, "ttft_ms")))
+        fprintf(to, "%.0f ms ", number_of(result, "ttft_ms"));
+    fprintf(to, "|\n");
+}
+
 void report_write_summary(FILE *to, const report_part *part, const json_t *published,
                           const report_links *links)
 {
-    const chart_set *set = &part->set;
+    size_t i;
+    json_t *result;
     write_chart(to, part, links, chart_kind_named("tokens-per-second"));
     fprintf(to,
             "| weights | device | tokens/s at position | of read bandwidth | first token of %.0f |\n"
             "| --- | --- | --- | --- | --- |\n",
             number_of(part->doc, "prompt_length"));
-    for (int i = 0; i < set->n; i++) {
-        const chart_series *s = &set->series[i];
-        const json_t *series = json_array_get(json_object_get(part->doc, "series"), (size_t)i);
-        if (!s->n || !is_text(series, "engine", "lathe") || !is_text(series, "executor", "executor"))
-            continue;
-        const chart_point *first = &s->points[0], *last = &s->points[s->n - 1];
-        fprintf(to, "| %s | %s | %.2f at %.0f, %.2f at %.0f | %.0f %%, %.0f %% | %.0f ms |\n", s->type,
-                s->device, first->tokens_per_s, first->position, last->tokens_per_s, last->position,
-                100 * first->share, 100 * last->share, number_of(series, "ttft_ms"));
+    for (int n = 0; n < part->set.n; n++) {
+        const json_t *series = json_array_get(json_object_get(part->doc, "series"), (size_t)n);
+        if (part->set.series[n].n && is_text(series, "engine", "lathe") &&
+            is_text(series, "executor", "executor"))
+            write_series_summary(to, &part->set.series[n], series);
     }
-    size_t i, k;
-    json_t *result, *row;
-    json_array_foreach(json_object_get(published, "results"), i, result)
-    {
-        fprintf(to, "| %s | %s |", chart_short_type(text_of(result, "weight_type")), text_of(result, "name"));
-        json_array_foreach(json_object_get(result, "rows"), k, row)
-            fprintf(to, "%s %.2f at %.0f", k ? "," : "", 1e3 / number_of(row, "fastest_ms"),
-                    number_of(row, "position"));
-        fprintf(to, " (published) | | ");
-        if (json_is_number(json_object_get(result, "ttft_ms")))
-            fprintf(to, "%.0f ms ", number_of(result, "ttft_ms"));
-        fprintf(to, "|\n");
-    }
+    json_array_foreach (json_object_get(published, "results"), i, result) write_published_summary(to, result);
 }

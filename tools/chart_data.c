@@ -1,4 +1,5 @@
 /* Reads documents and llama-bench's output as series. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,8 +63,7 @@ static bool read_rows(chart_series *s, const json_t *rows, size_t id)
 {
     size_t i;
     json_t *row;
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         if ((size_t)json_integer_value(json_object_get(row, "series")) != id) continue;
         double bytes = number_of(row, "bytes");
         chart_point point = {.position = number_of(row, "position"),
@@ -81,8 +81,7 @@ static bool read_document(chart_set *set, const json_t *doc, const char *path)
 {
     size_t i;
     json_t *from;
-    json_array_foreach(json_object_get(doc, "series"), i, from)
-    {
+    json_array_foreach (json_object_get(doc, "series"), i, from) {
         chart_series *s = new_series(set, path);
         if (!s) return false;
         s->engine = text_of(from, "engine", "?");
@@ -130,8 +129,7 @@ static bool read_llama(chart_set *set, const json_t *rows, const char *path)
     enum { PREFILL = 128 };
     size_t i;
     json_t *row;
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         double rate = number_of(row, "avg_ts"), deviation = number_of(row, "stddev_ts");
         double position = number_of(row, "n_depth") - PREFILL + 1;
         if (number_of(row, "n_gen") < 1 || number_of(row, "n_prompt") > 0 || !(rate > 0)) continue;
@@ -180,12 +178,13 @@ static bool all_same(const chart_set *set, size_t offset)
     return true;
 }
 
+/* Labels stand in scripts, and come from files: nothing in them may mean anything to gnuplot. */
 static void append(char *label, const char *text)
 {
     size_t used = strlen(label);
     snprintf(label + used, CHART_LABEL - used, "%s%s", used ? " " : "", text);
     for (char *at = label + used; *at; at++)
-        if (*at == '\'' || *at == '\\' || (unsigned char)*at < ' ') *at = '_'; /* it stands in scripts */
+        if (!isalnum((unsigned char)*at) && !strchr(" .,:;_+-/()=#%", *at)) *at = '_';
 }
 
 static bool same_group(const chart_series *a, const chart_series *b)
@@ -204,6 +203,8 @@ void chart_set_finish(chart_set *set)
         if (!one_engine) append(s->label, s->engine);
         if (!one_device) append(s->label, s->device);
         append(s->label, s->type);
+        append(s->pair, s->device);
+        append(s->pair, s->type);
         if (!one_executor) append(s->label, strcmp(s->executor, "dag") == 0 ? "DAG" : "executor");
         int k = 0;
         while (k < i && !same_group(s, &set->series[k])) k++;

@@ -232,8 +232,8 @@ static void panel_ratio(FILE *script, const chart_theme *theme, const chart_set 
         double left = exp2(-0.35 + width * at), right = exp2(-0.35 + width * (at + 0.92));
         fprintf(script,
                 "$ratio%d using 1:2:($1*%g):($1*%g):($2<1?$2:1):($2<1?1:$2) with boxxyerror linetype %d "
-                "title '%s %s', ",
-                i, left, right, s->group % CHART_COLORS + 1, s->device, s->type);
+                "title '%s', ",
+                i, left, right, s->group % CHART_COLORS + 1, s->pair);
         if (pairs == 1)
             fprintf(
                 script,
@@ -301,7 +301,7 @@ static void write_chart(FILE *script, const chart_theme *theme, const void *cont
     write_positions(script, c->set);
     fprintf(script, "set xlabel textcolor rgb '%s'\nset ylabel textcolor rgb '%s'\n", theme->ink, theme->ink);
     fprintf(script, "set samples 2\nset key above center horizontal Left reverse samplen 2.5 noenhanced\n");
-    fprintf(script, "set multiplot layout %d,1 title '{/:Bold %s}' textcolor rgb '%s'\n",
+    fprintf(script, "set multiplot layout %d,1 title \"{/:Bold %s}\\n\" textcolor rgb '%s'\n",
             panel_count(c->kind), c->kind->title, theme->ink);
     for (int i = 0; c->kind->panels[i] != PANEL_END; i++)
         panels[c->kind->panels[i]](script, theme, c->set, i == 0);

@@ -64,7 +64,7 @@ typedef struct decode_run {
     const char *quantize;
     json_t *doc;
     lathe_model *model;
-    lathe_limits limits;
+    lathe_limits *limits; /* of the host, measured once; no threads: not yet */
     double load_seconds;
     timeline timelines[DECODE_MAX_NAMES]; /* [executors.n] */
     long steps_left, runs_left;           /* of this run at all positions; runs like this one after it */
@@ -107,7 +107,7 @@ static lathe_status begin_series(decode_run *r, timeline *t, const char *executo
     const decode_options *o = r->options;
     lathe_preparation spent = {0};
     decode_facts facts = {
-        .device = r->device, .executor = executor, .quantize = r->quantize, .limits = r->limits};
+        .device = r->device, .executor = executor, .quantize = r->quantize, .limits = *r->limits};
     lathe_status status = lathe_generator_prepare(t->generator, (size_t)o->prefill, 1, &spent, err);
     if (status == LATHE_OK)
         status = lathe_generator_measure(t->generator, (size_t)o->prefill, 1, &facts.cost, err);
@@ -230,8 +230,9 @@ static lathe_status measure_run(decode_run *r, lathe_error *err)
     int missing = count_missing(r);
     if (!missing) return LATHE_OK;
     r->steps_left = missing * (o->repeats + o->warmup) * o->executors.n;
-    /* Before the model takes its memory. */
-    lathe_status status = lathe_measure_limits((int)o->threads, &r->limits, err);
+    lathe_status status = LATHE_OK;
+    /* Before a model takes the memory. */
+    if (!r->limits->threads) status = lathe_measure_limits((int)o->threads, r->limits, err);
     bench_reset_peak_memory();
     if (status == LATHE_OK) status = open_model(r, err);
     if (status == LATHE_OK) status = measure_all(r, err);
@@ -246,8 +247,7 @@ static void print_table(const json_t *doc, const char *rows_name)
 {
     size_t i;
     json_t *row;
-    json_array_foreach(json_object_get(doc, rows_name), i, row)
-    {
+    json_array_foreach (json_object_get(doc, rows_name), i, row) {
         const json_t *series = json_array_get(json_object_get(doc, "series"),
                                               (size_t)json_integer_value(json_object_get(row, "series")));
         printf("| %s | %s | %s | %lld | %.2f ± %.2f | %.2f | %.0f %% | %.1f |\n",
@@ -266,6 +266,7 @@ static void print_table(const json_t *doc, const char *rows_name)
 static lathe_status measure(const decode_options *o, json_t *doc, lathe_error *err)
 {
     lathe_status status = LATHE_OK;
+    lathe_limits limits = {0};
     long runs = (long)o->quantizations.n * o->n_devices;
     for (int q = 0; q < o->quantizations.n; q++)
         for (int d = 0; d < o->n_devices && status == LATHE_OK && !interrupted; d++) {
@@ -273,6 +274,7 @@ static lathe_status measure(const decode_options *o, json_t *doc, lathe_error *e
                             .device = &o->devices[d],
                             .quantize = o->quantizations.name[q],
                             .doc = doc,
+                            .limits = &limits,
                             .runs_left = --runs};
             status = measure_run(&r, err);
         }

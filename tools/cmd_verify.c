@@ -139,8 +139,7 @@ static void read_index(const char *file, double *rtol, double *atol)
     snprintf(path, sizeof path, "%.*sindex.json", (int)(name - file), file);
     json_t *index = json_load_file(path, 0, NULL), *entry;
     size_t i, length = strcspn(name, ".");
-    json_array_foreach(index, i, entry)
-    {
+    json_array_foreach (index, i, entry) {
         const char *own = json_string_value(json_object_get(entry, "name"));
         if (!own || strlen(own) != length || strncmp(own, name, length) != 0) continue;
         const json_t *r = json_object_get(entry, "rtol"), *a = json_object_get(entry, "atol");
@@ -214,18 +213,6 @@ static lathe_status verify_opened(lathe_model *model, lathe_tensors *golden, con
     return status;
 }
 
-/* FILE without .pt2 or .json, and without .core before it, plus `suffix`. */
-static void sibling(const char *file, const char *suffix, char path[PATH_BYTES])
-{
-    static const char *const suffixes[] = {".pt2", ".json", ".lathe", ".core"};
-    int length = (int)strlen(file);
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        int n = (int)strlen(suffixes[i]);
-        if (length > n && strncmp(file + length - n, suffixes[i], (size_t)n) == 0) length -= n;
-    }
-    snprintf(path, PATH_BYTES, "%.*s%s", length, file, suffix);
-}
-
 static lathe_status verify_file(const char *file, const verify_options *options, verify_result *result,
                                 lathe_error *err)
 {
@@ -234,9 +221,9 @@ static lathe_status verify_file(const char *file, const verify_options *options,
     lathe_tensors *golden = NULL;
     tool_weights weights = options->weights;
     char beside[PATH_BYTES];
-    sibling(file, ".weights.safetensors", beside);
+    tool_sibling(file, ".weights.safetensors", beside);
     if (!weights.n && access(beside, R_OK) == 0) tool_add_weights(&weights, beside);
-    sibling(file, ".safetensors", path);
+    tool_sibling(file, ".safetensors", path);
     lathe_status status = tool_open_model(file, &weights, &model, err);
     if (status == LATHE_OK)
         status = lathe_tensors_open(options->golden ? options->golden : path, &golden, err);

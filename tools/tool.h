@@ -23,6 +23,7 @@ enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
     X(profile, "measure where a run's time goes") \
     X(eval, "judge a language model by a text, or compare two") \
     X(explain, "tell how a model is divided over devices") \
+    X(diff, "find the first node that differs between two devices") \
     X(devices, "list the devices of this machine") \
     X(verify, "compare a model's outputs with recorded ones")
 /* clang-format on */
@@ -64,6 +65,9 @@ lathe_status tool_open_model(const char *path, const tool_weights *weights, lath
 /* Sets all inputs to zeros; open sizes to 1. */
 lathe_status tool_set_zero_inputs(lathe_model *model, lathe_session *session,
                                   lathe_error *err) LATHE_MUST_USE;
+
+/* FILE without .pt2, .json or .lathe, and without .core before it, plus `suffix`: a file beside it. */
+void tool_sibling(const char *file, const char *suffix, char path[TOOL_PATH_BYTES]);
 
 /* The file that has a model's tokenizer: the one given, a GGUF file among the weights, the model itself when
  * it is a .lathe file, or a tokenizer.json beside it. False when there is none. */

@@ -18,6 +18,7 @@ typedef struct chart_point {
 typedef struct chart_series {
     const char *engine, *device, *executor, *type; /* type: of weights */
     char label[CHART_LABEL];                       /* what tells it from the others of its set */
+    char pair[CHART_LABEL];                        /* device and type */
     chart_point *points;                           /* [n], by position */
     int n, group; /* group: series that differ in the executor alone have one */
 } chart_series;

@@ -84,3 +84,14 @@ lathe_status tool_set_zero_inputs(lathe_model *model, lathe_session *session, la
     }
     return LATHE_OK;
 }
+
+void tool_sibling(const char *file, const char *suffix, char path[TOOL_PATH_BYTES])
+{
+    static const char *const suffixes[] = {".pt2", ".json", ".lathe", ".core"};
+    int length = (int)strlen(file);
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        int n = (int)strlen(suffixes[i]);
+        if (length > n && strncmp(file + length - n, suffixes[i], (size_t)n) == 0) length -= n;
+    }
+    snprintf(path, TOOL_PATH_BYTES, "%.*s%s", length, file, suffix);
+}

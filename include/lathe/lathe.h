@@ -423,6 +423,26 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_model_explain(lathe_model *model,
                                                           lathe_description form, char **text,
                                                           lathe_error *err);
 
+typedef struct lathe_diff_options {
+    lathe_placement device, against; /* the one in question; the one that is trusted (all zero: the CPU) */
+    const lathe_tensor *inputs;      /* [input count]; rank -1: not a tensor */
+    int optimize;                    /* as in lathe_session_options */
+    const char *case_path;           /* where the inputs and outputs of a node that differs are written, as a
+                                        safetensors file: input.K, output.K (trusted), found.K; may be NULL */
+    void (*on_node)(void *user, size_t done, size_t of); /* progress; may be NULL */
+    void *user;
+} lathe_diff_options;
+
+typedef struct lathe_difference {
+    size_t checked, nodes; /* of the graph, in the order in which they run */
+    char *text;            /* what differs: node, Python line, values; NULL: nothing. lathe_text_free */
+} lathe_difference;
+
+/* Runs a model's nodes one by one in two places, each on the inputs that the trusted one made, and stops at
+ * the first whose results differ by more than rounding explains. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_diff(lathe_model *model, const lathe_diff_options *options,
+                                                       lathe_difference *out, lathe_error *err);
+
 /* The devices that are there: memory, measured bandwidth, what they run; and of kinds that are missing, why.
  * *text is freed with lathe_text_free. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_describe_devices(char **text, lathe_error *err);

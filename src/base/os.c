@@ -155,9 +155,11 @@ void *lt_os_alloc(size_t bytes)
 
 void lt_os_free(void *memory) { free(memory); }
 
+size_t lt_os_page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
 void lt_os_discard(const void *data, size_t bytes)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)data + page - 1) / page * page,
+    uintptr_t page = lt_os_page_bytes(), begin = ((uintptr_t)data + page - 1) / page * page,
               end = ((uintptr_t)data + bytes) / page * page;
     if (begin < end) madvise((void *)begin, end - begin, MADV_DONTNEED);
 }

@@ -34,6 +34,8 @@ void lt_os_free(void *memory);
 /* Gives back the memory of whole pages of a mapped file: they are read again when they are touched. */
 void lt_os_discard(const void *data, size_t bytes);
 
+size_t lt_os_page_bytes(void);
+
 double lt_os_seconds(void); /* monotonic */
 
 /* A library of the system, loaded at run time; NULL when it is not there. Never unloaded: drivers do not bear

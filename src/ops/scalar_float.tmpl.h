@@ -7,7 +7,7 @@ LT_FN T FN(div_floor)(T x, T y)
     if (y == 0) return x / y;
     T mod = M(fmod)(x, y), div = (x - mod) / y;
     if (mod != 0 && (y < 0) != (mod < 0)) div -= 1;
-    if (div == 0) return M(copysign)(0, x / y);
+    if (div == 0) return M(copysign)((T)0, x / y);
     T floored = M(floor)(div);
     return div - floored > (T)0.5 ? floored + 1 : floored;
 }

@@ -53,7 +53,7 @@ static bool is_zeros(const lt_rewrite *rw, lt_id value)
 {
     const lt_node *expand = lt_rewrite_made_by(rw, value, LT_OP_EXPAND);
     double number;
-    return lt_rewrite_scalar(rw, expand ? expand->in[0] : value, &number) && fpclassify(number) == FP_ZERO;
+    return lt_rewrite_scalar(rw, expand ? expand->in[0] : value, &number) && fabs(number) <= 0;
 }
 
 /* The softmax over keys that the probabilities come from, when nothing else reads them. */

@@ -26,7 +26,7 @@ says() { # FILE TEXT
     grep -q -- "$2" "$1" || fail "'$2' is not in what was printed: $(cat "$1")"
 }
 
-for command in inspect ops compile run generate tokenize bench profile eval verify; do
+for command in inspect ops compile run generate tokenize bench profile eval explain diff devices verify; do
     expect 0 "$lathe" $command --help
     says out "Usage: lathe $command"
     [ ! -s err ] || fail "$command --help writes to standard error"
@@ -142,6 +142,14 @@ says err "have 512 positions"
 expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --resume
 expect 2 "$lathe" bench decode "$source/share/tiny.pt2" --quantize int5
 
+# An interrupted run keeps what it has, and can be gone on with. A very fast machine is done before.
+long="bench decode $source/share/tiny.pt2 --positions 1-256 --repeats 100 --warmup 50 --json long.json"
+# shellcheck disable=SC2086
+timeout --preserve-status -s INT 1 "$lathe" $long >out 2>err || says err "interrupted; --resume goes on"
+# shellcheck disable=SC2086
+expect 0 "$lathe" $long --resume
+[ "$(grep -c step_time_ms long.json)" = 256 ] || fail "not all rows after --resume"
+
 expect 0 "$lathe" profile "$source/share/tiny.pt2" -d 16 -r 3 --by kernel,node,module --top 30 --trace trace.json
 says out "| linear float32, joint |"
 says out "| m.model.layers.\*.mlp"
@@ -196,6 +204,14 @@ if command -v gnuplot >/dev/null; then
     done
     says charts/tokens-per-second.svg "limit by memory bandwidth"
     says charts/devices.svg "llama.cpp CPU Q8_0"
+    # Nothing in a file is a command.
+    cat >bad.sed <<'EOF'
+s/"device": "null:0"/"device": "x'; system('touch touched'); print `touch touched` '"/
+EOF
+    sed -f bad.sed dag.json >bad.json
+    expect 0 "$lathe" bench plot bad.json -o bad
+    says bad/dag-ratio.svg "touch touched"
+    [ ! -e touched ] || fail "a chart ran a command"
     expect 0 "$lathe" profile "$source/share/tiny.pt2" -r 1 --roofline roof
     says roof-dark.svg "operations per byte"
     says roof.svg "linear float32, joint"
@@ -214,6 +230,27 @@ expect 2 "$lathe" eval tiny.lathe "$source/README.md" --context 4096
 says err "context of 64"
 expect 2 "$lathe" eval tiny.lathe missing.txt
 says err "missing.txt"
+
+expect 0 "$lathe" devices
+says out "cpu: .* kernels"
+says out "null:0"
+expect 2 "$lathe" run "$golden/models/tiny_bert.pt2" --device nothing
+says err "expected cpu, ref, "
+
+# A device that computes nothing takes what it can, and nothing that it gives is right.
+expect 0 "$lathe" explain "$golden/models/tiny_bert.pt2" --device null --cpu-ops aten.gelu.default --islands keep
+says out "regions on null:0, cpu"
+says out "gelu x2 on cpu: as asked for"
+says out "the largest cut is"
+expect 0 "$lathe" explain "$golden/models/tiny_llama_dynamic.pt2" --device null --dim s21=3 --graph dot
+says out "digraph regions"
+expect 1 "$lathe" diff "$golden/models/tiny_bert.pt2" --device null --case case.safetensors
+says out "differs: output 0"
+says out "sparse.py"
+expect 0 "$lathe" inspect case.safetensors
+says out "found.0"
+expect 0 "$lathe" diff "$golden/models/tiny_bert.pt2" --device cpu
+says out "nodes agree"
 
 expect 0 "$lathe" ops
 cmp -s out "$source/docs/ops.md" || fail "docs/ops.md is stale: write it with 'lathe ops > docs/ops.md'"

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#define __global__
+#define __global__ [[standin::kernel]]
 #define __device__
 #define __grid_constant__
 #define __launch_bounds__(...)

@@ -11,7 +11,7 @@ typedef struct standin_place {
 typedef struct standin_entry {
     void (*call)(void **arguments); /* runs one work item; arguments[i] is the address of argument i */
     unsigned n;
-    const unsigned *sizes;   /* [n] bytes of each argument; 0: a pointer; UINT_MAX: given by the runner */
+    const unsigned *sizes;   /* [n] bytes of each argument; 0: a pointer */
     standin_place *place;    /* to be set before a work item goes on */
     void (**barrier)(void);  /* to be set once: what waits for the other work items of the group */
     int barriers;            /* whether there are any */

@@ -40,8 +40,3 @@ template <class... A, void (*kernel)(A...)> struct standin_kernel<kernel> {
     static constexpr unsigned n = sizeof...(A);
     static constexpr unsigned sizes[] = {standin_argument<A>::size..., 0};
 };
-
-#define STANDIN_ENTRY(name, barriers)                                                                              \
-    extern "C" __attribute__((visibility("default"))) const standin_entry standin_entry_##name = {                 \
-        standin_kernel<name>::call, standin_kernel<name>::n,  standin_kernel<name>::sizes, &standin_here,          \
-        &standin_barrier,           barriers,                 __start_standin_local,       __stop_standin_local};

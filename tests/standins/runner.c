@@ -123,60 +123,76 @@ static int is_name(char c)
     return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* How often a word of the vocabulary stands in the text, beyond its definition. */
-static int uses(const char *text, const char *word)
-{
-    int n = 0;
-    for (const char *at = text; (at = strstr(at, word)); at += strlen(word))
-        if (at < text + 8 || strncmp(at - 8, "#define ", 8) != 0) n++;
-    return n;
-}
-
-/* A line for each kernel of the text that makes it an entry. */
-static void write_entries(FILE *file, const char *text)
-{
-    int barriers = uses(text, "LT_BARRIER") + uses(text, "LT_SUBGROUP") > 0;
-    for (const char *at = text; (at = strstr(at, "LT_KERNEL ")); at++) {
-        const char *name = at + strlen("LT_KERNEL ");
-        size_t length = 0;
-        while (is_name(name[length])) length++;
-        if (length && name[length] == '(')
-            fprintf(file, "STANDIN_ENTRY(%.*s, %d)\n", (int)length, name, barriers);
-    }
-}
-
-static int run_compiler(const char *source, const char *library, const char *log)
+/* Runs the compiler on a file; its words go to `log`. */
+static int run_compiler(const char *options, const char *input, const char *output, const char *log)
 {
     char command[4 * STANDIN_PATH];
-    int length = snprintf(
-        command, sizeof command,
-        "'%s' -std=gnu++17 -O1 -w -fPIC -shared -fvisibility=hidden -ffp-contract=off -fno-exceptions "
-        "-nostdinc++ -I'%s' -I'%s/include' -o '%s' '%s' >'%s' 2>&1",
-        STANDIN_CXX, STANDIN_FOLDER, STANDIN_FOLDER, library, source, log);
+    int length = snprintf(command, sizeof command, "'%s' -std=gnu++17 -w %s -o '%s' '%s' >'%s' 2>&1",
+                          STANDIN_CXX, options, output, input, log);
     int code = length < (int)sizeof command ? system(command) : -1;
     return WIFEXITED(code) && WEXITSTATUS(code) == 0;
+}
+
+/* Where arguments are found by number, the numbers are to be their places. */
+static void check_places(const char *kernel, const char *path)
+{
+    static const char number[] = "[[buffer(";
+    const char *end = strchr(kernel, '{');
+    long place = 0;
+    for (const char *at = kernel; end && (at = strstr(at, number)) && at < end; at++)
+        if (strtol(at + strlen(number), NULL, 10) != place++)
+            standin_violation("%s: argument %ld of a kernel has another number", path, place - 1);
+}
+
+/* Makes an entry of each kernel that the preprocessor has left in the text: preludes mark them. */
+static void append_entries(const char *path)
+{
+    static const char mark[] = "[[standin::kernel]] void ";
+    size_t size;
+    char *text = read_file(path, &size);
+    int barriers = strstr(text, "standin_barrier()") != NULL;
+    FILE *file = fopen(path, "a");
+    if (!file) standin_violation("cannot write %s", path);
+    for (const char *at = text; (at = strstr(at, mark)); at++) {
+        const char *name = at + strlen(mark);
+        int n = 0;
+        while (is_name(name[n])) n++;
+        check_places(name, path);
+        fprintf(file,
+                "extern \"C\" __attribute__((visibility(\"default\"))) const standin_entry "
+                "standin_entry_%.*s = {\n"
+                "    standin_kernel<%.*s>::call, standin_kernel<%.*s>::n, standin_kernel<%.*s>::sizes,\n"
+                "    &standin_here, &standin_barrier, %d, __start_standin_local, __stop_standin_local};\n",
+                n, name, n, name, n, name, n, name, barriers);
+    }
+    fclose(file);
+    free(text);
 }
 
 static int compile_file(const char *base, const char *prelude, const char *text, const char *library,
                         char *log, size_t log_bytes)
 {
-    char source[STANDIN_PATH + 16], output[STANDIN_PATH + 16], messages[STANDIN_PATH + 16];
+    static const char *const endings[] = {"cc", "ii", "so", "log"};
+    enum { SOURCE, PREPROCESSED, OUTPUT, MESSAGES, FILES };
+    char names[FILES][STANDIN_PATH];
     size_t size;
-    snprintf(source, sizeof source, "%s.%d.cc", base, (int)getpid());
-    snprintf(output, sizeof output, "%s.%d.so", base, (int)getpid());
-    snprintf(messages, sizeof messages, "%s.%d.log", base, (int)getpid());
-    FILE *file = fopen(source, "w");
-    if (!file) standin_violation("cannot write %s", source);
+    for (int i = 0; i < FILES; i++)
+        snprintf(names[i], STANDIN_PATH, "%.*s.%d.%s", STANDIN_PATH - 32, base, (int)getpid(), endings[i]);
+    FILE *file = fopen(names[SOURCE], "w");
+    if (!file) standin_violation("cannot write %s", names[SOURCE]);
     fprintf(file, "#include \"%s\"\n#line 1 \"kernel\"\n%s\n", prelude, text);
-    write_entries(file, text);
     fclose(file);
-    int compiled = run_compiler(source, output, messages);
-    char *said = read_file(messages, &size);
+    int compiled = run_compiler("-E -nostdinc++ -I'" STANDIN_FOLDER "' -I'" STANDIN_FOLDER "/include'",
+                                names[SOURCE], names[PREPROCESSED], names[MESSAGES]);
+    if (compiled) append_entries(names[PREPROCESSED]);
+    compiled =
+        compiled && run_compiler("-O1 -fPIC -shared -fvisibility=hidden -ffp-contract=off -fno-exceptions",
+                                 names[PREPROCESSED], names[OUTPUT], names[MESSAGES]);
+    char *said = read_file(names[MESSAGES], &size);
     snprintf(log, log_bytes, "%s", said);
     free(said);
-    unlink(messages);
-    unlink(source);
-    if (compiled) rename(output, library);
+    if (compiled) rename(names[OUTPUT], library);
+    for (int i = 0; i < FILES; i++) unlink(names[i]);
     return compiled;
 }
 

@@ -107,11 +107,42 @@ static void state_goes_to_another_session(void **unused)
     close_session(model, session);
 }
 
+static void profiles_tell_when_steps_ran(void **unused)
+{
+    (void)unused;
+    lathe_model *model;
+    lathe_session *session;
+    lathe_step step;
+    double begin, end, last = 0, bytes = 0;
+    size_t linear = 0;
+    open_session(&model, &session);
+    assert_int_equal(lathe_session_step_count(session), 0);
+    ok(lathe_session_profile(session, 1, &err));
+    ok(lathe_session_run(session, &err));
+    size_t n = lathe_session_step_count(session);
+    assert_true(n > 10);
+    for (size_t i = 0; i < n; i++) {
+        ok(lathe_session_step(session, i, &step, &err));
+        lathe_session_step_time(session, i, &begin, &end);
+        assert_true(step.joint ? begin >= last && end >= begin : end == 0);
+        if (step.joint) last = end;
+        bytes += step.bytes;
+        linear += strcmp(step.op, "linear") == 0 && strstr(step.module, "layers.") != NULL;
+        assert_string_equal(step.device, "cpu");
+    }
+    assert_true(last > 0 && last < 60 && bytes > 0);
+    assert_true(linear > 0);
+    assert_int_equal(lathe_session_step(session, n, &step, &err), LATHE_INVALID_ARGUMENT);
+    ok(lathe_session_profile(session, 0, &err));
+    close_session(model, session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_row_of_an_output),
         cmocka_unit_test(state_goes_to_another_session),
+        cmocka_unit_test(profiles_tell_when_steps_ran),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void check_cases(const lathe_tokenizer *t, const json_t *cases, const cha
     size_t i;
     json_t *test;
     assert_true(json_array_size(cases) > 0);
-    json_array_foreach(cases, i, test) check_case(t, test, name);
+    json_array_foreach (cases, i, test) check_case(t, test, name);
 }
 
 static lathe_tokenizer *open_tokenizer(const char *folder)
@@ -129,8 +129,7 @@ static void text_comes_back(void **state)
     lathe_tokenizer *t = open_tokenizer("smollm");
     json_t *cases = load_data("tokenizers/smollm/more.json"), *test;
     size_t i;
-    json_array_foreach(cases, i, test)
-    {
+    json_array_foreach (cases, i, test) {
         const json_t *text = json_object_get(test, "text");
         lathe_error err;
         lathe_tokens ids;

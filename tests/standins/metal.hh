@@ -1,0 +1,3 @@
+// The Metal shading language for this machine's CPU.
+#include "kernel.hh"
+#include <metal_stdlib>

@@ -1,0 +1,116 @@
+/* lathe diff: where two devices part. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+static const char help[] =
+    "Runs the nodes of a model one by one on two devices, each on the inputs that the trusted one\n"
+    "made, and stops at the first whose results differ by more than rounding explains.\n"
+    "\n"
+    "Usage: lathe diff FILE --device D [OPTIONS]\n"
+    "\n"
+    "  --against D          the trusted side (default: ref)\n"
+    "  --weights F          weights file; may be repeated\n"
+    "  --inputs F           safetensors with input.K (default: FILE with .safetensors for .pt2, and\n"
+    "                       without .core)\n"
+    "  -O 0|1|2             optimisation before nodes are compared: none, simplification, all (default)\n"
+    "  --case F             where the node that differs goes: input.K, output.K (trusted), found.K\n"
+    "                       (default: difference.safetensors)\n"
+    "\n"
+    "Exit status: 0 nothing differs, 1 a node does or failed to run, 2 wrong usage or a broken file.\n";
+
+enum { MAX_INPUTS = 256 };
+
+typedef struct diff_options {
+    const char *file, *inputs, *device, *against, *case_path;
+    tool_weights weights;
+    int optimize;
+} diff_options;
+
+static lathe_status read_inputs(lathe_model *model, lathe_tensors *file, lathe_tensor *inputs,
+                                lathe_error *err)
+{
+    for (size_t i = 0; i < lathe_model_input_count(model) && i < MAX_INPUTS; i++) {
+        char name[32];
+        int found;
+        snprintf(name, sizeof name, "input.%zu", i);
+        inputs[i].rank = -1;
+        lathe_status status = lathe_tensors_get(file, name, &inputs[i], &found, err);
+        if (status != LATHE_OK) return status;
+        if (!found) inputs[i].rank = -1;
+    }
+    return LATHE_OK;
+}
+
+static void show_progress(void *user, size_t done, size_t of)
+{
+    (void)user;
+    if (isatty(STDERR_FILENO)) fprintf(stderr, "\r%zu of %zu nodes", done, of);
+    if (done == of && isatty(STDERR_FILENO)) fprintf(stderr, "\n");
+}
+
+static int compare(const diff_options *o, lathe_model *model, const lathe_tensor *inputs)
+{
+    lathe_error err;
+    lathe_difference difference;
+    lathe_diff_options how = {.device = {.device = o->device},
+                              .against = {.device = o->against},
+                              .inputs = inputs,
+                              .optimize = o->optimize,
+                              .case_path = o->case_path,
+                              .on_node = show_progress};
+    if (lathe_model_diff(model, &how, &difference, &err) != LATHE_OK) return tool_fail(&err);
+    if (difference.text)
+        printf("%snodes before it agree: %zu of %zu; written to %s\n", difference.text,
+               difference.checked - 1, difference.nodes, o->case_path);
+    else printf("%zu nodes agree\n", difference.nodes);
+    int code = difference.text ? EXIT_DIFFERS : EXIT_DONE;
+    lathe_text_free(difference.text);
+    return code;
+}
+
+static int run(const diff_options *o)
+{
+    static lathe_tensor inputs[MAX_INPUTS];
+    char path[TOOL_PATH_BYTES];
+    lathe_error err;
+    lathe_model *model;
+    lathe_tensors *file = NULL;
+    tool_sibling(o->file, ".safetensors", path);
+    lathe_status status = tool_open_model(o->file, &o->weights, &model, &err);
+    if (status == LATHE_OK) status = lathe_tensors_open(o->inputs ? o->inputs : path, &file, &err);
+    if (status == LATHE_OK) status = read_inputs(model, file, inputs, &err);
+    int code = status == LATHE_OK ? compare(o, model, inputs) : tool_fail(&err);
+    lathe_tensors_close(file);
+    lathe_model_close(model);
+    return code;
+}
+
+static bool take_option(diff_options *o, const char *arg, const char *value)
+{
+    if (strcmp(arg, "--device") == 0) return o->device = value, true;
+    if (strcmp(arg, "--against") == 0) return o->against = value, true;
+    if (strcmp(arg, "--inputs") == 0) return o->inputs = value, true;
+    if (strcmp(arg, "--case") == 0) return o->case_path = value, true;
+    if (strcmp(arg, "--weights") == 0) return tool_add_weights(&o->weights, value);
+    if (strcmp(arg, "-O") != 0 || strspn(value, "012") != 1 || value[1]) return false;
+    o->optimize = value[0] - '0' + 1;
+    return true;
+}
+
+int cmd_diff(int argc, char **argv)
+{
+    diff_options o = {.against = "ref", .case_path = "difference.safetensors"};
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(arg, "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
+        if (arg[0] != '-' && !o.file) o.file = arg;
+        else if (value && take_option(&o, arg, value)) i++;
+        else return tool_usage("diff", "option %s %s", arg, value ? value : "");
+    }
+    if (!o.file) return tool_usage("diff", "no model given");
+    return o.device ? run(&o) : tool_usage("diff", "--device is needed");
+}
