@@ -1,0 +1,29 @@
+/* One step on a device, compared with the operator's reference: operands in several layouts, with bytes
+ * around and between their elements that must stay. */
+#ifndef LT_DEVICE_CASE_H
+#define LT_DEVICE_CASE_H
+
+#include "backend/gpu.h"
+
+enum { CASE_INPUTS = 8 };
+
+typedef struct lt_case {
+    lt_op op;
+    lt_attrs attrs;
+    uint32_t n_in;
+    lt_type in[CASE_INPUTS];
+    int64_t below[CASE_INPUTS]; /* integers of this input are 0 to below - 1; 0: any small ones */
+    bool special;               /* NaN and infinities among the floats */
+    double terms;               /* how many numbers are added up for an element, about */
+} lt_case;
+
+typedef enum lt_layout { LAYOUT_DENSE, LAYOUT_SWAPPED, LAYOUT_SPREAD, LAYOUTS } lt_layout;
+
+typedef enum lt_outcome { CASE_PASSED, CASE_FAILED, CASE_DECLINED } lt_outcome;
+
+/* *why: what is wrong, or why the device does not take it; printed into `text`. `in_place`: an UPDATE
+ * operator writes into its input. */
+lt_outcome lt_case_run(lt_gpu *gpu, const lt_case *c, lt_layout layout, bool in_place, uint64_t seed,
+                       char text[256]);
+
+#endif
