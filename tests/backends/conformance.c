@@ -308,6 +308,7 @@ int main(int argc, char **argv)
     lathe_error err = {0};
     suite s = {.seed = 1};
     if (argc < 2) return 2;
+    setvbuf(stdout, NULL, _IOLBF, 0);
     bool parallel = argc > 2 && strcmp(argv[2], "--parallel") == 0;
     if (argc > 2 + parallel) s.seed = strtoull(argv[2 + parallel], NULL, 10);
     lathe_status status = lt_backend_find(argv[1], NULL, &backend, &index, &err);
