@@ -106,8 +106,9 @@ static inline float lt_lgamma(float x)
 {
     if (x >= 0.5f) return lt_lgamma_right(x);
     if (x > 0) return lt_lgamma_right(x + 1) - log(x);
-    if (x == -INFINITY) return INFINITY;
-    return 1.1447299f - log(sin(3.1415927f * fabs(x - rint(x)))) - lt_lgamma_right(1 - x);
+    float part = fabs(x - rint(x));
+    if (part == 0 || x == -INFINITY) return INFINITY;
+    return 1.1447299f - log(sin(3.1415927f * part)) - lt_lgamma_right(1 - x);
 }
 
 static inline float lt_hypot(float x, float y)
