@@ -19,8 +19,7 @@ static const char help[] =
     "works too\n"
     "  --inputs F           all inputs from a safetensors file, under their names or as input.K\n"
     "  --output Y.npy       the first output as a NumPy file\n"
-    "  --outputs F          all outputs as a safetensors file, as output.K\n" TOOL_PLACEMENT_HELP
-    "\n"
+    "  --outputs F          all outputs as a safetensors file, as output.K\n" TOOL_PLACEMENT_HELP "\n"
     "Exit status: 0 done, 1 the run failed, 2 wrong usage or a broken file.\n";
 
 enum { MAX_FILES = 64, NAME_BYTES = 32 };
