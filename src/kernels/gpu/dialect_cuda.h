@@ -17,7 +17,7 @@ typedef unsigned int lt_u32;
 #define LT_BARRIER __syncthreads()
 #define LT_GROUP(dim) ((int)((dim) == 0 ? blockIdx.x : (dim) == 1 ? blockIdx.y : blockIdx.z))
 #define LT_ITEM(dim) ((int)((dim) == 0 ? threadIdx.x : (dim) == 1 ? threadIdx.y : threadIdx.z))
-#define LT_BITS(x) ((lt_u32)__float_as_int(x)) /* of a float */
+#define LT_BITS(x) ((lt_u32)__float_as_int(x))   /* of a float */
 #define LT_FROM_BITS(x) __int_as_float((int)(x)) /* the float */
 #define LT_FMA(a, b, c) fmaf(a, b, c)
 /* Math functions of formulas: M(name) for floats, MD(name) for doubles. */
