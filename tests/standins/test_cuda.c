@@ -126,6 +126,53 @@ static void test_every_failure(void **state)
     job_end(&j);
 }
 
+/* ---- Sessions ---- */
+
+#define MODEL LT_TEST_GOLDEN "/models/tiny_qwen2_decode_f32"
+
+/* A session over the model's recorded inputs, run `runs` times. */
+static lathe_status run_session(lathe_model *model, lathe_tensors *inputs, int runs, lathe_error *err)
+{
+    const lathe_session_options options = {.placement = {.device = "cuda:0", .keep_islands = 1}};
+    lathe_session *session = NULL;
+    lathe_status status = lathe_session_create(model, &options, &session, err);
+    for (size_t i = 0; status == LATHE_OK && i < lathe_model_input_count(model); i++) {
+        char name[32];
+        lathe_tensor tensor;
+        int found;
+        snprintf(name, sizeof name, "input.%zu", i);
+        status = lathe_tensors_get(inputs, name, &tensor, &found, err);
+        if (status == LATHE_OK && found) status = lathe_session_set_input(session, i, &tensor, err);
+    }
+    for (int i = 0; status == LATHE_OK && i < runs; i++) status = lathe_session_run(session, err);
+    lathe_session_close(session);
+    return status;
+}
+
+/* A device that is lost in the middle of a run, memory that is short: the session says so, the next one
+ * works. */
+static void test_sessions(void **state)
+{
+    enum { SESSIONS = 20, RUNS = 3 };
+    (void)state;
+    lathe_model *model;
+    lathe_tensors *inputs;
+    lathe_error err = {0};
+    assert_int_equal(lathe_model_open(MODEL ".pt2", &model, &err), LATHE_OK);
+    assert_int_equal(lathe_tensors_open(MODEL ".safetensors", &inputs, &err), LATHE_OK);
+    for (int i = 0; i < SESSIONS; i++) {
+        fail_call("cuGraphLaunch", i % RUNS + 1, STANDIN_LOST);
+        assert_int_equal(run_session(model, inputs, RUNS, &err), LATHE_DEVICE);
+        assert_non_null(strstr(err.message, "CUDA_ERROR_ILLEGAL_ADDRESS"));
+        fail_call("cuMemAlloc_v2", i + 1, CUDA_ERROR_OUT_OF_MEMORY);
+        assert_int_equal(run_session(model, inputs, 1, &err), LATHE_NO_MEMORY);
+        fail_call("", 0, 0);
+        assert_int_equal(run_session(model, inputs, 1, &err), LATHE_OK);
+    }
+    lathe_tensors_close(inputs);
+    lathe_model_close(model);
+}
+
 static void *symbol(const char *name)
 {
     void *library = dlopen("libcuda.so.1", RTLD_NOW);
@@ -145,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_runs),          cmocka_unit_test(test_copies),
         cmocka_unit_test(test_large_group),   cmocka_unit_test(test_broken_kernel),
         cmocka_unit_test(test_architectures), cmocka_unit_test(test_every_failure),
+        cmocka_unit_test(test_sessions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
