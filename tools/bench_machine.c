@@ -24,9 +24,10 @@ double bench_peak_memory_mb(void)
     char line[256];
     double kb = 0;
     FILE *status = fopen("/proc/self/status", "r");
-    while (status && !kb && fgets(line, sizeof line, status)) sscanf(line, "VmHWM: %lf", &kb);
+    while (status && kb <= 0 && fgets(line, sizeof line, status))
+        if (strncmp(line, "VmHWM:", 6) == 0) kb = strtod(line + 6, NULL);
     if (status) fclose(status);
-    if (!kb && getrusage(RUSAGE_SELF, &usage) == 0) kb = (double)usage.ru_maxrss;
+    if (kb <= 0 && getrusage(RUSAGE_SELF, &usage) == 0) kb = (double)usage.ru_maxrss;
     return kb / 1024;
 }
 

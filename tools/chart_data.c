@@ -27,7 +27,7 @@ const char *chart_short_type(const char *type)
     return type;
 }
 
-int chart_type_bits(const char *type) { return atoi(type + strcspn(type, "0123456789")); }
+int chart_type_bits(const char *type) { return (int)strtol(type + strcspn(type, "0123456789"), NULL, 10); }
 
 /* ---- Series ---- */
 

@@ -30,7 +30,7 @@ static const char help[] =
     "  -r N                 runs of each test (default: 5), after one to warm up\n"
     "  -c N                 positions of the caches, where the model leaves them open\n"
     "                       (default: what the tests need)\n"
-    "  --kv TYPE            store caches as f32, bf16 or f16 (default: as the model "
+    "  --kv TYPE            store caches as f32, bf16, f16 or int8 (default: as the model "
     "does)\n" TOOL_PLACEMENT_HELP
     "  --no-cold            leave out the start with files that are not in memory\n"
     "  -o md|json|csv       form of the output (default: md)\n"

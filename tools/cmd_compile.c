@@ -27,6 +27,8 @@ static const char help[] =
     "                       GGUF file has quantised stays as it is\n"
     "  --activations 8|16   bits of what is multiplied with quantised weights: 16 is as exact\n"
     "                       as float32 (default), 8 is faster\n"
+    "  --kv TYPE            what caches are stored as: f32, bf16, f16 or int8 (default: as\n"
+    "                       MODEL has them)\n"
     "  -O0, -O1, -O2        what is optimised: nothing, simplification, all (default: -O2)\n"
     "  --emit graph         prints the optimised graph and writes nothing\n"
     "  --emit passes        prints the graph as imported and after each pass\n"
@@ -36,7 +38,16 @@ static const char help[] =
     "Exit status: 0 done, 1 failed, 2 wrong usage or a broken file.\n";
 
 enum { MAX_DIMS = 16 };
-enum { OPT_WEIGHTS = 256, OPT_RANDOM, OPT_TOKENIZER, OPT_DIM, OPT_EMIT, OPT_QUANTIZE, OPT_ACTIVATIONS };
+enum {
+    OPT_WEIGHTS = 256,
+    OPT_RANDOM,
+    OPT_TOKENIZER,
+    OPT_DIM,
+    OPT_EMIT,
+    OPT_QUANTIZE,
+    OPT_ACTIVATIONS,
+    OPT_KV
+};
 
 typedef struct compile_options {
     const char *model, *output, *tokenizer;
@@ -86,6 +97,7 @@ static bool take_option(compile_options *o, int option, char *value)
     case 'o': o->output = value; return true;
     case OPT_RANDOM: o->weights.random = true; return true;
     case OPT_TOKENIZER: o->tokenizer = value; return true;
+    case OPT_KV: o->how.kv_type = value; return true;
     case OPT_EMIT: return parse_emit(o, value);
     case OPT_QUANTIZE: return parse_quantization(value, &o->how.quantization);
     case OPT_ACTIVATIONS: return parse_activations(value, &o->how.activations);
@@ -108,6 +120,7 @@ static int parse(compile_options *o, int argc, char **argv, bool *done)
                                             {"emit", required_argument, NULL, OPT_EMIT},
                                             {"quantize", required_argument, NULL, OPT_QUANTIZE},
                                             {"activations", required_argument, NULL, OPT_ACTIVATIONS},
+                                            {"kv", required_argument, NULL, OPT_KV},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     opterr = 0;

@@ -25,8 +25,11 @@ static const char help[] =
     "                        tokenizer.json beside MODEL)\n"
     "  --quantize TYPE       int8 or int4: quantise MODEL's matrices while loading\n"
     "  --activations TYPE    int16 (default) or int8: what MODEL multiplies with quantised weights\n"
+    "  --kv TYPE             MODEL's caches are stored as f32, bf16, f16 or int8 (default: as it\n"
+    "                        does)\n"
     "  --against MODEL2      a second model: the one that is believed, say before quantisation\n"
     "  --against-weights F   weights file of MODEL2; may be repeated\n"
+    "  --against-kv TYPE     the same of MODEL2\n"
     "  --context N           tokens of a window (default: 512)\n"
     "  --stride N            tokens from window to window (default: those of a window): the\n"
     "                        tokens that two windows share are judged in the first\n"
@@ -48,11 +51,13 @@ enum {
     OPT_STRIDE,
     OPT_QUANTIZE,
     OPT_ACTIVATIONS,
+    OPT_KV,
+    OPT_AGAINST_KV,
     OPT_PLACEMENT
 };
 
 typedef struct eval_options {
-    const char *model[2], *text, *tokenizer;
+    const char *model[2], *kv_type[2], *text, *tokenizer;
     tool_weights weights[2];
     tool_placement placement; /* of both */
     long context, stride, tokens, threads;
@@ -178,6 +183,7 @@ static lathe_status open_models(eval *e, lathe_error *err)
                                        .chunk = BLOCK,
                                        .threads = (int)o->threads,
                                        .activations = o->weights[i].activations,
+                                       .kv_type = o->kv_type[i],
                                        .placement = o->placement.lathe};
         status = tool_open_model(o->model[i], &o->weights[i], &e->model[i], err);
         if (status == LATHE_OK)
@@ -283,6 +289,8 @@ static bool take_option(eval_options *o, int option, const char *value)
     case OPT_AGAINST_WEIGHTS: return tool_add_weights(&o->weights[1], value);
     case OPT_TOKENIZER: o->tokenizer = value; return true;
     case OPT_AGAINST: o->model[1] = value; return true;
+    case OPT_KV: o->kv_type[0] = value; return true;
+    case OPT_AGAINST_KV: o->kv_type[1] = value; return true;
     case OPT_CONTEXT: return parse_number(value, 2, &o->context);
     case OPT_STRIDE: return parse_number(value, 1, &o->stride);
     case OPT_QUANTIZE: return tool_set_quantization(&o->weights[0], value);
@@ -303,6 +311,8 @@ static int parse(eval_options *o, int argc, char **argv, bool *done)
                                             {"stride", required_argument, NULL, OPT_STRIDE},
                                             {"quantize", required_argument, NULL, OPT_QUANTIZE},
                                             {"activations", required_argument, NULL, OPT_ACTIVATIONS},
+                                            {"kv", required_argument, NULL, OPT_KV},
+                                            {"against-kv", required_argument, NULL, OPT_AGAINST_KV},
                                             TOOL_PLACEMENT_LONG(OPT_PLACEMENT),
                                             {"tokens", required_argument, NULL, 'n'},
                                             {"threads", required_argument, NULL, 't'},

@@ -47,7 +47,7 @@ static const char help[] =
     "where that\n"
     "                          is open, as much as -p and -n need, and 2048 for conversations)\n"
     "  --chunk N               most tokens of a prompt to run at once, where that is open (default: 128)\n"
-    "  --kv TYPE               store caches as f32, bf16 or f16 (default: as the model does)\n"
+    "  --kv TYPE               store caches as f32, bf16, f16 or int8 (default: as the model does)\n"
     "  --kv-mapping F          JSON that pairs the caches of PREFILL and DECODE by name\n" TOOL_PLACEMENT_HELP
     "\n"
     "A prompt becomes a message of a chat if the tokenizer's chat template is ChatML or Llama 3; otherwise "
@@ -315,7 +315,11 @@ static bool print_text(void *user, const char *text, size_t size)
 static void report(const engine *e, const lathe_generation_result *r)
 {
     size_t run = r->prompt_tokens - r->reused_tokens;
-    fprintf(stderr, "\nprefill: %zu tokens", run);
+    const lathe_preparation *ready = &r->preparation;
+    fprintf(stderr, "\n");
+    if (ready->compile_seconds + ready->pack_seconds > 0)
+        fprintf(stderr, "compile: %.2f s; pack: %.2f s; ", ready->compile_seconds, ready->pack_seconds);
+    fprintf(stderr, "prefill: %zu tokens", run);
     if (r->reused_tokens) fprintf(stderr, " (and %zu kept)", r->reused_tokens);
     fprintf(stderr, " in %.2f s, %.1f tokens/s; decode: %zu tokens in %.2f s, %.1f tokens/s\n",
             r->prefill_seconds, (double)run / (r->prefill_seconds > 0 ? r->prefill_seconds : 1),
@@ -375,6 +379,7 @@ static bool say(conversation *c, const char *role, const char *content)
     }
     char *copy = strdup(content);
     if (copy) c->message[c->count++] = (lathe_message){role, copy};
+    // cppcheck-suppress memleak ; the message has it
     return copy != NULL;
 }
 

@@ -19,9 +19,7 @@ static const char help[] =
     "works too\n"
     "  --inputs F           all inputs from a safetensors file, under their names or as input.K\n"
     "  --output Y.npy       the first output as a NumPy file\n"
-    "  --outputs F          all outputs as a safetensors file, as output.K\n" TOOL_PLACEMENT_HELP
-    "  --verbose            say which operators had no fast kernel\n"
-    "\n"
+    "  --outputs F          all outputs as a safetensors file, as output.K\n" TOOL_PLACEMENT_HELP "\n"
     "Exit status: 0 done, 1 the run failed, 2 wrong usage or a broken file.\n";
 
 enum { MAX_FILES = 64, NAME_BYTES = 32 };
@@ -31,7 +29,6 @@ typedef struct run_options {
     tool_weights weights;
     tool_placement placement;
     int n_inputs;
-    bool verbose;
 } run_options;
 
 /* Number of the input that the first `length` characters of `name` mean; -1 when there is none. */
@@ -170,7 +167,7 @@ static int run_session(lathe_model *model, lathe_session *session, const run_opt
     fputs(notes, stderr);
     const char *plain = "";
     if (status == LATHE_OK) status = lathe_session_plain_steps(session, &plain, &err);
-    if (options->verbose && *plain) fprintf(stderr, "runs on plain references: %s\n", plain);
+    if (*plain) fprintf(stderr, "without a fast kernel, on plain references: %s\n", plain);
     if (status == LATHE_OK) status = deliver(model, session, options, &err);
     return status == LATHE_OK ? EXIT_DONE : tool_fail(&err);
 }
@@ -203,20 +200,17 @@ int cmd_run(int argc, char **argv)
             continue;
         }
         if (arg[0] != '-') return tool_usage("run", "one file at a time, found '%s' and '%s'", o.file, arg);
-        if (strcmp(arg, "--verbose") == 0) {
-            o.verbose = true;
-            continue;
-        }
         if (!value) return tool_usage("run", "option %s needs a value, or is unknown", arg);
         i++;
-        if (strcmp(arg, "--weights") == 0 && tool_add_weights(&o.weights, value)) continue;
+        if ((strcmp(arg, "--weights") == 0 && tool_add_weights(&o.weights, value)) ||
+            (strcmp(arg, "--quantize") == 0 && tool_set_quantization(&o.weights, value)) ||
+            (strcmp(arg, "--activations") == 0 && tool_set_activations(&o.weights, value)) ||
+            tool_set_placement(&o.placement, arg, value))
+            continue;
         if (strcmp(arg, "--input") == 0 && o.n_inputs < MAX_FILES) o.inputs[o.n_inputs++] = value;
         else if (strcmp(arg, "--inputs") == 0) o.all_inputs = value;
         else if (strcmp(arg, "--output") == 0) o.output = value;
         else if (strcmp(arg, "--outputs") == 0) o.outputs = value;
-        else if (tool_set_placement(&o.placement, arg, value)) continue;
-        else if (strcmp(arg, "--quantize") == 0 && tool_set_quantization(&o.weights, value)) continue;
-        else if (strcmp(arg, "--activations") == 0 && tool_set_activations(&o.weights, value)) continue;
         else return tool_usage("run", "unknown option or value: %s %s", arg, value);
     }
     return o.file ? run_model(&o) : tool_usage("run", "no file given");

@@ -76,6 +76,7 @@ static void fail(verify_result *result, size_t output, const char *fmt, double a
 {
     if (!result->good) return;
     int n = snprintf(result->reason, sizeof result->reason, "output.%zu: ", output);
+    // cppcheck-suppress wrongPrintfScanfArgNum ; some reasons tell no numbers
     snprintf(result->reason + n, sizeof result->reason - (size_t)n, fmt, a, b);
     result->good = false;
 }
@@ -270,13 +271,14 @@ int cmd_verify(int argc, char **argv)
         }
         if (!value) return tool_usage("verify", "option %s needs a value, or is unknown", arg);
         i++;
+        if ((strcmp(arg, "--weights") == 0 && tool_add_weights(&options.weights, value)) ||
+            (strcmp(arg, "--rtol") == 0 && parse_number(value, &options.rtol)) ||
+            (strcmp(arg, "--atol") == 0 && parse_number(value, &options.atol)) ||
+            tool_set_placement(&options.placement, arg, value))
+            continue;
         if (strcmp(arg, "--golden") == 0) options.golden = value;
-        else if (strcmp(arg, "--weights") == 0 && tool_add_weights(&options.weights, value)) continue;
-        else if (tool_set_placement(&options.placement, arg, value)) continue;
         else if (strcmp(arg, "-O") == 0 && strspn(value, "012") == 1 && !value[1])
             options.optimize = value[0] - '0' + 1;
-        else if (strcmp(arg, "--rtol") == 0 && parse_number(value, &options.rtol)) continue;
-        else if (strcmp(arg, "--atol") == 0 && parse_number(value, &options.atol)) continue;
         else return tool_usage("verify", "option %s %s", arg, value);
     }
     if (!n_files) return tool_usage("verify", "no file given");

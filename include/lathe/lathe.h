@@ -176,6 +176,7 @@ typedef struct lathe_compile_options {
     const lathe_dim *dims; /* [n_dims]: these sizes are fixed from here on */
     size_t n_dims;
     int optimize, activations;       /* as in lathe_session_options: of sessions that do not ask for others */
+    const char *kv_type;             /* the same, of sessions that keep state */
     lathe_quantization quantization; /* as lathe_model_quantize */
 } lathe_compile_options;
 
@@ -250,8 +251,9 @@ typedef struct lathe_session_options {
                         alone; 3: all */
     int activations; /* bits of what is multiplied with quantised weights: 16 (nearly as exact as float32) or
                         8 (faster); 0: as compiled, else 16 */
-    const char *kv_type; /* what kept caches are stored as: "f32", "bf16" or "f16"; NULL: as the graph has
-                            them. An error when something other than attention reads them */
+    const char *kv_type; /* what kept caches are stored as: "f32", "bf16", "f16" or "int8" (rows with a scale
+                            for each head and position); NULL: as the graph has them. An error when something
+                            other than attention reads them */
     lathe_placement placement;
 } lathe_session_options;
 
@@ -283,12 +285,14 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_session_select_row(lathe_session *se
                                                                int64_t row, lathe_error *err);
 
 /* What is kept for an input, as it lies in memory: a view for reading, valid until the next call on the
- * session. The inputs must be set (or shaped): their sizes say which state is meant. */
+ * session. Caches of kv_type "int8" are int8 [..., 4 + n], each row a float32 scale and n values times it.
+ * The inputs must be set (or shaped): their sizes say which state is meant. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_state(lathe_session *session, size_t index,
                                                           lathe_tensor *out, lathe_error *err);
 
 /* Copies the tensor into what is kept for an input, from the first element of each dim on, whatever float
- * types both have; the rest stays as it is. How one model hands its key/value caches to another. */
+ * types both have (or rows of int8); the rest stays as it is. How one model hands its key/value caches to
+ * another. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_session_write_state(lathe_session *session, size_t index,
                                                                 const lathe_tensor *tensor, lathe_error *err);
 
@@ -410,10 +414,14 @@ typedef enum lathe_description {
     LATHE_AS_DOT
 } lathe_description;
 
-/* Describes a model, safetensors or GGUF file without touching the bytes of its weights. MERMAID and DOT draw
- * the graph of a model. *text is freed with lathe_text_free. */
+/* Describes a model, safetensors or GGUF file without touching the bytes of its weights: of a model also what
+ * its numbers are stored as, multiplied as and summed in. MERMAID and DOT draw the graph of a model. *text is
+ * freed with lathe_text_free. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_describe(const char *path, lathe_description form, char **text,
                                                      lathe_error *err);
+/* The same of an open model, with the weights files, quantisation and settings that it was given. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_describe(lathe_model *model, lathe_description form,
+                                                           char **text, lathe_error *err);
 LATHE_API void lathe_text_free(char *text); /* NULL is allowed */
 
 /* Tells how a model would be divided over devices: regions, what is carried between them and why; sizes that

@@ -208,10 +208,11 @@ typedef struct lathe_generation_result {
     lathe_stop stop;
     size_t prompt_tokens; /* of which the first reused_tokens were in the cache already */
     size_t reused_tokens;
-    size_t answer_tokens;   /* without an end token */
-    double prefill_seconds; /* running the prompt, up to the first logits */
-    double decode_seconds;  /* the rest */
-    size_t decode_steps;    /* runs of the model in decode_seconds */
+    size_t answer_tokens;          /* without an end token */
+    lathe_preparation preparation; /* before anything ran: 0 where earlier runs had done it */
+    double prefill_seconds;        /* running the prompt, up to the first logits */
+    double decode_seconds;         /* the rest */
+    size_t decode_steps;           /* runs of the model in decode_seconds */
 } lathe_generation_result;
 
 /* Answers a prompt of at least one token. What the prompt shares with the tokens of the run before is not run

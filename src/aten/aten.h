@@ -26,8 +26,10 @@ struct lt_call {
     uint32_t n_results, cap_results;
     lt_id written[LT_MAX_PARAMS]; /* new contents of arguments that the operator updates on the side */
     bool writes[LT_MAX_PARAMS];   /* which of them there are */
-    lt_id owner;      /* the tensor whose memory `self` is, where the schema has a storage_offset */
-    bool copies_view; /* the result is a copy of what PyTorch has a view of */
+    lt_id owner; /* the tensor whose memory `self` is, where the schema has a storage_offset; LT_NONE: it is
+                    itself */
+    lt_attrs_strided window; /* where it lies in that memory */
+    bool copies_view;        /* the result is a copy of what PyTorch has a view of */
 };
 
 /* Arguments by the schema's names. Asking for what an argument cannot give is an error that names it; after
@@ -73,6 +75,7 @@ extern const lt_aten_row *const lt_aten_families[];
     X(creation) \
     X(shape) \
     X(join) \
+    X(combine) \
     X(index) \
     X(reduction) \
     X(sort) \

@@ -63,8 +63,17 @@ typedef struct lt_batch_norm {
     lt_id x, weight, bias, mean, var; /* mean and var are the running ones; LT_NONE where there is none */
     int rank;
     lt_dtype compute;
+    bool mixed; /* the parameters have another type than x */
     double momentum, eps;
 } lt_batch_norm;
+
+static bool is_mixed(const lt_builder *b, const lt_batch_norm *n)
+{
+    const lt_id params[] = {n->weight, n->bias, n->mean, n->var};
+    for (size_t i = 0; i < LT_COUNT(params); i++)
+        if (params[i] != LT_NONE) return lt_build_dtype(b, params[i]) != lt_build_dtype(b, n->x);
+    return false;
+}
 
 static lt_batch_norm batch_norm_args(lt_call *c, bool running)
 {
@@ -77,6 +86,7 @@ static lt_batch_norm batch_norm_args(lt_call *c, bool running)
                        .eps = lt_call_float(c, "eps")};
     n.rank = lt_build_rank(c->b, n.x);
     n.compute = compute_dtype(c->b, n.x);
+    n.mixed = is_mixed(c->b, &n);
     if (n.rank < 2) lt_build_fail(c->b, LATHE_TYPE, "input of rank %d, expected 2 or more", n.rank);
     if (!lt_dtype_is_float(lt_build_dtype(c->b, n.x)))
         lt_build_fail(c->b, LATHE_TYPE, "input of %s", lathe_dtype_name(lt_build_dtype(c->b, n.x)));
@@ -115,6 +125,15 @@ static int64_t reduced_count(const lt_builder *b, lt_id x, const bool *dims)
     return count;
 }
 
+/* Statistics of half precision parameters are stored as these are before they are applied. */
+static void store_stats(lt_builder *b, const lt_batch_norm *n, lt_stats *stats)
+{
+    if (n->mixed) return;
+    lt_dtype own = lt_build_dtype(b, n->x);
+    stats->mean = lt_build_cast(b, lt_build_cast(b, stats->mean, own), n->compute);
+    stats->scale = lt_build_cast(b, lt_build_cast(b, stats->scale, own), n->compute);
+}
+
 /* Normalises by the batch itself; next[0] and next[1] are what the running statistics become. */
 static lt_id with_batch_stats(lt_call *c, const lt_batch_norm *n, lt_stats *stats, lt_id next[2])
 {
@@ -126,6 +145,7 @@ static lt_id with_batch_stats(lt_call *c, const lt_batch_norm *n, lt_stats *stat
     if (n->mean != LT_NONE) next[0] = moved(c->b, n->mean, as_vector(c->b, stats->mean), n->momentum);
     if (n->var != LT_NONE)
         next[1] = moved(c->b, n->var, as_vector(c->b, unbiased(c->b, stats->var, count)), n->momentum);
+    store_stats(c->b, n, stats);
     return apply(c->b, n->x, stats->mean, stats->scale, n->weight, n->bias);
 }
 
@@ -203,6 +223,42 @@ static void batch_norm_functional(lt_call *c)
     lt_call_return(c, next[1]);
 }
 
+/* What some devices keep for backward beside that: nothing here. */
+static void return_reserve(lt_call *c)
+{
+    lt_type none = {.dtype = LATHE_U8, .rank = 1};
+    lt_call_return(c, lt_build_zeros(c->b, &none));
+}
+
+static void batch_norm_with_update(lt_call *c)
+{
+    lt_batch_norm n = batch_norm_args(c, true);
+    lt_stats stats;
+    lt_id next[2];
+    lt_call_return(c, with_batch_stats(c, &n, &stats, next));
+    return_saved(c, &n, &stats);
+    return_reserve(c);
+    write_running(c, next);
+}
+
+static void batch_norm_with_update_functional(lt_call *c)
+{
+    lt_batch_norm n = batch_norm_args(c, true);
+    lt_stats stats;
+    lt_id next[2];
+    lt_call_return(c, with_batch_stats(c, &n, &stats, next));
+    return_saved(c, &n, &stats);
+    return_reserve(c);
+    lt_call_return(c, next[0]);
+    lt_call_return(c, next[1]);
+}
+
+static void batch_norm_no_update(lt_call *c)
+{
+    batch_norm_no_training(c);
+    return_reserve(c);
+}
+
 /* ---- Instance norm ---- */
 
 static lt_id batch_mean(lt_builder *b, lt_id x)
@@ -221,10 +277,12 @@ static void instance_norm(lt_call *c)
     bool dims[LT_MAX_RANK] = {false};
     for (int i = 2; i < n.rank; i++) dims[i] = true;
     lt_stats stats = measure(c->b, n.x, dims, n.eps);
+    lt_id mean = stats.mean;
+    store_stats(c->b, &n, &stats);
     lt_call_return(c, apply(c->b, n.x, stats.mean, stats.scale, n.weight, n.bias));
     lt_id next[2] = {LT_NONE, LT_NONE};
     int64_t count = reduced_count(c->b, n.x, dims);
-    if (n.mean != LT_NONE) next[0] = moved(c->b, n.mean, batch_mean(c->b, stats.mean), n.momentum);
+    if (n.mean != LT_NONE) next[0] = moved(c->b, n.mean, batch_mean(c->b, mean), n.momentum);
     if (n.var != LT_NONE)
         next[1] = moved(c->b, n.var, batch_mean(c->b, unbiased(c->b, stats.var, count)), n.momentum);
     write_running(c, next);
@@ -302,6 +360,18 @@ const lt_aten_row lt_aten_batch_norm[] = {
      "Tensor running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor "
      "running_mean_out, Tensor running_var_out)",
      batch_norm_functional, 0},
+    {"_batch_norm_with_update(Tensor input, Tensor? weight, Tensor? bias, Tensor(a!) running_mean, "
+     "Tensor(b!) "
+     "running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor)",
+     batch_norm_with_update, 0},
+    {"_batch_norm_with_update_functional(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, "
+     "Tensor "
+     "running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor, Tensor running_mean_out, "
+     "Tensor running_var_out)",
+     batch_norm_with_update_functional, 0},
+    {"_batch_norm_no_update(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? "
+     "running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor)",
+     batch_norm_no_update, 0},
     {"instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
      "bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor",
      instance_norm, 0},

@@ -87,7 +87,7 @@ static int64_t as_int(lt_call *call, const char *name, const lt_arg *arg)
 {
     if (arg->kind == LT_ARG_INT) return arg->i;
     if (arg->kind == LT_ARG_BOOL) return arg->b;
-    if (arg->kind == LT_ARG_FLOAT && arg->f >= -0x1p62 && arg->f <= 0x1p62) return (int64_t)arg->f;
+    if (arg->kind == LT_ARG_FLOAT && lt_fits_i64(arg->f)) return (int64_t)arg->f;
     wrong_number(call, name, arg, "an int");
     return 0;
 }

@@ -109,8 +109,8 @@ static lt_id expand_batch(lt_builder *b, lt_id x, lt_id other)
     int64_t dim[LT_MAX_RANK];
     for (int i = 0; i < rank; i++) {
         int own = i - (rank - type.rank), its = i - (rank - with.rank);
-        dim[i] = own < 0 ? with.dim[its] : type.dim[own];
-        if (i < rank - 2 && its >= 0 && dim[i] == 1) dim[i] = with.dim[its];
+        dim[i] = own < 0 ? 1 : type.dim[own];
+        if (its >= 0 && dim[i] == 1 && (i < rank - 2 || own < 0)) dim[i] = with.dim[its];
     }
     return lt_build_expand(b, x, rank, dim);
 }

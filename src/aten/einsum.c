@@ -64,7 +64,9 @@ static void sum_away(lt_builder *b, lt_labelled *t, const bool *needed)
     bool dims[LT_MAX_RANK] = {false}, any = false;
     for (int i = 0; i < t->rank; i++) any |= dims[i] = !needed[t->label[i]];
     if (!any) return;
-    t->x = lt_build_reduce(b, LT_OP_REDUCE_SUM, t->x, dims, false, lt_build_dtype(b, t->x));
+    lt_dtype dtype = lt_build_dtype(b, t->x);
+    t->x =
+        lt_build_reduce(b, LT_OP_REDUCE_SUM, t->x, dims, false, lt_dtype_is_float(dtype) ? dtype : LATHE_I64);
     for (int i = t->rank - 1; i >= 0; i--)
         if (dims[i]) drop_dim(t, i);
 }

@@ -239,18 +239,18 @@ static lathe_status take_memory(lt_importer *im, lt_scope *scope, const lt_argum
                                 lt_call *call, const char **memory)
 {
     uint32_t p = lt_schema_find(call->schema, "storage_offset");
-    if (lt_schema_find(call->schema, "src") != LT_NONE) return LATHE_OK; /* as_strided_scatter makes a copy */
     const lt_binding *binding = p != LT_NONE && arguments->raw[0].kind == LT_ARG_NAME
                                     ? lt_scope_find(scope, arguments->raw[0].text)
                                     : NULL;
     lt_binding *whole;
-    int64_t offset;
     if (!binding || !binding->storage) return LATHE_OK;
-    lt_id elements = lt_binding_elements(&im->b, binding, &offset);
+    lt_id elements = lt_binding_elements(&im->b, binding, &call->window);
     LT_TRY(im->b.status);
-    if (call->args[p].kind == LT_ARG_NONE) call->args[p] = (lt_arg){.kind = LT_ARG_INT, .i = offset};
+    if (call->args[p].kind == LT_ARG_NONE)
+        call->args[p] = (lt_arg){.kind = LT_ARG_INT, .i = call->window.offset};
     call->owner = call->args[0].id;
     call->args[0].id = elements;
+    if (lt_schema_find(call->schema, "src") != LT_NONE) return LATHE_OK; /* as_strided_scatter makes a copy */
     LT_ALLOC(im->arena, whole, 1, im->err);
     *whole = (lt_binding){.arg = {.kind = LT_ARG_TENSOR, .id = binding->storage->value},
                           .storage = binding->storage,
@@ -269,7 +269,7 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
     const lt_aten_row *row = lt_aten_find(im->options->table, node->target, &form);
     if (!row) LT_FAIL(im->err, UNSUPPORTED, "this operator is not supported");
     LT_TRY(lt_schema_parse(im->arena, row->schema, &schema, im->err));
-    lt_call call = {.b = &im->b, .row = row, .schema = &schema};
+    lt_call call = {.b = &im->b, .row = row, .schema = &schema, .owner = LT_NONE};
     LT_TRY(lt_importer_bind_args(im, scope, node, form, &call, &arguments));
     const char *memory = NULL;
     LT_TRY(take_memory(im, scope, &arguments, &call, &memory));
@@ -530,7 +530,7 @@ static lathe_status import_outputs(lt_importer *im, lt_scope *scope)
 lathe_status lt_import(const lt_exported *exported, const lt_import_options *options, lt_arena *arena,
                        lt_graph **out, lt_text *report, lathe_error *err)
 {
-    lathe_error own;
+    lathe_error own = {0};
     lt_importer im = {.exported = exported,
                       .options = options,
                       .arena = arena,

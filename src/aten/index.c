@@ -91,7 +91,18 @@ static void put(lt_call *c)
 static void gather(lt_call *c)
 {
     lt_id x = self(c), index = lt_call_tensor(c, "index");
-    lt_call_return(c, lt_build_gather(c->b, x, lt_call_int(c, "dim"), index));
+    lt_type none = *lt_build_type(c->b, index);
+    if (lt_type_count(&none) > 0)
+        return lt_call_return(c, lt_build_gather(c->b, x, lt_call_int(c, "dim"), index));
+    none.dtype = lt_build_dtype(c->b, x); /* no index: its sizes need not fit */
+    lt_call_return(c, lt_build_zeros(c->b, &none));
+}
+
+/* Indices below 0 count from the end of a dim of that size. */
+static lt_id from_end(lt_builder *b, lt_id index, int64_t size)
+{
+    lt_id below = lt_build_binary(b, LT_OP_LT, index, lt_build_integer(b, 0));
+    return lt_build_where(b, below, lt_build_add(b, index, lt_build_integer(b, size)), index);
 }
 
 /* Both tensors broadcast to each other in all dims but that of the gather. */
@@ -99,7 +110,8 @@ static void take_along_dim(lt_call *c)
 {
     lt_id x = self(c), index = lt_call_tensor(c, "indices");
     if (!lt_call_has(c, "dim")) {
-        lt_call_return(c, lt_build_gather(c->b, flat(c->b, x), 0, flat(c->b, index)));
+        x = flat(c->b, x);
+        lt_call_return(c, lt_build_gather(c->b, x, 0, flat(c->b, index)));
         return;
     }
     lt_type from = *lt_build_type(c->b, x), to = *lt_build_type(c->b, index);
@@ -112,6 +124,7 @@ static void take_along_dim(lt_call *c)
         else to.dim[i] = from.dim[i]; /* what does not fit is refused below */
     }
     x = lt_build_expand(c->b, x, from.rank, from.dim);
+    index = from_end(c->b, index, lt_build_size(c->b, x, d));
     lt_call_return(c, lt_build_gather(c->b, x, d, lt_build_expand(c->b, index, to.rank, to.dim)));
 }
 
@@ -530,7 +543,10 @@ static void as_strided_scatter(lt_call *c)
         lt_build_fail(c->b, LATHE_TYPE, "as many strides as sizes are wanted");
     int64_t offset = lt_call_has(c, "storage_offset") ? lt_call_int(c, "storage_offset") : 0;
     lt_id part = lt_build_as_strided(c->b, x, rank, size, stride, offset);
-    lt_call_return(c, lt_build_write_view(c->b, x, part, lt_call_tensor(c, "src")));
+    x = lt_build_write_view(c->b, x, part, lt_call_tensor(c, "src"));
+    if (c->owner == LT_NONE) return lt_call_return(c, x);
+    const lt_attrs_strided *w = &c->window; /* self in the memory that was written */
+    lt_call_return(c, lt_build_as_strided(c->b, x, w->rank, w->dim, w->stride, w->offset));
 }
 
 /* The diagonal of a matrix; of a tall one, with `wrap`, those below it too. */

@@ -371,6 +371,12 @@ static void diag(lt_call *c)
                                                   : lt_build_diagonal(c->b, x, offset, 0, 1));
 }
 
+static void diagflat(lt_call *c)
+{
+    lt_id x = lt_build_reshape(c->b, self(c), 1, (int64_t[]){-1});
+    lt_call_return(c, diag_embed(c->b, x, lt_call_int(c, "offset"), 0, 1));
+}
+
 /* ---- Pixels and channels ---- */
 
 /* [..., C*r*r, H, W] to [..., C, H*r, W*r], or the way back. */
@@ -555,6 +561,7 @@ const lt_aten_row lt_aten_join[] = {
     {"triu(Tensor self, SymInt diagonal=0) -> Tensor", triangle, 0},
     {"trace(Tensor self) -> Tensor", trace, 0},
     {"diag(Tensor self, int diagonal=0) -> Tensor", diag, 0},
+    {"diagflat(Tensor self, int offset=0) -> Tensor", diagflat, 0},
     {"diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", diag_embed_row, 0},
 
     {"pixel_shuffle(Tensor self, int upscale_factor) -> Tensor", pixel_shuffle, 0},

@@ -93,6 +93,26 @@ static void baddbmm(lt_call *c)
     lt_call_return(c, scaled_sum(c, lt_call_tensor(c, "self"), lt_build_matmul_wide(c->b, x, y)));
 }
 
+/* Half precision rounds after every product. */
+static void addbmm_in_turn(lt_call *c, lt_id x, lt_id y)
+{
+    lt_builder *b = c->b;
+    lt_id sum = lt_call_tensor(c, "self"), alpha = lt_call_scalar(c, "alpha"),
+          beta = lt_call_scalar(c, "beta");
+    lt_dtype dtype = lt_build_dtype(b, sum);
+    double first = lt_call_float(c, "beta");
+    int64_t n = lt_build_size(b, x, 0);
+    for (int64_t i = 0; i < n && b->status == LATHE_OK; i++) {
+        lt_id product = lt_build_matmul_wide(b, lt_build_select(b, x, 0, i), lt_build_select(b, y, 0, i));
+        product = lt_build_mul(b, product, alpha);
+        lt_id before = lt_build_wide(b, sum);
+        if (i == 0) before = lt_build_mul(b, before, beta);
+        bool alone = i == 0 && !(first < 0 || first > 0); /* self is not looked at */
+        sum = lt_build_cast(b, alone ? product : lt_build_add(b, before, product), dtype);
+    }
+    lt_call_return(c, sum);
+}
+
 /* The sum over the batch is one product: [n, b * m] times [b * m, p]. */
 static void addbmm(lt_call *c)
 {
@@ -102,6 +122,7 @@ static void addbmm(lt_call *c)
         lt_build_fail(c->b, LATHE_TYPE, "addbmm of ranks %d and %d, expected 3", tx.rank, ty.rank);
         return;
     }
+    if (tx.dim[0] > 0 && lt_dtype_wide(tx.dtype) != tx.dtype) return addbmm_in_turn(c, x, y);
     int64_t k = tx.dim[0] * tx.dim[2];
     x = lt_build_reshape(c->b, lt_build_transpose(c->b, x, 0, 1), 2, (int64_t[]){tx.dim[1], k});
     y = lt_build_reshape(c->b, y, 2, (int64_t[]){k, ty.dim[2]});
@@ -118,8 +139,18 @@ static void addr(lt_call *c)
 {
     lt_id x = lt_call_tensor(c, "vec1"), y = lt_call_tensor(c, "vec2"), self = lt_call_tensor(c, "self");
     lt_dtype dtype = lt_build_promote(c->b, (lt_id[]){self, x, y}, 3);
-    lt_id product = outer_product(c->b, lt_build_cast(c->b, x, dtype), lt_build_cast(c->b, y, dtype));
-    lt_call_return(c, scaled_sum(c, lt_build_cast(c->b, self, dtype), product));
+    x = lt_build_cast(c->b, x, dtype);
+    y = lt_build_cast(c->b, y, dtype);
+    self = lt_build_cast(c->b, self, dtype);
+    if (lt_dtype_wide(dtype) == dtype)
+        return lt_call_return(c, scaled_sum(c, self, outer_product(c->b, x, y)));
+    /* Half precision rounds at every step, the factors too. */
+    lt_id alpha = lt_build_cast(c->b, lt_call_scalar(c, "alpha"), dtype);
+    lt_id factor = lt_build_cast(c->b, lt_call_scalar(c, "beta"), dtype);
+    lt_id product = outer_product(c->b, lt_build_mul(c->b, x, alpha), y);
+    double beta = lt_call_float(c, "beta");
+    bool alone = !(beta < 0 || beta > 0);
+    lt_call_return(c, alone ? product : lt_build_add(c->b, lt_build_mul(c->b, self, factor), product));
 }
 
 static void multi_dot(lt_call *c)
@@ -171,7 +202,6 @@ static void cross_product(lt_call *c, lt_id x, lt_id y, int64_t dim)
 {
     lt_builder *b = c->b;
     lt_dtype dtype = lt_build_promote(b, (lt_id[]){x, y}, 2);
-    lt_dtype compute = dtype == LATHE_BF16 || dtype == LATHE_F16 ? LATHE_F32 : dtype;
     int rank_x = lt_build_rank(b, x), rank_y = lt_build_rank(b, y), rank = rank_x > rank_y ? rank_x : rank_y;
     int back = lt_build_dim(b, dim, rank) - rank; /* counted from the end, the same in both */
     if (back < -rank_x || back < -rank_y || lt_build_size(b, x, back) != 3 ||
@@ -181,9 +211,8 @@ static void cross_product(lt_call *c, lt_id x, lt_id y, int64_t dim)
     }
     lt_id x1 = roll_three(b, x, rank_x + back, 1), x2 = roll_three(b, x, rank_x + back, 2);
     lt_id y1 = roll_three(b, y, rank_y + back, 1), y2 = roll_three(b, y, rank_y + back, 2);
-    lt_id left = lt_build_formula(b, LT_OP_MUL, compute, compute, (lt_id[]){x1, y2}, 2);
-    lt_id right = lt_build_formula(b, LT_OP_MUL, compute, compute, (lt_id[]){x2, y1}, 2);
-    lt_call_return(c, lt_build_formula(b, LT_OP_SUB, compute, dtype, (lt_id[]){left, right}, 2));
+    lt_id left = lt_build_mul(b, x1, y2), right = lt_build_mul(b, x2, y1);
+    lt_call_return(c, lt_build_cast(b, lt_build_sub(b, left, right), dtype));
 }
 
 static void linalg_cross(lt_call *c)

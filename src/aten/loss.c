@@ -1,4 +1,5 @@
-/* Losses, as exports of models in training form contain them. Half precision is computed in float32. */
+/* Losses, as exports of models in training form contain them. Half precision is computed in float32, or,
+ * where PyTorch composes the loss of operators, rounded at each of them. */
 #include <math.h>
 
 #include "aten/aten.h"
@@ -32,17 +33,21 @@ static lt_id affine(lt_builder *b, lt_id x, double scale, double shift)
 
 static lt_id unary(lt_builder *b, lt_op op, lt_id x) { return lt_build_unary(b, op, x); }
 
-/* Returns the elements' losses reduced, in the type that the named arguments promote to. */
+/* The elements' losses reduced. */
+static lt_id reduced(lt_call *c, lt_id loss)
+{
+    int64_t reduction = lt_call_int(c, "reduction");
+    if (reduction == REDUCE_MEAN) return total(c->b, LT_OP_REDUCE_MEAN, loss);
+    if (reduction == REDUCE_SUM) return total(c->b, LT_OP_REDUCE_SUM, loss);
+    if (reduction == REDUCE_NONE) return loss;
+    return lt_build_fail(c->b, LATHE_FORMAT, "reduction %lld", (long long)reduction);
+}
+
+/* Returns them in the type that the named arguments promote to. */
 static void return_loss(lt_call *c, lt_id loss, const char *input, const char *target)
 {
-    lt_builder *b = c->b;
     lt_id in[2] = {lt_call_tensor(c, input), lt_call_tensor(c, target)};
-    lt_dtype dtype = lt_build_promote(b, in, 2);
-    int64_t reduction = lt_call_int(c, "reduction");
-    if (reduction == REDUCE_MEAN) loss = total(b, LT_OP_REDUCE_MEAN, loss);
-    else if (reduction == REDUCE_SUM) loss = total(b, LT_OP_REDUCE_SUM, loss);
-    else if (reduction != REDUCE_NONE) lt_build_fail(b, LATHE_FORMAT, "reduction %lld", (long long)reduction);
-    lt_call_return(c, lt_build_cast(b, loss, dtype));
+    lt_call_return(c, lt_build_cast(c->b, reduced(c, loss), lt_build_promote(c->b, in, 2)));
 }
 
 /* ---- Of differences ---- */
@@ -104,46 +109,32 @@ static void binary_cross_entropy(lt_call *c)
     return_loss(c, weighted(c, loss), "self", "target");
 }
 
-/* log(1 / (1 + exp(-x))) without overflow. */
-static lt_id log_sigmoid(lt_builder *b, lt_id x)
-{
-    lt_id tail = unary(b, LT_OP_EXP, unary(b, LT_OP_NEG, unary(b, LT_OP_ABS, x)));
-    lt_id low = lt_build_binary(b, LT_OP_MINIMUM, x, lt_build_integer(b, 0));
-    return lt_build_sub(b, low, unary(b, LT_OP_LOG1P, tail));
-}
-
 static void binary_cross_entropy_with_logits(lt_call *c)
 {
     lt_builder *b = c->b;
-    lt_id x = wide_tensor(c, "self"), t = wide_tensor(c, "target");
-    lt_id positive = lt_call_optional_tensor(c, "pos_weight"), log = log_sigmoid(b, x);
+    lt_id x = lt_call_tensor(c, "self"), t = lt_call_tensor(c, "target");
+    lt_id positive = lt_call_optional_tensor(c, "pos_weight"), log = unary(b, LT_OP_LOG_SIGMOID, x);
     if (positive != LT_NONE) {
         lt_id scale = lt_build_mul(b, lt_build_sub(b, positive, lt_build_integer(b, 1)), t);
         log = lt_build_mul(b, log, lt_build_add(b, scale, lt_build_integer(b, 1)));
     }
     lt_id loss = lt_build_sub(b, lt_build_mul(b, one_minus(b, t), x), log);
-    return_loss(c, weighted(c, loss), "self", "target");
+    lt_call_return(c, reduced(c, weighted(c, loss)));
 }
 
 static void kl_div(lt_call *c)
 {
     lt_builder *b = c->b;
-    lt_id x = wide_tensor(c, "self"), t = wide_tensor(c, "target"), loss;
-    if (lt_call_bool(c, "log_target")) {
-        loss = lt_build_mul(b, unary(b, LT_OP_EXP, t), lt_build_sub(b, t, x));
-    } else {
-        lt_id zero = lt_build_integer(b, 0);
-        lt_id entropy = lt_build_where(b, lt_build_binary(b, LT_OP_EQ, t, zero), zero,
-                                       lt_build_mul(b, t, unary(b, LT_OP_LOG, t)));
-        loss = lt_build_sub(b, entropy, lt_build_mul(b, t, x));
-    }
-    return_loss(c, loss, "self", "target");
+    lt_id x = lt_call_tensor(c, "self"), t = lt_call_tensor(c, "target"), loss;
+    if (lt_call_bool(c, "log_target")) loss = lt_build_mul(b, unary(b, LT_OP_EXP, t), lt_build_sub(b, t, x));
+    else loss = lt_build_sub(b, lt_build_binary(b, LT_OP_XLOGY, t, t), lt_build_mul(b, t, x));
+    lt_call_return(c, reduced(c, loss));
 }
 
 static void poisson_nll_loss(lt_call *c)
 {
     lt_builder *b = c->b;
-    lt_id x = wide_tensor(c, "input"), t = wide_tensor(c, "target"), loss;
+    lt_id x = lt_call_tensor(c, "input"), t = lt_call_tensor(c, "target"), loss;
     if (lt_call_bool(c, "log_input")) {
         loss = lt_build_sub(b, unary(b, LT_OP_EXP, x), lt_build_mul(b, t, x));
     } else {
@@ -157,7 +148,7 @@ static void poisson_nll_loss(lt_call *c)
         lt_id small = lt_build_binary(b, LT_OP_LE, t, lt_build_integer(b, 1));
         loss = lt_build_add(b, loss, lt_build_where(b, small, lt_build_integer(b, 0), stirling));
     }
-    return_loss(c, loss, "input", "target");
+    lt_call_return(c, reduced(c, loss));
 }
 
 /* ---- Of margins ---- */
@@ -165,16 +156,16 @@ static void poisson_nll_loss(lt_call *c)
 static void soft_margin_loss(lt_call *c)
 {
     lt_builder *b = c->b;
-    lt_id z = lt_build_mul(b, unary(b, LT_OP_NEG, wide_tensor(c, "target")), wide_tensor(c, "self"));
-    return_loss(c, unary(b, LT_OP_LOG1P, unary(b, LT_OP_EXP, z)), "self", "target");
+    lt_id z = lt_build_mul(b, unary(b, LT_OP_NEG, lt_call_tensor(c, "target")), lt_call_tensor(c, "self"));
+    lt_call_return(c, reduced(c, unary(b, LT_OP_LOG1P, unary(b, LT_OP_EXP, z))));
 }
 
 static void margin_ranking_loss(lt_call *c)
 {
     lt_builder *b = c->b;
-    lt_id z = lt_build_sub(b, wide_tensor(c, "input1"), wide_tensor(c, "input2"));
-    z = lt_build_mul(b, unary(b, LT_OP_NEG, wide_tensor(c, "target")), z);
-    return_loss(c, clamp_min(b, affine(b, z, 1, lt_call_float(c, "margin")), 0), "input1", "target");
+    lt_id z = lt_build_sub(b, lt_call_tensor(c, "input1"), lt_call_tensor(c, "input2"));
+    z = lt_build_mul(b, unary(b, LT_OP_NEG, lt_call_tensor(c, "target")), z);
+    lt_call_return(c, reduced(c, clamp_min(b, affine(b, z, 1, lt_call_float(c, "margin")), 0)));
 }
 
 /* x where the target is not `other`, else 0. */
@@ -187,27 +178,37 @@ static lt_id unless(lt_builder *b, lt_id target, int64_t other, lt_id x)
 static void hinge_embedding_loss(lt_call *c)
 {
     lt_builder *b = c->b;
-    lt_id x = wide_tensor(c, "self"), t = lt_call_tensor(c, "target");
+    lt_id x = lt_call_tensor(c, "self"), t = lt_call_tensor(c, "target");
     lt_id far = clamp_min(b, affine(b, x, -1, lt_call_float(c, "margin")), 0);
-    return_loss(c, lt_build_add(b, unless(b, t, 1, far), unless(b, t, -1, x)), "self", "target");
+    lt_call_return(c, reduced(c, lt_build_add(b, unless(b, t, 1, far), unless(b, t, -1, x))));
+}
+
+/* x where the target is `own`, else 0. */
+static lt_id where_target(lt_builder *b, lt_id target, int64_t own, lt_id x)
+{
+    lt_id is_own = lt_build_binary(b, LT_OP_EQ, target, lt_build_integer(b, own));
+    return lt_build_where(b, is_own, x, lt_build_integer(b, 0));
 }
 
 static lt_id dot(lt_builder *b, lt_id x, lt_id y, int64_t dim)
 {
-    return lt_build_reduce_dim(b, LT_OP_REDUCE_SUM, lt_build_mul(b, x, y), dim, false);
+    lt_id product = lt_build_mul(b, x, y);
+    lt_dtype dtype = lt_build_dtype(b, product);
+    if (!lt_dtype_is_float(dtype)) product = lt_build_cast(b, product, LATHE_I64);
+    return lt_build_reduce_dim(b, LT_OP_REDUCE_SUM, product, dim, false);
 }
 
 static void cosine_embedding_loss(lt_call *c)
 {
     static const double EPSILON = 1e-12;
     lt_builder *b = c->b;
-    lt_id x = wide_tensor(c, "input1"), y = wide_tensor(c, "input2"), t = lt_call_tensor(c, "target");
+    lt_id x = lt_call_tensor(c, "input1"), y = lt_call_tensor(c, "input2"), t = lt_call_tensor(c, "target");
     int dim = lt_build_rank(b, t);
     lt_id xx = affine(b, dot(b, x, x, dim), 1, EPSILON), yy = affine(b, dot(b, y, y, dim), 1, EPSILON);
     lt_id cosine = lt_build_div(b, dot(b, x, y, dim), unary(b, LT_OP_SQRT, lt_build_mul(b, xx, yy)));
     lt_id apart = clamp_min(b, affine(b, cosine, 1, -lt_call_float(c, "margin")), 0);
-    lt_id loss = lt_build_add(b, unless(b, t, -1, one_minus(b, cosine)), unless(b, t, 1, apart));
-    return_loss(c, loss, "input1", "input2");
+    lt_id near = where_target(b, t, 1, one_minus(b, cosine));
+    lt_call_return(c, reduced(c, lt_build_add(b, near, where_target(b, t, -1, apart))));
 }
 
 static lt_id distance(lt_call *c, lt_id x, lt_id y)
@@ -221,13 +222,62 @@ static lt_id distance(lt_call *c, lt_id x, lt_id y)
 static void triplet_margin_loss(lt_call *c)
 {
     lt_builder *b = c->b;
-    lt_id anchor = wide_tensor(c, "anchor"), positive = wide_tensor(c, "positive");
-    lt_id negative = wide_tensor(c, "negative");
+    lt_id anchor = lt_call_tensor(c, "anchor"), positive = lt_call_tensor(c, "positive");
+    lt_id negative = lt_call_tensor(c, "negative");
     lt_id near = distance(c, anchor, positive), far = distance(c, anchor, negative);
     if (lt_call_bool(c, "swap"))
         far = lt_build_binary(b, LT_OP_MINIMUM, far, distance(c, positive, negative));
-    lt_id z = affine(b, lt_build_sub(b, near, far), 1, lt_call_float(c, "margin"));
-    return_loss(c, clamp_min(b, z, 0), "anchor", "positive");
+    lt_id z = lt_build_sub(b, affine(b, near, 1, lt_call_float(c, "margin")), far);
+    lt_call_return(c, reduced(c, clamp_min(b, z, 0)));
+}
+
+/* Of every row of [N, C] (or of [C] itself): how far each other class comes near the target's, by `margin`.
+ */
+static void multi_margin_loss(lt_call *c)
+{
+    lt_builder *b = c->b;
+    lt_id x = wide_tensor(c, "self"), weight = lt_call_optional_tensor(c, "weight");
+    int64_t p = lt_call_int(c, "p"), classes = lt_build_size(b, x, -1), rank = lt_build_rank(b, x);
+    lt_id target = lt_build_reshape(b, lt_call_tensor(c, "target"), 1, (int64_t[]){-1});
+    if (rank > 2) lt_build_fail(b, LATHE_TYPE, "input of rank %lld, expected 1 or 2", (long long)rank);
+    x = lt_build_reshape(b, x, 2, (int64_t[]){-1, classes});
+    lt_id column = lt_build_unsqueeze(b, target, 1), own = lt_build_gather(b, x, 1, column);
+    lt_id z = lt_build_sub(b, lt_call_scalar(c, "margin"), own);
+    z = clamp_min(b, lt_build_add(b, z, x), 0);
+    if (p == 2) z = unary(b, LT_OP_SQUARE, z);
+    if (weight != LT_NONE) z = lt_build_mul(b, z, widen(b, lt_build_index_dim(b, weight, 0, column, false)));
+    lt_id is_own = lt_build_binary(b, LT_OP_EQ, lt_build_arange(b, classes, 0, 1), column);
+    z = lt_build_where(b, is_own, lt_build_integer(b, 0), z);
+    lt_id loss = affine(b, lt_build_reduce_dim(b, LT_OP_REDUCE_SUM, z, 1, false), 1 / (double)classes, 0);
+    if (rank < 2) loss = lt_build_squeeze(b, loss, 0);
+    lt_call_return(c, lt_build_cast(b, reduced(c, loss), lt_build_dtype(b, lt_call_tensor(c, "self"))));
+}
+
+/* Targets of a row end at the first negative one. Also returns which classes are targets. */
+static void multilabel_margin_loss(lt_call *c)
+{
+    lt_builder *b = c->b;
+    lt_id x = wide_tensor(c, "self"), target = lt_call_tensor(c, "target"), zero = lt_build_integer(b, 0);
+    lt_type shape = *lt_build_type(b, target);
+    lt_dtype own = lt_build_dtype(b, lt_call_tensor(c, "self")), dtype = lt_build_dtype(b, x);
+    int64_t classes = lt_build_size(b, x, -1), flat[2] = {-1, classes};
+    x = lt_build_reshape(b, x, 2, flat);
+    target = lt_build_reshape(b, target, 2, flat);
+    lt_id valid = lt_build_cast(b, lt_build_binary(b, LT_OP_GE, target, zero), LATHE_I64);
+    valid = lt_build_scan(b, LT_OP_CUMPROD, valid, 1, LATHE_I64, NULL);
+    target = lt_build_where(b, valid, target, zero);
+    lt_type none = *lt_build_type(b, target);
+    lt_id is_target = lt_build_scatter(b, lt_build_zeros(b, &none), 1, target, valid, LT_REDUCE_MAX);
+    lt_id near = lt_build_sub(b, lt_build_integer(b, 1), lt_build_gather(b, x, 1, target));
+    lt_id z = lt_build_add(b, lt_build_unsqueeze(b, near, 2), lt_build_unsqueeze(b, x, 1));
+    z = lt_build_where(b, lt_build_unsqueeze(b, valid, 2), clamp_min(b, z, 0), zero);
+    z = lt_build_where(b, lt_build_unsqueeze(b, is_target, 1), zero, z);
+    bool dims[LT_MAX_RANK] = {false, true, true};
+    lt_id loss =
+        affine(b, lt_build_reduce(b, LT_OP_REDUCE_SUM, z, dims, false, dtype), 1 / (double)classes, 0);
+    if (shape.rank < 2) loss = lt_build_squeeze(b, loss, 0);
+    lt_call_return(c, lt_build_cast(b, reduced(c, loss), own));
+    lt_call_return(c, lt_build_reshape(b, lt_build_cast(b, is_target, own), shape.rank, shape.dim));
 }
 
 /* ---- Of classes ---- */
@@ -366,6 +416,14 @@ const lt_aten_row lt_aten_loss[] = {
      "Tensor",
      poisson_nll_loss, 0},
     {"soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", soft_margin_loss, 0},
+    {"multi_margin_loss(Tensor self, Tensor target, Scalar p=1, Scalar margin=1, Tensor? weight=None, int "
+     "reduction=1) -> Tensor",
+     multi_margin_loss, 0},
+    {"multilabel_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", multilabel_margin_loss,
+     0},
+    {"multilabel_margin_loss_forward(Tensor self, Tensor target, int reduction) -> (Tensor output, Tensor "
+     "is_target)",
+     multilabel_margin_loss, 0},
     {"margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) -> "
      "Tensor",
      margin_ranking_loss, 0},

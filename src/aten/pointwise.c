@@ -100,9 +100,30 @@ static void logit(lt_call *c)
     if (!lt_dtype_is_float(lt_build_dtype(b, x))) x = lt_build_cast(b, x, LATHE_F32);
     if (lt_call_has(c, "eps")) {
         lt_id low = lt_build_cast(b, lt_build_number(b, lt_call_float(c, "eps")), lt_build_dtype(b, x));
-        x = lt_build_ternary(b, LT_OP_CLAMP, x, low, lt_build_sub(b, one, low));
+        lt_id high = lt_build_sub(b, one, low); /* may be below */
+        lt_id most = lt_build_where(b, lt_build_binary(b, LT_OP_GT, x, high), high, x);
+        x = lt_build_where(b, lt_build_binary(b, LT_OP_LT, x, low), low, most);
     }
     lt_call_return(c, lt_build_unary(b, LT_OP_LOG, lt_build_div(b, x, lt_build_sub(b, one, x))));
+}
+
+/* Of real numbers: 0 or pi. */
+static void angle(lt_call *c)
+{
+    lt_builder *b = c->b;
+    lt_id x = lt_call_tensor(c, "self");
+    if (!lt_dtype_is_float(lt_build_dtype(b, x))) x = lt_build_cast(b, x, LATHE_F32);
+    lt_id behind = lt_build_binary(b, LT_OP_LT, x, lt_build_integer(b, 0));
+    lt_id turn = lt_build_where(b, behind, lt_build_number(b, 3.14159265358979323846), lt_build_number(b, 0));
+    lt_id nan = lt_build_unary(b, LT_OP_ISNAN, x);
+    lt_call_return(c, lt_build_where(b, nan, x, lt_build_cast(b, turn, lt_build_dtype(b, x))));
+}
+
+static void frexp_parts(lt_call *c)
+{
+    lt_id x = lt_call_tensor(c, "self");
+    lt_call_return(c, lt_build_unary(c->b, LT_OP_MANTISSA, x));
+    lt_call_return(c, lt_build_cast(c->b, lt_build_unary(c->b, LT_OP_EXPONENT, x), LATHE_I32));
 }
 
 static void scaled(lt_call *c, double factor)
@@ -202,6 +223,13 @@ const lt_aten_row lt_aten_pointwise[] = {
     {"special_psi(Tensor self) -> Tensor", unary, LT_OP_DIGAMMA},
     {"sigmoid(Tensor self) -> Tensor", unary, LT_OP_SIGMOID},
     {"special_expit(Tensor self) -> Tensor", unary, LT_OP_SIGMOID},
+    {"i0(Tensor self) -> Tensor", unary, LT_OP_I0},
+    {"special_i0(Tensor self) -> Tensor", unary, LT_OP_I0},
+    {"special_i0e(Tensor self) -> Tensor", unary, LT_OP_I0E},
+    {"special_i1(Tensor self) -> Tensor", unary, LT_OP_I1},
+    {"special_i1e(Tensor self) -> Tensor", unary, LT_OP_I1E},
+    {"angle(Tensor self) -> Tensor", angle, 0},
+    {"frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)", frexp_parts, 0},
     {"logit(Tensor self, float? eps=None) -> Tensor", logit, 0},
     {"special_logit(Tensor self, float? eps=None) -> Tensor", logit, 0},
 

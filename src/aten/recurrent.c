@@ -150,7 +150,7 @@ static lt_id run_layers(const recurrence *r, lt_id x, const lt_id *params, int64
                         int64_t layers, int64_t ways, lt_id *h, lt_id *c)
 {
     for (int64_t layer = 0; layer < layers && r->b->status == LATHE_OK; layer++) {
-        lt_id out[2];
+        lt_id out[2] = {LT_NONE, LT_NONE};
         for (int64_t way = 0; way < ways; way++) {
             int64_t i = layer * ways + way;
             cell_weights w = weights_at(params, i, each, biases);

@@ -329,7 +329,15 @@ static void diff(lt_call *c)
     lt_call_return(c, x);
 }
 
-/* (y[i] + y[i+1]) / 2 * dx, summed. */
+/* Trapezoids summed, or (CUMSUM) summed up to each. */
+static lt_id add_up(lt_call *c, lt_id x, int dim)
+{
+    if (c->row->op == LT_OP_REDUCE_SUM) return lt_build_reduce_dim(c->b, LT_OP_REDUCE_SUM, x, dim, false);
+    lt_dtype dtype = lt_build_dtype(c->b, x);
+    return lt_build_scan(c->b, LT_OP_CUMSUM, x, dim, lt_dtype_is_float(dtype) ? dtype : LATHE_I64, NULL);
+}
+
+/* (y[i] + y[i+1]) / 2 * dx. Steps of one size are halved before they are added up one by one. */
 static void trapezoid(lt_call *c)
 {
     lt_builder *b = c->b;
@@ -340,8 +348,9 @@ static void trapezoid(lt_call *c)
     lt_id sum = lt_build_add(b, lt_build_narrow(b, y, dim, 0, steps), lt_build_narrow(b, y, dim, 1, steps));
     if (!lt_call_takes(c, "x")) {
         lt_id half = lt_build_number(b, lt_call_float(c, "dx") / 2);
-        lt_call_return(c, lt_build_mul(b, lt_build_reduce_dim(b, LT_OP_REDUCE_SUM, sum, dim, false), half));
-        return;
+        bool before = c->row->op == LT_OP_CUMSUM;
+        sum = add_up(c, before ? lt_build_mul(b, sum, half) : sum, dim);
+        return lt_call_return(c, before ? sum : lt_build_mul(b, sum, half));
     }
     lt_id x = lt_call_tensor(c, "x");
     if (lt_build_rank(b, x) == 1) {
@@ -353,8 +362,7 @@ static void trapezoid(lt_call *c)
     lt_id dx = lt_build_sub(b, lt_build_narrow(b, x, dim, 1, steps), lt_build_narrow(b, x, dim, 0, steps));
     sum = lt_build_mul(b, dx, sum);
     dim += lt_build_rank(b, sum) - lt_build_rank(b, x);
-    sum = lt_build_reduce_dim(b, LT_OP_REDUCE_SUM, sum, dim, false);
-    lt_call_return(c, lt_build_div(b, sum, lt_build_integer(b, 2)));
+    lt_call_return(c, lt_build_div(b, add_up(c, sum, dim), lt_build_integer(b, 2)));
 }
 
 const lt_aten_row lt_aten_reduction[] = {
@@ -455,8 +463,10 @@ const lt_aten_row lt_aten_reduction[] = {
     {"cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)", cummax, LT_OP_CUMMAX},
     {"cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)", cummax, LT_OP_CUMMIN},
     {"diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor", diff, 0},
-    {"trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor", trapezoid, 0},
-    {"trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor", trapezoid, 0},
-    {"trapz.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor", trapezoid, 0},
-    {"trapz.dx(Tensor y, *, float dx=1., int dim=-1) -> Tensor", trapezoid, 0},
+    {"trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor", trapezoid, LT_OP_REDUCE_SUM},
+    {"trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor", trapezoid, LT_OP_REDUCE_SUM},
+    {"cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor", trapezoid, LT_OP_CUMSUM},
+    {"cumulative_trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor", trapezoid, LT_OP_CUMSUM},
+    {"trapz.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor", trapezoid, LT_OP_REDUCE_SUM},
+    {"trapz.dx(Tensor y, *, float dx=1., int dim=-1) -> Tensor", trapezoid, LT_OP_REDUCE_SUM},
     {NULL, NULL, 0}};

@@ -53,7 +53,7 @@ bool lt_view_is_alias(const lt_builder *b, lt_id base, lt_id value, const lt_ten
     if (n < 0 || lathe_tensor_count(to) == 0) return true;
     lt_tensor at = *from;
     at.data = pretended_address();
-    while (n--) {
+    for (n--; n >= 0; n--) {
         lt_tensor next;
         /* What strides cannot express was copied, and copies are contiguous. */
         if (!lt_op_get(chain[n]->op)->view(&chain[n]->attrs, &at, &next)) return !lt_tensor_is_contiguous(to);
@@ -157,7 +157,7 @@ static void order_dims(const lt_tensor *base, int *order)
     }
 }
 
-lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, int64_t *offset)
+lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, lt_attrs_strided *self)
 {
     const lt_storage *storage = binding->storage;
     lt_tensor base = lt_tensor_of(lt_build_type(b, storage->value), NULL), sorted = base;
@@ -171,7 +171,7 @@ lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, int64_t *off
     }
     if (!lt_tensor_is_contiguous(&sorted) || !view_window(&base, binding->view, &window))
         return lt_build_fail(b, LATHE_UNSUPPORTED, "the memory of a tensor that lies in it with gaps");
-    *offset = window.strided.offset;
+    *self = window.strided;
     return lt_build_reshape(b, lt_build_permute(b, storage->value, order), 1, (int64_t[]){-1});
 }
 

@@ -55,8 +55,9 @@ bool lt_view_is_alias(const lt_builder *b, lt_id base, lt_id value, const lt_ten
                       const lt_tensor *to);
 
 lt_id lt_binding_read(lt_builder *b, lt_binding *binding); /* its current value */
-/* All elements of its storage in one dim, as they lie in memory in PyTorch; `offset`: which is its first. */
-lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, int64_t *offset);
+/* All elements of its storage in one dim, as they lie in memory in PyTorch; `self`: where it lies among them.
+ */
+lt_id lt_binding_elements(lt_builder *b, const lt_binding *binding, lt_attrs_strided *self);
 void lt_binding_write(lt_builder *b, lt_binding *binding,
                       lt_id value); /* converts and broadcasts to its type */
 

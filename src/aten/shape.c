@@ -420,9 +420,10 @@ static void resize(lt_call *c)
     int64_t offset = lt_call_int(c, "storage_offset"), count = 0;
     if (b->status == LATHE_OK) b->status = lt_type_check(&type, "size", b->err);
     if (b->status != LATHE_OK) return;
-    const lt_type *own = lt_build_type(b, c->owner);
+    lt_id owner = c->owner == LT_NONE ? self(c) : c->owner;
+    const lt_type *own = lt_build_type(b, owner);
     if (own->rank == type.rank && memcmp(own->dim, type.dim, (size_t)type.rank * sizeof *size) == 0) {
-        lt_call_return(c, c->owner);
+        lt_call_return(c, owner);
         return;
     }
     count = lt_type_count(&type);

@@ -97,7 +97,7 @@ static lt_arg make_bool(bool b) { return (lt_arg){.kind = LT_ARG_BOOL, .b = b}; 
 
 static lathe_status round_to_int(double x, lt_arg *out, lathe_error *err)
 {
-    if (!(x >= -0x1p62 && x <= 0x1p62)) LT_FAIL(err, LIMIT, "size %g does not fit", x);
+    if (!lt_fits_i64(x)) LT_FAIL(err, LIMIT, "size %g does not fit", x);
     *out = make_int((int64_t)x);
     return LATHE_OK;
 }

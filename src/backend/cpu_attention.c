@@ -21,7 +21,8 @@ _Static_assert((int)LT_ROUND_PRODUCT == (int)LT_ATTEND_ROUND_PRODUCT &&
 
 typedef struct lt_sdpa {
     const lt_cpu *cpu;
-    lt_gemm_type q_type, kv_type; /* of queries and results; of keys and values */
+    lt_gemm_type q_type; /* of queries and results */
+    int kv_type;         /* of keys and values: an index of attend */
     lt_grid q, k, v, out;
     lt_grid last_key, first_key; /* int64 as [B,1,L,1]; data NULL: there is none */
     int64_t batch, heads, groups, length, keys, dim, value_dim;
@@ -52,6 +53,25 @@ static lt_grid grid_of(const lt_tensor *tensor)
     for (int i = 0; i < tensor->rank; i++)
         grid.step[missing + i] = tensor->dim[i] == 1 ? 0 : tensor->stride[i];
     return grid;
+}
+
+/* Of keys or values: where int8 rows have their values. */
+static lt_grid rows_of(const lt_tensor *tensor)
+{
+    lt_grid grid = grid_of(tensor);
+    if (lt_sdpa_is_quantized(tensor->dtype)) grid.data += LT_CACHE_SCALE;
+    return grid;
+}
+
+/* The kernel for queries and keys of these types and that size. */
+static int attend_type(const lt_cpu_kernels *kernels, lt_dtype q, lt_dtype k, int64_t dim)
+{
+    lt_gemm_type type = LT_GEMM_F32;
+    bool pairs = q == LATHE_BF16 && k == LATHE_BF16 && dim % 2 == 0;
+    if (pairs && kernels->attend[LT_ATTEND_PAIRS]) return LT_ATTEND_PAIRS;
+    if (lt_sdpa_is_quantized(k)) return LT_ATTEND_INT8;
+    lt_float_type(k, &type);
+    return (int)type;
 }
 
 static char *grid_at(const lt_grid *grid, int64_t i0, int64_t i1, int64_t i2)
@@ -274,8 +294,8 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
     const lt_tensor *q = &call->in[0], *k = &call->in[1], *v = &call->in[2];
     lt_sdpa s = {.cpu = cpu,
                  .q = grid_of(q),
-                 .k = grid_of(k),
-                 .v = grid_of(v),
+                 .k = rows_of(k),
+                 .v = rows_of(v),
                  .out = grid_of(call->out),
                  .batch = q->dim[0],
                  .heads = q->dim[1],
@@ -283,7 +303,8 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
                  .length = q->dim[2],
                  .keys = k->dim[2],
                  .dim = q->dim[3],
-                 .value_dim = v->dim[3],
+                 .value_dim = call->out->dim[3],
+                 .kv_type = attend_type(&cpu->kernels, q->dtype, k->dtype, q->dim[3]),
                  .causal = call->attrs->sdpa.causal,
                  .scale = (float)call->attrs->sdpa.scale,
                  .empty = call->attrs->sdpa.empty_nan ? NAN : 0,
@@ -292,7 +313,6 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
     if (lathe_tensor_count(call->out) == 0) return;
     lt_float_type(q->dtype, &s.q_type);
     if (s.rounds) lt_float_type(call->attrs->sdpa.rounded, &s.rounded);
-    lt_float_type(k->dtype, &s.kv_type);
     if (at.mask >= 0) prepare_mask(&s, &call->in[at.mask], &scratch);
     if (at.last >= 0) s.last_key = bound_of(&call->in[at.last]);
     if (at.first >= 0) s.first_key = bound_of(&call->in[at.first]);
@@ -334,12 +354,13 @@ static size_t sdpa_scratch(const lt_step *step)
 lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch)
 {
     lt_gemm_type type;
-    for (uint32_t i = 0; i < 4; i++) { /* q, k, v and the result */
-        const lt_tensor *tensor = &step->args[i < 3 ? i : step->n_in].tensor;
-        if (!lt_float_type(tensor->dtype, &type) || !lt_last_is_dense(tensor) ||
-            tensor->dim[3] > LT_ATTEND_DIM)
-            return NULL;
-    }
+    const lt_tensor *q = &step->args[0].tensor, *k = &step->args[1].tensor, *v = &step->args[2].tensor,
+                    *out = &step->args[step->n_in].tensor;
+    bool dense = lt_last_is_dense(q) && lt_last_is_dense(k) && lt_last_is_dense(v) && lt_last_is_dense(out);
+    if (!dense || !lt_float_type(q->dtype, &type) ||
+        (!lt_float_type(k->dtype, &type) && !lt_sdpa_is_quantized(k->dtype)) ||
+        lt_max_i64(q->dim[3], out->dim[3]) > LT_ATTEND_DIM)
+        return NULL;
     int mask = lt_sdpa_find_inputs(&step->attrs.sdpa).mask;
     if (mask >= 0 && step->args[mask].tensor.rank == 0) return NULL;
     *scratch = sdpa_scratch(step);

@@ -137,6 +137,7 @@ static bool lower_sdpa(lt_gpu_lowering *lo, const lt_step *step)
 {
     sdpa it = {.step = step, .at = lt_sdpa_find_inputs(&step->attrs.sdpa)};
     if (lathe_tensor_count(&step->args[step->n_in].tensor) == 0) return true;
+    if (lt_sdpa_is_quantized(step->args[1].tensor.dtype)) return lt_gpu_decline(lo, "caches of int8");
     if (!fill_views(lo, &it)) return false;
     describe(&it);
     if (it.p.width > MOST_WIDTH || it.p.value_width > MOST_WIDTH)

@@ -278,9 +278,10 @@ static bool is_apart(const lt_attrs_strided *s)
     bool used[LT_MAX_RANK] = {false};
     int64_t reach = 1;
     for (int n = 0; n < s->rank; n++) {
-        int least = -1;
-        for (int d = 0; d < s->rank; d++)
-            if (!used[d] && (least < 0 || s->stride[d] < s->stride[least])) least = d;
+        int least = 0; /* of those that are left */
+        while (used[least]) least++;
+        for (int d = least + 1; d < s->rank; d++)
+            if (!used[d] && s->stride[d] < s->stride[least]) least = d;
         used[least] = true;
         if (s->dim[least] == 1) continue;
         if (s->stride[least] < reach) return false;

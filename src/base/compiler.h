@@ -33,6 +33,13 @@ static inline bool lt_sub_i64(int64_t a, int64_t b, int64_t *out)
     return !__builtin_sub_overflow(a, b, out);
 }
 
+/* Whether a float can become an int64, and a sum with others too. */
+static inline bool lt_fits_i64(double x)
+{
+    const double most = (double)(INT64_C(1) << 62);
+    return x >= -most && x <= most;
+}
+
 static inline int64_t lt_min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t lt_max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
 

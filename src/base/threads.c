@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -53,11 +54,12 @@ struct lt_pool {
 static int quota_threads(void)
 {
     FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r");
-    long quota = 0, period = 0;
+    char line[64] = "", *end;
     if (!file) return MAX_THREADS;
-    int fields = fscanf(file, "%ld %ld", &quota, &period); /* "max 100000" reads no number */
+    bool read = fgets(line, sizeof line, file) != NULL;
     fclose(file);
-    if (fields != 2 || quota <= 0 || period <= 0) return MAX_THREADS;
+    long quota = strtol(line, &end, 10), period = strtol(end, NULL, 10); /* "max 100000": 0 and 0 */
+    if (!read || quota <= 0 || period <= 0 || quota > period * MAX_THREADS) return MAX_THREADS;
     return (int)((quota + period - 1) / period);
 }
 

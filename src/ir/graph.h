@@ -9,11 +9,11 @@
 typedef uint32_t lt_id; /* LT_NONE: no value */
 
 typedef enum lt_value_kind {
-    LT_VALUE_INPUT,  /* index: which input of the model */
-    LT_VALUE_WEIGHT, /* index: which weight of the model */
-    LT_VALUE_STATE,  /* index: which state of the graph */
-    LT_VALUE_CONST,  /* data: its contiguous bytes */
-    LT_VALUE_TEMP,   /* index: the node that makes it */
+    LT_VALUE_INPUT,   /* index: which input of the model */
+    LT_VALUE_WEIGHT,  /* index: which weight of the model */
+    LT_VALUE_STATE,   /* index: which state of the graph */
+    LT_VALUE_CONST,   /* data: its contiguous bytes */
+    LT_VALUE_TEMP,    /* index: the node that makes it */
     LT_VALUE_HOISTED, /* index: which value that was computed beforehand (pass/hoist.h) */
     LT_VALUE_WIRE     /* index: which value that another region hands over (pass/partition.h) */
 } lt_value_kind;
@@ -37,8 +37,8 @@ typedef struct lt_node {
 
 /* A tensor that outlives a run: a mutated buffer, or an input/output pair that the session keeps. */
 typedef struct lt_state {
-    lt_id before;    /* STATE value: what a run starts with; LT_NONE: not of this part of a partitioned graph */
-    lt_id after;     /* the value it has when the run ends; `before` when unchanged */
+    lt_id before; /* STATE value: what a run starts with; LT_NONE: not of this part of a partitioned graph */
+    lt_id after;  /* the value it has when the run ends; `before` when unchanged */
     uint32_t weight; /* where its first contents come from; LT_NONE: zeros */
     uint32_t input;  /* the model's input that it stands for; LT_NONE */
     uint32_t output; /* the model's output that shows its next value; LT_NONE */

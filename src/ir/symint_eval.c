@@ -9,7 +9,7 @@ static bool is_true(const lt_number *x) { return x->is_float ? x->f < 0 || x->f 
 
 static lathe_status to_integer(double x, lt_number *out, lathe_error *err)
 {
-    if (!(x >= -0x1p62 && x <= 0x1p62)) LT_FAIL(err, LIMIT, "symbolic size %g does not fit", x);
+    if (!lt_fits_i64(x)) LT_FAIL(err, LIMIT, "symbolic size %g does not fit", x);
     *out = (lt_number){.i = (int64_t)x};
     return LATHE_OK;
 }

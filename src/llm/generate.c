@@ -205,10 +205,28 @@ static lathe_status decode(loop *l, lathe_error *err)
     }
 }
 
+/* Gets ready for the prompt and for single tokens behind it, so that neither is timed with it. */
+static lathe_status prepare(loop *l, lathe_error *err)
+{
+    lathe_generator *g = l->g;
+    lathe_preparation *sum = &l->result.preparation, one;
+    size_t cached = g->cached;
+    g->cached = 0; /* as in run_pending */
+    LT_TRY(lt_causal_prepare(g->causal, cached, g->count - cached, sum, err));
+    if (l->how->max_tokens != 1 && (int64_t)g->count < g->causal->context) {
+        LT_TRY(lt_causal_prepare(g->causal, g->count, 1, &one, err));
+        sum->compile_seconds += one.compile_seconds;
+        sum->pack_seconds += one.pack_seconds;
+    }
+    g->cached = cached;
+    return LATHE_OK;
+}
+
 static lathe_status run(loop *l, const int64_t *prompt, size_t count, lathe_error *err)
 {
-    double start = lt_os_seconds();
     LT_TRY(take_prompt(l->g, prompt, count, &l->result.reused_tokens, err));
+    LT_TRY(prepare(l, err));
+    double start = lt_os_seconds();
     l->result.prompt_tokens = count;
     LT_TRY(run_pending(l->g, err));
     double middle = lt_os_seconds();

@@ -56,7 +56,7 @@ static lathe_status spelling_bytes(lt_arena *arena, const char *spelling, lt_pie
         if (lt_utf8_scan(spelling + at, size - at, &length) == LT_UTF8_VALID)
             byte = lt_char_byte(lt_utf8_read(spelling + at, &length));
         if (byte < 0) {
-            memcpy(bytes, spelling, size);
+            memcpy(bytes, spelling, size + 1);
             piece->size = (uint32_t)size;
             return LATHE_OK;
         }

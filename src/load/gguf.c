@@ -367,7 +367,7 @@ static bool element_int(lt_gguf_kind kind, const uint8_t *at, int64_t *out)
     case LT_GGUF_U16:
     case LT_GGUF_U32:
     case LT_GGUF_U64: *out = (int64_t)raw; return raw <= INT64_MAX;
-    case LT_GGUF_I8: *out = (int8_t)raw; return true;
+    case LT_GGUF_I8: *out = (int8_t)raw; return true; // NOLINT(bugprone-signed-char-misuse,cert-str34-c)
     case LT_GGUF_I16: *out = (int16_t)raw; return true;
     case LT_GGUF_I32: *out = (int32_t)raw; return true;
     case LT_GGUF_I64: *out = (int64_t)raw; return true;

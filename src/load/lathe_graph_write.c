@@ -121,7 +121,7 @@ static void put_type(lt_graph_writer *w, const lt_xtype *type)
 {
     put(w, type->dtype);
     put_text(w, type->dtype_name);
-    put(w, (uint64_t)(type->rank + 1));
+    put(w, (uint64_t)type->rank + 1);
     put(w, type->has_strides);
     for (int i = 0; i < type->rank; i++) put_dim(w, &type->dim[i]);
     for (int i = 0; i < type->rank && type->has_strides; i++) put_dim(w, &type->stride[i]);

@@ -1,7 +1,8 @@
 /* Scaled dot product attention: query [B,H,L,E], key [B,G,S,E], value [B,G,S,V] with H a multiple of G (query
  * head h reads key head h / (H / G)). Optional inputs, as the attributes say: a mask that broadcasts to
  * [B,H,L,S], bool (true: look) or added; the last and the first key that a row looks at, int64 that broadcast
- * to [B,L]. Keys and values may be stored in another type than the query, which gives the type of the result.
+ * to [B,L]. Keys and values may be stored in another float type than the query, which gives the type of the
+ * result, or as rows of int8 (ops/cache_row.h), which are longer by their scale.
  * Softmax in float32 (float64 for float64). A row that may look at nothing gives zeros, as PyTorch's, or NaN
  * where the attributes say so. */
 #include <math.h>
@@ -18,6 +19,7 @@ typedef struct lt_attention {
     int64_t rows, keys;             /* at most ROWS; S */
     int64_t begin[ROWS], end[ROWS]; /* per row, the keys that it may look at: begin … end - 1 */
     lt_product scores, values;      /* per block: m, n or k and the addresses of the range */
+    bool quantized;                 /* keys and values have scales */
     const char *mask;               /* NULL: none */
     int64_t mask_step[2];           /* bytes: row, key */
     lt_dtype mask_dtype;
@@ -26,6 +28,12 @@ typedef struct lt_attention {
     unsigned rounds;
     double scale;
 } lt_attention;
+
+/* The scale of row `key` of the keys or values that a product reads. */
+static float key_scale(const lt_product *p, int key_dim, int64_t key)
+{
+    return lt_cache_scale(p->b + key * p->b_step[key_dim]);
+}
 
 #pragma GCC diagnostic ignored "-Wfloat-equal"
 #define T float
@@ -71,15 +79,18 @@ lathe_status lt_infer_sdpa(LT_INFER_ARGS)
     if (n_in != at.count) LT_FAIL(err, INTERNAL, "%d inputs, expected %d", n_in, at.count);
     const lt_type *q = &in[0], *k = &in[1], *v = &in[2];
     char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT], c[LT_TYPE_TEXT];
+    bool quantized = lt_sdpa_is_quantized(k->dtype);
+    int64_t v_size = lt_sdpa_values(v->dtype, v->dim[3]);
     bool fits = q->rank == 4 && k->rank == 4 && v->rank == 4 && k->dtype == v->dtype &&
-                lt_dtype_is_float(q->dtype) && lt_dtype_is_float(k->dtype) && q->dim[0] == k->dim[0] &&
-                q->dim[0] == v->dim[0] && k->dim[1] == v->dim[1] && k->dim[2] == v->dim[2] &&
-                q->dim[3] == k->dim[3] && (k->dim[1] ? q->dim[1] % k->dim[1] == 0 : q->dim[1] == 0);
+                lt_dtype_is_float(q->dtype) && (lt_dtype_is_float(k->dtype) || quantized) &&
+                q->dim[0] == k->dim[0] && q->dim[0] == v->dim[0] && k->dim[1] == v->dim[1] &&
+                k->dim[2] == v->dim[2] && q->dim[3] == lt_sdpa_values(k->dtype, k->dim[3]) && v_size >= 0 &&
+                (k->dim[1] ? q->dim[1] % k->dim[1] == 0 : q->dim[1] == 0);
     if (!fits)
         LT_FAIL(err, TYPE, "query %s, key %s, value %s", lt_type_print(q, a), lt_type_print(k, b),
                 lt_type_print(v, c));
     *out = *q;
-    out->dim[3] = v->dim[3];
+    out->dim[3] = v_size;
     lt_type scores = {.dtype = q->dtype, .rank = 4, .dim = {q->dim[0], q->dim[1], q->dim[2], k->dim[2]}};
     if (at.mask >= 0) LT_TRY(check_mask(&in[at.mask], &scores, err));
     if (at.last >= 0) LT_TRY(check_bound(&in[at.last], &scores, err));
@@ -119,6 +130,14 @@ static lt_grid bound_of(const lt_tensor *bound)
     grid.step[0] = grid.step[2];
     grid.step[2] = grid.step[3];
     grid.step[1] = grid.step[3] = 0;
+    return grid;
+}
+
+/* Of keys or values: where int8 rows have their values. */
+static lt_grid rows_of(const lt_tensor *tensor)
+{
+    lt_grid grid = grid_of(tensor);
+    if (lt_sdpa_is_quantized(tensor->dtype)) grid.data += LT_CACHE_SCALE;
     return grid;
 }
 
@@ -174,6 +193,7 @@ static lt_attention describe(const lt_op_call *call, const lt_attention_grids *g
         .keys = k->dim[2],
         .mask_dtype = mask < 0 ? LATHE_DTYPE_COUNT : call->in[mask].dtype,
         .mask_step = {0, g->mask.step[3]},
+        .quantized = lt_sdpa_is_quantized(k->dtype),
         .empty_nan = call->attrs->sdpa.empty_nan,
         .rounded = call->attrs->sdpa.rounded,
         .rounds = call->attrs->sdpa.rounds,
@@ -183,7 +203,7 @@ static lt_attention describe(const lt_op_call *call, const lt_attention_grids *g
                    .b_dtype = k->dtype,
                    .a_step = {0, g->q.step[3]},
                    .b_step = {g->k.step[2], g->k.step[3]}},
-        .values = {.n = v->dim[3],
+        .values = {.n = lt_sdpa_values(v->dtype, v->dim[3]),
                    .b_dtype = v->dtype,
                    .out_dtype = call->out->dtype,
                    .b_step = {g->v.step[3], g->v.step[2]},
@@ -198,7 +218,7 @@ lathe_status lt_ref_sdpa(const lt_op_call *call, lathe_error *err)
     if (lathe_tensor_count(call->out) == 0) return LATHE_OK;
     lt_sdpa_inputs at = lt_sdpa_find_inputs(&call->attrs->sdpa);
     lt_attention_grids g = {
-        .q = grid_of(q), .k = grid_of(&call->in[1]), .v = grid_of(&call->in[2]), .out = grid_of(call->out)};
+        .q = grid_of(q), .k = rows_of(&call->in[1]), .v = rows_of(&call->in[2]), .out = grid_of(call->out)};
     if (at.mask >= 0) g.mask = grid_of(&call->in[at.mask]);
     if (at.last >= 0) g.last = bound_of(&call->in[at.last]);
     if (at.first >= 0) g.first = bound_of(&call->in[at.first]);

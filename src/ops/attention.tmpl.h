@@ -77,6 +77,15 @@ static void FN(soften)(const lt_attention *block, int64_t row, int64_t from, int
     FN(round_row)(block, LT_ROUND_WEIGHTS, n, x);
 }
 
+/* Scores or weights [rows][n], times the scales of the keys that `p` reads along that dim of its b. */
+static void FN(scale_keys)(const lt_attention *block, const lt_product *p, int key_dim, int64_t n, T *rows)
+{
+    for (int64_t key = 0; block->quantized && key < n; key++) {
+        T scale = (T)key_scale(p, key_dim, key);
+        for (int64_t row = 0; row < block->rows; row++) rows[row * n + key] *= scale;
+    }
+}
+
 /* `rows`: room for rows x keys scores. */
 static void FN(attend)(const lt_attention *block, void *scratch, T *rows)
 {
@@ -90,9 +99,11 @@ static void FN(attend)(const lt_attention *block, void *scratch, T *rows)
     scores.out_step[0] = values.a_step[0] = (to - from) * (int64_t)sizeof(T);
     scores.out_step[1] = values.a_step[1] = (int64_t)sizeof(T);
     lt_product_run(&scores, scratch);
+    FN(scale_keys)(block, &scores, 0, to - from, rows);
     for (int64_t row = 0; row < block->rows; row++)
         FN(soften)(block, row, from, to, rows + row * (to - from));
     values.a = (const char *)rows;
     values.b += from * values.b_step[1];
+    FN(scale_keys)(block, &values, 1, to - from, rows);
     lt_product_run(&values, scratch);
 }

@@ -40,6 +40,7 @@ static double fma_f64(double x, double y, double z) { return fma(y, z, x); }
 #define WRAP(a, op, b) ((a)op(b))
 #define CLASS_INT 0
 #include "ops/scalar_float.tmpl.h"
+
 #include "ops/elementwise.tmpl.h"
 #undef T
 #undef M
@@ -49,6 +50,7 @@ static double fma_f64(double x, double y, double z) { return fma(y, z, x); }
 #define M(name) name
 #define FN(name) name##_f64
 #include "ops/scalar_float.tmpl.h"
+
 #include "ops/elementwise.tmpl.h"
 #undef T
 #undef M

@@ -1,5 +1,5 @@
-/* Functions of scalar.def for 64-bit integers; also part of kernel texts. Before including: LT_FN (how a function is
- * declared). Division by zero gives 0, where PyTorch raises. */
+/* Functions of scalar.def for 64-bit integers; also part of kernel texts. Before including: LT_FN (how a
+ * function is declared). Division by zero gives 0, where PyTorch raises. */
 
 LT_FN int64_t fma_i64(int64_t x, int64_t y, int64_t z)
 {

@@ -3,11 +3,19 @@
 #define LT_SDPA_H
 
 #include "ir/attrs.h"
+#include "ops/cache_row.h"
 
 typedef struct lt_sdpa_inputs {
     int mask, last, first; /* -1: there is none */
     int count;             /* of all inputs */
 } lt_sdpa_inputs;
+
+/* Whether keys and values are rows of int8, and how many values a row of keys or values has. */
+static inline bool lt_sdpa_is_quantized(lt_dtype dtype) { return dtype == LATHE_I8; }
+static inline int64_t lt_sdpa_values(lt_dtype dtype, int64_t size)
+{
+    return lt_sdpa_is_quantized(dtype) ? size - LT_CACHE_SCALE : size;
+}
 
 static inline lt_sdpa_inputs lt_sdpa_find_inputs(const lt_attrs_sdpa *attrs)
 {

@@ -11,7 +11,7 @@ typedef struct lt_hoist {
 } lt_hoist;
 
 /* Which values, by id, are the same in every run and worth keeping. */
-lathe_status lt_hoist_fixed(const lt_graph *graph, bool **fixed, lathe_error *err) LT_MUST_USE;
+lathe_status lt_hoist_fixed(const lt_graph *graph, bool **out, lathe_error *err) LT_MUST_USE;
 
 /* Splits what must run every time off what need not. Views of weights and results that are much larger than
  * what they are made from stay in the rest. */

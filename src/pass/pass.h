@@ -23,7 +23,8 @@ lathe_status lt_passes_run(lt_graph **graph, int level, bool cpu, lt_text *dump,
 
 lathe_status lt_pass_simplify(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_narrow(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
-/* Not in the list: keeps the caches of inputs as `dtype`, or fails when one cannot be. */
+/* Not in the list: keeps the caches of inputs as `dtype`, int8 for rows of ops/cache_row.h, or fails when one
+ * cannot be. */
 lathe_status lt_pass_cache_type(const lt_graph *from, lt_dtype dtype, lt_graph **out,
                                 lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_prune(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;

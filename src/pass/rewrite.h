@@ -25,7 +25,7 @@ lathe_status lt_rewrite_graph_with(const lt_graph *from, lt_rewrite_node rule, v
                                    lathe_error *err) LT_MUST_USE;
 
 /* How many readers each value has that lead to an output or a state. */
-lathe_status lt_rewrite_uses(const lt_graph *graph, uint32_t **uses, lathe_error *err) LT_MUST_USE;
+lathe_status lt_rewrite_uses(const lt_graph *graph, uint32_t **out, lathe_error *err) LT_MUST_USE;
 
 /* The new node that does what `node`, of the new graph's values, would do; NULL when there is none yet. */
 const lt_node *lt_rewrite_same(lt_rewrite *rw, const lt_node *node);

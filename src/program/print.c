@@ -4,8 +4,8 @@
 static void print_operand(const lt_operand *operand, lt_text *text)
 {
     static const char *const kinds[] = {
-        [LT_BUFFER_ARENA] = "arena",     [LT_BUFFER_INPUT] = "input",  [LT_BUFFER_OUTPUT] = "output",
-        [LT_BUFFER_WEIGHT] = "weight",   [LT_BUFFER_STATE] = "state",  [LT_BUFFER_CONST] = "const",
+        [LT_BUFFER_ARENA] = "arena",     [LT_BUFFER_INPUT] = "input",   [LT_BUFFER_OUTPUT] = "output",
+        [LT_BUFFER_WEIGHT] = "weight",   [LT_BUFFER_STATE] = "state",   [LT_BUFFER_CONST] = "const",
         [LT_BUFFER_HOISTED] = "hoisted", [LT_BUFFER_PACKED] = "packed", [LT_BUFFER_WIRE] = "wire"};
     const lt_tensor *tensor = &operand->tensor;
     lt_type type = lt_tensor_type(tensor);

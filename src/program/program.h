@@ -6,13 +6,13 @@
 #include "ir/graph.h"
 
 typedef enum lt_buffer_kind {
-    LT_BUFFER_ARENA,  /* temporaries, at planned offsets of one block; index: unused */
-    LT_BUFFER_INPUT,  /* index: which input */
-    LT_BUFFER_OUTPUT, /* index: which output */
-    LT_BUFFER_WEIGHT, /* index: which weight of the model */
-    LT_BUFFER_STATE,  /* index: which state */
-    LT_BUFFER_CONST,  /* index: which constant */
-    LT_BUFFER_PACKED, /* index: which weight; the data is its lt_packed, the tensor what it stands for */
+    LT_BUFFER_ARENA,   /* temporaries, at planned offsets of one block; index: unused */
+    LT_BUFFER_INPUT,   /* index: which input */
+    LT_BUFFER_OUTPUT,  /* index: which output */
+    LT_BUFFER_WEIGHT,  /* index: which weight of the model */
+    LT_BUFFER_STATE,   /* index: which state */
+    LT_BUFFER_CONST,   /* index: which constant */
+    LT_BUFFER_PACKED,  /* index: which weight; the data is its lt_packed, the tensor what it stands for */
     LT_BUFFER_HOISTED, /* index: which value that was computed beforehand */
     LT_BUFFER_WIRE     /* index: which value of another region */
 } lt_buffer_kind;

@@ -42,7 +42,7 @@ static lathe_status bind_all(const lathe_model *model, bool fixed, lt_arena *are
     return lt_import_check(x, *out, err);
 }
 
-static bool is_open(const lathe_model *model)
+bool lt_model_is_open(const lathe_model *model)
 {
     const lt_exported *x = model->exported;
     for (uint32_t i = 0; i < x->n_symbols; i++)
@@ -50,7 +50,19 @@ static bool is_open(const lathe_model *model)
     return false;
 }
 
-lathe_status lt_model_graph(lathe_model *model, const lt_graph_request *request, lt_arena *arena,
+static lathe_status set_cache_type(const lathe_model *model, lt_text *passes, lt_graph **graph,
+                                   lathe_error *err)
+{
+    lt_dtype dtype;
+    LT_TRY(lt_kv_type_parse(model->settings.kv_type, &dtype, err));
+    if (dtype == LATHE_DTYPE_COUNT) return LATHE_OK;
+    LT_TRY(lt_pass_cache_type(*graph, dtype, graph, err));
+    if (passes) lt_text_printf(passes, "# after cache_type\n");
+    if (passes) lt_graph_print(*graph, passes);
+    return LATHE_OK;
+}
+
+lathe_status lt_model_graph(const lathe_model *model, const lt_graph_request *request, lt_arena *arena,
                             lt_graph **out, lathe_error *err)
 {
     struct lt_state_pair *pairs;
@@ -66,7 +78,8 @@ lathe_status lt_model_graph(lathe_model *model, const lt_graph_request *request,
     LT_TRY(status);
     if (passes) lt_text_printf(passes, "# as imported\n");
     if (passes) lt_graph_print(*out, passes);
-    return lt_passes_run(out, optimize, !request->portable, passes, err);
+    LT_TRY(lt_passes_run(out, optimize, !request->portable, passes, err));
+    return set_cache_type(model, passes, out, err);
 }
 
 /* ---- Weights ---- */
@@ -96,7 +109,7 @@ lathe_status lt_model_place_weights(lathe_model *model, lathe_error *err)
         lt_arena_destroy(arena);
     }
     lt_cpu_destroy(cpu);
-    return status == LATHE_TYPE && is_open(model) ? LATHE_OK : status;
+    return status == LATHE_TYPE && lt_model_is_open(model) ? LATHE_OK : status;
 }
 
 /* ---- Showing ---- */
@@ -156,6 +169,14 @@ lathe_status lathe_model_dump(lathe_model *model, lathe_dump form, char **text, 
     return status;
 }
 
+static lathe_status set_kv_type(lathe_model *model, const char *name, lathe_error *err)
+{
+    lt_dtype known;
+    LT_TRY(lt_kv_type_parse(name, &known, err));
+    model->settings.kv_type = lt_arena_strdup(model->arena, name);
+    return model->settings.kv_type ? LATHE_OK : lt_out_of_memory(err, 1, strlen(name));
+}
+
 lathe_status lathe_model_compile(lathe_model *model, const lathe_compile_options *options, lathe_error *err)
 {
     const char *report;
@@ -169,9 +190,11 @@ lathe_status lathe_model_compile(lathe_model *model, const lathe_compile_options
         LT_FAIL(err, INVALID_ARGUMENT, "activations of %d bits, expected 8 or 16", options->activations);
     if (options && options->optimize) model->settings.optimize = options->optimize;
     if (options && options->activations) model->settings.activations = options->activations;
+    if (options && options->kv_type) LT_TRY(set_kv_type(model, options->kv_type, err));
     if (options && options->quantization) LT_TRY(lathe_model_quantize(model, options->quantization, err));
     lt_text program = {0};
-    lathe_status status = is_open(model) ? LATHE_OK : build(model, LATHE_DUMP_PROGRAM, &program, err);
+    lathe_status status =
+        lt_model_is_open(model) ? LATHE_OK : build(model, LATHE_DUMP_PROGRAM, &program, err);
     lt_text_free(&program);
     return status;
 }

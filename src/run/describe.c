@@ -1,14 +1,14 @@
 /* What is in a file: models, safetensors, GGUF. Text for people, JSON for programs, graphs as mermaid and
- * dot. All forms are printed from one JSON value, so they cannot disagree. */
+ * dot. Text is printed from the JSON value, so they cannot disagree. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "load/gguf.h"
 #include "load/safetensors.h"
-#include "run/model.h"
+#include "run/contract.h"
+#include "run/describe.h"
 
 /* ---- Models ---- */
 
@@ -142,29 +142,108 @@ static lathe_status count_operators(lt_json_builder *b, const lt_xgraph *graph, 
     return LATHE_OK;
 }
 
-static lathe_status describe_state(lt_json_builder *b, const lathe_model *model, lt_json *out,
-                                   lathe_error *err)
+/* ---- Types and state ---- */
+
+static lt_json row_json(lt_json_builder *b, const lt_contract_row *row)
 {
-    const lt_exported *x = model->exported;
-    lt_json list = lt_json_new(LT_JSON_ARRAY);
-    for (uint32_t i = 0; i < x->n_outputs; i++) {
-        if (x->outputs[i].kind != LT_X_BUFFER_MUTATION) continue;
+    lt_json object = lt_json_new(LT_JSON_OBJECT);
+    put_text(b, &object, "what", row->what);
+    put_int(b, &object, "count", row->count);
+    put_text(b, &object, "storage", row->storage);
+    put_text(b, &object, "operands", row->operands);
+    put_text(b, &object, "compute", row->compute);
+    put_text(b, &object, "accumulate", row->accumulate);
+    put_text(b, &object, "result", row->result);
+    return object;
+}
+
+static void put_state(lt_json_builder *b, const lt_contract_state *state, lt_json *object)
+{
+    put_text(b, object, "dtype", lathe_dtype_name(state->dtype));
+    lt_json_put(b, object, "in_place", lt_json_new_bool(!state->copied));
+    if (state->copied) put_text(b, object, "reason", state->copied);
+}
+
+static void describe_buffers(lt_json_builder *b, const lathe_model *model, const lt_contract *contract,
+                             lt_json *list)
+{
+    for (uint32_t i = 0; i < contract->n_states; i++) {
+        const lt_contract_state *state = &contract->states[i];
+        if (state->weight == LT_NONE) continue;
         lt_json buffer = lt_json_new(LT_JSON_OBJECT);
-        put_text(b, &buffer, "buffer", x->outputs[i].target);
-        lt_json_push(b, &list, buffer);
+        put_text(b, &buffer, "buffer", model->exported->weights[state->weight].name);
+        put_state(b, state, &buffer);
+        lt_json_push(b, list, buffer);
     }
+}
+
+static lathe_status describe_state(lt_json_builder *b, const lathe_model *model, const lt_contract *contract,
+                                   lt_json *out, lathe_error *err)
+{
+    lt_json list = lt_json_new(LT_JSON_ARRAY);
     struct lt_state_pair *pairs = NULL;
     uint32_t n = 0;
+    describe_buffers(b, model, contract, &list);
     LT_TRY(lt_model_find_pairs(model, &pairs, &n, err));
     for (uint32_t i = 0; i < n; i++) {
         lt_json pair = lt_json_new(LT_JSON_OBJECT);
         put_text(b, &pair, "input", lt_model_user_input(model, pairs[i].input)->label);
         put_int(b, &pair, "output", pairs[i].output);
+        for (uint32_t k = 0; k < contract->n_states; k++)
+            if (contract->states[k].input == pairs[i].input) put_state(b, &contract->states[k], &pair);
         lt_json_push(b, &list, pair);
     }
     lt_heap_free(pairs);
     lt_json_put(b, out, "state", list);
     return LATHE_OK;
+}
+
+/* Inputs that outputs go on with, from run to run, without being kept. */
+static lathe_status describe_copies(lt_json_builder *b, const lathe_model *model, lt_json *out,
+                                    lathe_error *err)
+{
+    lt_json list = lt_json_new(LT_JSON_ARRAY);
+    lt_state_copy *copies;
+    uint32_t n;
+    LT_TRY(lt_model_find_copies(model, b->arena, &copies, &n, err));
+    for (uint32_t i = 0; i < n; i++) {
+        lt_json copy = lt_json_new(LT_JSON_OBJECT);
+        put_text(b, &copy, "input", lt_model_user_input(model, copies[i].input)->label);
+        put_int(b, &copy, "output", copies[i].output);
+        put_text(b, &copy, "reason", copies[i].reason);
+        lt_json_push(b, &list, copy);
+    }
+    lt_json_put(b, out, "copied_state", list);
+    return LATHE_OK;
+}
+
+/* The type of the caches. */
+static const char *cache_type(const lt_contract *contract)
+{
+    for (uint32_t i = 0; i < contract->n_states; i++)
+        if (contract->states[i].input != LT_NONE) return lathe_dtype_name(contract->states[i].dtype);
+    return "none";
+}
+
+/* What no program can be built for at the least sizes is told when it runs. */
+static lathe_status describe_contract(lt_json_builder *b, const lathe_model *model, lt_json *out,
+                                      lathe_error *err)
+{
+    lt_json rows = lt_json_new(LT_JSON_ARRAY);
+    lt_contract contract;
+    lathe_error problem = {0};
+    lathe_status status = lt_contract_read(model, b->arena, &contract, &problem);
+    if (status == LATHE_NO_MEMORY) return lt_error_set(err, status, "%s", problem.message);
+    if (status != LATHE_OK) {
+        contract = (lt_contract){0};
+        put_text(b, out, "types_unknown", problem.message);
+    } else {
+        put_text(b, out, "kv_type", cache_type(&contract));
+    }
+    for (uint32_t i = 0; i < contract.n_rows; i++) lt_json_push(b, &rows, row_json(b, &contract.rows[i]));
+    lt_json_put(b, out, "types", rows);
+    LT_TRY(describe_state(b, model, &contract, out, err));
+    return describe_copies(b, model, out, err);
 }
 
 static lathe_status describe_opened(lt_json_builder *b, lathe_model *model, lt_json *out, lathe_error *err)
@@ -183,7 +262,7 @@ static lathe_status describe_opened(lt_json_builder *b, lathe_model *model, lt_j
     LT_TRY(
         describe_values(b, model, lathe_model_output_count(model), lathe_model_output, "outputs", out, err));
     lt_json_put(b, out, "symbols", symbols_json(b, x));
-    LT_TRY(describe_state(b, model, out, err));
+    LT_TRY(describe_contract(b, model, out, err));
     lt_json_put(b, out, "weights", weights_json(b, x));
     lt_json_put(b, out, "operators", operators);
     put_text(b, out, "unsupported", unsupported);
@@ -203,12 +282,18 @@ static lathe_status describe_manifest(lt_json_builder *b, const lathe_model *mod
     return LATHE_OK;
 }
 
+static lathe_status describe_open_model(lt_json_builder *b, lathe_model *model, lt_json *out,
+                                        lathe_error *err)
+{
+    LT_TRY(describe_opened(b, model, out, err));
+    return describe_manifest(b, model, out, err);
+}
+
 static lathe_status describe_model(lt_json_builder *b, const char *path, lt_json *out, lathe_error *err)
 {
     lathe_model *model;
     LT_TRY(lathe_model_open(path, &model, err));
-    lathe_status status = describe_opened(b, model, out, err);
-    if (status == LATHE_OK) status = describe_manifest(b, model, out, err);
+    lathe_status status = describe_open_model(b, model, out, err);
     lathe_model_close(model);
     return status;
 }
@@ -312,216 +397,19 @@ static lathe_status describe_file(lt_json_builder *b, const char *path, lt_json 
     return status;
 }
 
-/* ---- Text ---- */
+/* ---- Forms ---- */
 
-static void print_shape(const lt_json *value, lt_text *text)
-{
-    const lt_json *shape = lt_json_member(value, "shape"), *dim;
-    size_t i;
-    lt_text_printf(text, "%s[", lt_json_text(lt_json_member(value, "dtype")));
-    lt_json_foreach (shape, i, dim) {
-        if (i) lt_text_printf(text, ",");
-        if (lt_json_is(dim, LT_JSON_STRING)) lt_text_printf(text, "%s", lt_json_text(dim));
-        else lt_text_printf(text, "%lld", (long long)lt_json_integer(dim));
-    }
-    lt_text_printf(text, "]");
-}
-
-static void print_values(const lt_json *root, const char *key, lt_text *text)
-{
-    const lt_json *list = lt_json_member(root, key), *value;
-    size_t i;
-    if (!list) return;
-    lt_text_printf(text, "%s (%zu)\n", key, lt_json_count(list));
-    lt_json_foreach (list, i, value) {
-        lt_text_printf(text, "  %3zu  %-28s ", i, lt_json_text(lt_json_member(value, "name")));
-        if (lt_json_member(value, "dtype")) print_shape(value, text);
-        else lt_text_printf(text, "(fixed at export)");
-        lt_text_printf(text, "\n");
-    }
-}
-
-static void print_symbols(const lt_json *root, lt_text *text)
-{
-    const lt_json *list = lt_json_member(root, "symbols"), *value;
-    size_t i;
-    if (lt_json_count(list) == 0) return;
-    lt_text_printf(text, "symbols\n");
-    lt_json_foreach (list, i, value) {
-        long long max = (long long)lt_json_integer(lt_json_member(value, "max"));
-        lt_text_printf(text, "  %s: %lld to ", lt_json_text(lt_json_member(value, "name")),
-                       (long long)lt_json_integer(lt_json_member(value, "min")));
-        if (max == INT64_MAX) lt_text_printf(text, "any\n");
-        else lt_text_printf(text, "%lld\n", max);
-    }
-}
-
-static void print_state(const lt_json *root, lt_text *text)
-{
-    const lt_json *list = lt_json_member(root, "state"), *value;
-    size_t i;
-    if (lt_json_count(list) == 0) return;
-    lt_text_printf(text, "state (%zu)\n", lt_json_count(list));
-    lt_json_foreach (list, i, value) {
-        const char *buffer = lt_json_text(lt_json_member(value, "buffer"));
-        if (buffer) lt_text_printf(text, "  buffer %s\n", buffer);
-        else
-            lt_text_printf(text, "  input %s, updated by output %lld\n",
-                           lt_json_text(lt_json_member(value, "input")),
-                           (long long)lt_json_integer(lt_json_member(value, "output")));
-    }
-}
-
-static void print_weights(const lt_json *root, lt_text *text)
-{
-    const lt_json *weights = lt_json_member(root, "weights"), *list = lt_json_member(weights, "list"), *value;
-    const lt_json *ties = lt_json_member(weights, "ties"), *in_file = lt_json_member(weights, "in_file");
-    size_t i;
-    lt_text_printf(text, "weights: %zu, %.1f MB", lt_json_count(list),
-                   (double)lt_json_integer(lt_json_member(weights, "bytes")) / 1e6);
-    if (in_file) lt_text_printf(text, ", %lld of them in the file", (long long)lt_json_integer(in_file));
-    lt_text_printf(text, "\n");
-    lt_json_foreach (list, i, value) {
-        lt_text_printf(text, "  %-56s ", lt_json_text(lt_json_member(value, "name")));
-        print_shape(value, text);
-        const char *packed = lt_json_text(lt_json_member(value, "packed"));
-        lt_text_printf(text, packed ? ", packed as %s\n" : "\n", packed);
-    }
-    lt_json_foreach (ties, i, value)
-        lt_text_printf(text, "  %s is tied to %s\n", lt_json_text(lt_json_item(value, 1)),
-                       lt_json_text(lt_json_item(value, 0)));
-}
-
-static void print_operators(const lt_json *root, lt_text *text)
-{
-    const lt_json *operators = lt_json_member(root, "operators"), *count;
-    size_t i;
-    if (!operators) return;
-    lt_text_printf(text, "operators (%zu)\n", lt_json_count(operators));
-    lt_json_foreach (operators, i, count)
-        lt_text_printf(text, "  %5lld  %s\n", (long long)lt_json_integer(count), count->key);
-    const char *unsupported = lt_json_text(lt_json_member(root, "unsupported"));
-    lt_text_printf(text, "%s%s", *unsupported ? "not supported\n" : "all operators are supported\n",
-                   unsupported);
-}
-
-/* Long values are cut short. */
-static void print_metadata(const lt_json *root, lt_text *text)
-{
-    const lt_json *metadata = lt_json_member(root, "metadata"), *value;
-    size_t i;
-    lt_json_foreach (metadata, i, value) {
-        lt_text line = {0};
-        lt_json_write(value, 0, &line);
-        if (line.failed) text->failed = true;
-        else lt_text_printf(text, "  %s = %.100s\n", value->key, line.data);
-        lt_text_free(&line);
-    }
-}
-
-static void print_text(const char *path, const lt_json *root, lt_text *text)
-{
-    const char *dialect = lt_json_text(lt_json_member(root, "dialect"));
-    lt_text_printf(text, "%s: %s", path, lt_json_text(lt_json_member(root, "format")));
-    if (dialect)
-        lt_text_printf(text, ", %s dialect, written by torch %s, %lld nodes", dialect,
-                       lt_json_text(lt_json_member(root, "torch")),
-                       (long long)lt_json_integer(lt_json_member(root, "nodes")));
-    lt_text_printf(text, "\n");
-    print_metadata(root, text);
-    print_values(root, "inputs", text);
-    print_values(root, "outputs", text);
-    print_symbols(root, text);
-    print_state(root, text);
-    print_weights(root, text);
-    print_operators(root, text);
-}
-
-/* ---- Graphs ---- */
-
-static void draw_edge(const char *from, const char *to, bool dot, lt_text *text)
-{
-    if (dot) lt_text_printf(text, "  \"%s\" -> \"%s\";\n", from, to);
-    else lt_text_printf(text, "  %s --> %s\n", from, to);
-}
-
-static void draw_box(const char *name, const char *label, bool dot, lt_text *text)
-{
-    if (dot) lt_text_printf(text, "  \"%s\" [label=\"%s\"];\n", name, label);
-    else lt_text_printf(text, "  %s[\"%s\"]\n", name, label);
-}
-
-/* The node that defines each name, so that edges join nodes. */
-static lathe_status map_producers(const lt_xgraph *graph, lt_map *producers, lathe_error *err)
-{
-    for (uint32_t i = 0; i < graph->n_nodes; i++)
-        for (uint32_t k = 0; k < graph->nodes[i].n_outs; k++) {
-            const lt_arg *out = &graph->nodes[i].outs[k];
-            uint32_t n = out->kind == LT_ARG_LIST ? out->list.n : 1;
-            const lt_arg *items = out->kind == LT_ARG_LIST ? out->list.items : out;
-            for (uint32_t m = 0; m < n; m++)
-                if (items[m].kind == LT_ARG_NAME) LT_TRY(lt_map_put(producers, items[m].text, i, err));
-        }
-    return LATHE_OK;
-}
-
-static void draw_arg(const lt_xgraph *graph, const lt_map *producers, const lt_arg *arg, const char *to,
-                     bool dot, lt_text *text)
-{
-    if (arg->kind == LT_ARG_LIST) {
-        for (uint32_t i = 0; i < arg->list.n; i++)
-            if (arg->list.items[i].kind == LT_ARG_NAME)
-                draw_arg(graph, producers, &arg->list.items[i], to, dot, text);
-        return;
-    }
-    if (arg->kind != LT_ARG_NAME) return;
-    uint32_t from = lt_map_get(producers, arg->text);
-    draw_edge(from == LT_NONE ? arg->text : graph->nodes[from].name, to, dot, text);
-}
-
-static lathe_status draw_model(const lathe_model *model, lt_arena *arena, bool dot, lt_text *text,
-                               lathe_error *err)
-{
-    const lt_exported *x = model->exported;
-    const lt_xgraph *graph = &x->graph;
-    lt_map producers = {.arena = arena};
-    LT_TRY(map_producers(graph, &producers, err));
-    lt_text_printf(text, dot ? "digraph model {\n  node [shape=box];\n" : "flowchart TD\n");
-    for (uint32_t i = 0; i < x->n_inputs; i++)
-        if (x->inputs[i].name) draw_box(x->inputs[i].name, x->inputs[i].label, dot, text);
-    for (uint32_t i = 0; i < graph->n_nodes; i++) {
-        draw_box(graph->nodes[i].name, graph->nodes[i].target, dot, text);
-        for (uint32_t a = 0; a < graph->nodes[i].n_args; a++)
-            draw_arg(graph, &producers, &graph->nodes[i].args[a].arg, graph->nodes[i].name, dot, text);
-    }
-    for (uint32_t i = 0; i < x->n_outputs; i++) {
-        const char *name = lt_arena_printf(arena, "result_%u", i),
-                   *label = lt_arena_printf(arena, "output %u", i);
-        if (!name || !label) return lt_out_of_memory(err, 1, 32);
-        draw_box(name, label, dot, text);
-        draw_arg(graph, &producers, &x->outputs[i].arg, name, dot, text);
-    }
-    if (dot) lt_text_printf(text, "}\n");
-    return LATHE_OK;
-}
-
-static lathe_status describe_graph(const char *path, bool dot, lt_text *text, lathe_error *err)
-{
-    lathe_model *model;
-    LT_TRY(lathe_model_open(path, &model, err));
-    lathe_status status = draw_model(model, model->arena, dot, text, err);
-    lathe_model_close(model);
-    return status;
-}
-
-static lathe_status describe_contents(const char *path, bool as_json, lt_text *out, lathe_error *err)
+/* The description as text or JSON: of `model`, or (NULL) of the file. */
+static lathe_status describe_contents(const char *path, lathe_model *model, bool as_json, lt_text *out,
+                                      lathe_error *err)
 {
     lt_json_builder b = {0};
     lt_json root = lt_json_new(LT_JSON_OBJECT);
     LT_TRY(lt_arena_create(&b.arena, err));
-    lathe_status status = describe_file(&b, path, &root, err);
+    lathe_status status =
+        model ? describe_open_model(&b, model, &root, err) : describe_file(&b, path, &root, err);
     if (status == LATHE_OK && b.failed) status = lt_out_of_memory(err, 1, lt_arena_used(b.arena));
-    if (status == LATHE_OK && !as_json) print_text(path, &root, out);
+    if (status == LATHE_OK && !as_json) lt_describe_print(path, &root, out);
     if (status == LATHE_OK && as_json) {
         lt_json_write(&root, 2, out);
         lt_text_append(out, "\n", 1);
@@ -530,16 +418,33 @@ static lathe_status describe_contents(const char *path, bool as_json, lt_text *o
     return status;
 }
 
-lathe_status lathe_describe(const char *path, lathe_description form, char **text, lathe_error *err)
+static lathe_status describe(const char *path, lathe_model *model, lathe_description form, char **text,
+                             lathe_error *err)
 {
     lt_text out = {0};
+    lathe_status status;
     *text = NULL;
-    bool drawn = form == LATHE_AS_MERMAID || form == LATHE_AS_DOT;
-    lathe_status status = drawn ? describe_graph(path, form == LATHE_AS_DOT, &out, err)
-                                : describe_contents(path, form == LATHE_AS_JSON, &out, err);
+    if (form == LATHE_AS_MERMAID || form == LATHE_AS_DOT)
+        status = lt_describe_draw(model, form == LATHE_AS_DOT, &out, err);
+    else status = describe_contents(path, model, form == LATHE_AS_JSON, &out, err);
     if (status == LATHE_OK) status = lt_text_status(&out, err);
     if (status == LATHE_OK) *text = out.data;
     else lt_text_free(&out);
+    return status;
+}
+
+lathe_status lathe_model_describe(lathe_model *model, lathe_description form, char **text, lathe_error *err)
+{
+    return describe(model->exported->path, model, form, text, err);
+}
+
+lathe_status lathe_describe(const char *path, lathe_description form, char **text, lathe_error *err)
+{
+    lathe_model *model = NULL;
+    *text = NULL;
+    if (form == LATHE_AS_MERMAID || form == LATHE_AS_DOT) LT_TRY(lathe_model_open(path, &model, err));
+    lathe_status status = describe(path, model, form, text, err);
+    lathe_model_close(model);
     return status;
 }
 

@@ -26,6 +26,7 @@ enum { LT_MAX_WEIGHTS_FILES = 32 };
 /* What lathe_model_compile settled: kept in .lathe files. */
 typedef struct lt_model_settings {
     int optimize, activations; /* as in lathe_session_options */
+    const char *kv_type;       /* likewise, of sessions that keep caches */
 } lt_model_settings;
 
 struct lathe_model {
@@ -66,6 +67,10 @@ lathe_status lt_model_find_weight(const lathe_model *model, uint32_t index, cons
 lathe_status lt_model_need_packed(lathe_model *model, uint32_t index, bool linear, lt_pool *pool,
                                   bool *packed, lathe_error *err) LT_MUST_USE;
 
+/* Whether that will bring it into packed form, and into which; no bytes are touched. */
+lathe_status lt_model_plan_packed(const lathe_model *model, uint32_t index, bool linear, lt_packing *packing,
+                                  bool *packed, lathe_error *err) LT_MUST_USE;
+
 /* The values of a packed weight, contiguous, in the type that the graph gives it. */
 void lt_model_unpack(const lathe_model *model, uint32_t index, void *out);
 
@@ -91,20 +96,35 @@ const lt_xoutput *lt_model_user_output(const lathe_model *model, size_t index);
 lathe_status lt_model_find_pairs(const lathe_model *model, struct lt_state_pair **out, uint32_t *n,
                                  lathe_error *err) LT_MUST_USE;
 
-/* compile.c: the graph of a model after the passes, with its caches as state; sizes that are open have their
- * least. */
+/* An output that goes on with an input but is no update of it in place: sessions do not keep it. */
+typedef struct lt_state_copy {
+    uint32_t input, output;
+    const char *reason; /* a constant */
+} lt_state_copy;
+
+/* Those in an arena. */
+lathe_status lt_model_find_copies(const lathe_model *model, lt_arena *arena, lt_state_copy **out, uint32_t *n,
+                                  lathe_error *err) LT_MUST_USE;
+
+/* compile.c: the graph of a model after the passes, with its caches as state, of the type that the settings
+ * say; sizes that are open have their least. */
 typedef struct lt_graph_request {
     bool closed;     /* sizes that are open are an error */
     bool portable;   /* nothing that the CPU alone runs */
     lt_text *passes; /* gets the graph after every pass; may be NULL */
 } lt_graph_request;
-lathe_status lt_model_graph(lathe_model *model, const lt_graph_request *request, lt_arena *arena,
+lathe_status lt_model_graph(const lathe_model *model, const lt_graph_request *request, lt_arena *arena,
                             lt_graph **out, lathe_error *err) LT_MUST_USE;
+bool lt_model_is_open(const lathe_model *model); /* whether some size is */
 
 /* compile.c: brings the weights into the forms that the model's programs read. */
 lathe_status lt_model_place_weights(lathe_model *model, lathe_error *err) LT_MUST_USE;
 
-/* settings.c: settings as the manifest of a .lathe file. */
+/* settings.c: the type of that name in lathe_session_options.kv_type; NULL: LATHE_DTYPE_COUNT, as the graph
+ * has it. */
+lathe_status lt_kv_type_parse(const char *name, lt_dtype *out, lathe_error *err) LT_MUST_USE;
+
+/* The same: settings as the manifest of a .lathe file. */
 lathe_status lt_model_read_manifest(lathe_model *model, lathe_error *err) LT_MUST_USE;
 lathe_status lt_model_write_manifest(const lathe_model *model, lt_text *out, lathe_error *err) LT_MUST_USE;
 

@@ -106,6 +106,19 @@ static lathe_status pack(lathe_model *model, uint32_t index, const lt_packed_pla
     return LATHE_OK;
 }
 
+lathe_status lt_model_plan_packed(const lathe_model *model, uint32_t index, bool linear, lt_packing *packing,
+                                  bool *packed, lathe_error *err)
+{
+    lt_packed_plan plan;
+    const lt_packed *there = &model->weights[index].packed;
+    *packing = there->packing;
+    *packed = there->data;
+    if (*packed) return LATHE_OK;
+    LT_TRY(plan_packing(model, index, linear, &plan, packed, err));
+    *packing = plan.packing;
+    return LATHE_OK;
+}
+
 lathe_status lt_model_need_packed(lathe_model *model, uint32_t index, bool linear, lt_pool *pool,
                                   bool *packed, lathe_error *err)
 {

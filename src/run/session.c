@@ -2,6 +2,7 @@
  * buffers; weights belong to the model and state to the session, so entries share them. */
 #include <string.h>
 
+#include "ops/cache_row.h"
 #include "ops/convert.h"
 #include "pass/pass.h"
 #include "run/dispatch.h"
@@ -75,20 +76,6 @@ static lathe_status allocate(size_t bytes, void **out, lathe_error *err)
     return *out ? LATHE_OK : lt_out_of_memory(err, bytes, 1);
 }
 
-static lathe_status read_kv_type(const char *name, lt_dtype *out, lathe_error *err)
-{
-    static const struct {
-        const char *name;
-        lt_dtype dtype;
-    } types[] = {{"f32", LATHE_F32}, {"bf16", LATHE_BF16}, {"f16", LATHE_F16}};
-    *out = LATHE_DTYPE_COUNT;
-    for (size_t i = 0; name && i < LT_COUNT(types); i++)
-        if (strcmp(name, types[i].name) == 0) *out = types[i].dtype;
-    if (name && *out == LATHE_DTYPE_COUNT)
-        LT_FAIL(err, INVALID_ARGUMENT, "caches of type '%s', expected f32, bf16 or f16", name);
-    return LATHE_OK;
-}
-
 static lathe_status read_executor(const char *name, bool *dag, lathe_error *err)
 {
     *dag = name && strcmp(name, "dag") == 0;
@@ -117,14 +104,18 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     session->inputs = lt_heap_alloc(session->n_inputs, sizeof *session->inputs);
     session->input_data = lt_heap_alloc(session->n_inputs + 1, sizeof *session->input_data);
     session->row_output = LT_NONE;
-    LT_TRY(read_kv_type(options ? options->kv_type : NULL, &session->kv_type, err));
+    bool keeps = options && options->keep_state;
+    const char *kv_type = options && options->kv_type ? options->kv_type
+                          : keeps                     ? model->settings.kv_type
+                                                      : NULL;
+    LT_TRY(lt_kv_type_parse(kv_type, &session->kv_type, err));
     if (!session->inputs || !session->input_data)
         return lt_out_of_memory(err, session->n_inputs, sizeof *session->inputs);
     for (uint32_t i = 0; i < session->n_inputs; i++) session->inputs[i].type.rank = -1;
     session->bindings = lt_heap_alloc(model->exported->n_symbols, sizeof *session->bindings);
     if (!session->bindings)
         return lt_out_of_memory(err, model->exported->n_symbols, sizeof *session->bindings);
-    if (!options || !options->keep_state) return LATHE_OK;
+    if (!keeps) return LATHE_OK;
     LT_TRY(lt_model_find_pairs(model, &session->pairs, &session->n_pairs, err));
     for (uint32_t i = 0; i < session->n_pairs; i++) session->inputs[session->pairs[i].input].kept = true;
     return LATHE_OK;
@@ -391,6 +382,21 @@ lathe_status lathe_session_state(lathe_session *session, size_t index, lathe_ten
     return LATHE_OK;
 }
 
+/* Narrows the state to what the tensor fills; false when it does not fit. `rows`: of int8, which the tensor's
+ * rows become. */
+static bool narrow_state(const lathe_tensor *tensor, bool rows, lt_tensor *state)
+{
+    if (tensor->rank != state->rank) return false;
+    if (!rows && lt_dtype_is_float(tensor->dtype) != lt_dtype_is_float(state->dtype)) return false;
+    for (int i = 0; i < state->rank; i++) {
+        bool longer = rows && i == state->rank - 1;
+        int64_t size = tensor->dim[i] + (longer ? LT_CACHE_SCALE : 0);
+        if (tensor->dim[i] < 0 || size > state->dim[i] || (longer && size != state->dim[i])) return false;
+        state->dim[i] = size;
+    }
+    return true;
+}
+
 lathe_status lathe_session_write_state(lathe_session *session, size_t index, const lathe_tensor *tensor,
                                        lathe_error *err)
 {
@@ -398,16 +404,12 @@ lathe_status lathe_session_write_state(lathe_session *session, size_t index, con
     LT_TRY(find_state(session, index, &which, err));
     LT_TRY(lt_states_move(&session->states, which, session->devices.n, err));
     lt_tensor state = lt_tensor_of(&session->states.types[which], session->states.data[which]);
-    bool fits =
-        tensor->rank == state.rank && lt_dtype_is_float(tensor->dtype) == lt_dtype_is_float(state.dtype);
-    for (int i = 0; fits && i < state.rank; i++) {
-        fits = tensor->dim[i] >= 0 && tensor->dim[i] <= state.dim[i];
-        state.dim[i] = tensor->dim[i];
-    }
-    if (!fits)
+    bool rows = session->kv_type == LATHE_I8 && lt_dtype_is_float(tensor->dtype);
+    if (!narrow_state(tensor, rows, &state))
         LT_FAIL(err, TYPE, "the tensor does not fit the state of input '%s'",
                 lt_model_user_input(session->model, index)->label);
-    lt_tensor_copy(tensor, &state);
+    if (rows) lt_cache_rows_put(tensor, &state);
+    else lt_tensor_copy(tensor, &state);
     return LATHE_OK;
 }
 

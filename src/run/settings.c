@@ -5,6 +5,21 @@
 #include "pass/pass.h"
 #include "run/model.h"
 
+static const struct {
+    const char *name;
+    lt_dtype dtype;
+} kv_types[] = {{"f32", LATHE_F32}, {"bf16", LATHE_BF16}, {"f16", LATHE_F16}, {"int8", LATHE_I8}};
+
+lathe_status lt_kv_type_parse(const char *name, lt_dtype *out, lathe_error *err)
+{
+    *out = LATHE_DTYPE_COUNT;
+    for (size_t i = 0; name && i < LT_COUNT(kv_types); i++)
+        if (strcmp(name, kv_types[i].name) == 0) *out = kv_types[i].dtype;
+    if (name && *out == LATHE_DTYPE_COUNT)
+        LT_FAIL(err, INVALID_ARGUMENT, "caches of type '%s', expected f32, bf16, f16 or int8", name);
+    return LATHE_OK;
+}
+
 static const char *const quantizations[] = {
     [LATHE_QUANTIZE_NONE] = "none", [LATHE_QUANTIZE_INT8] = "int8", [LATHE_QUANTIZE_INT4] = "int4"};
 
@@ -15,6 +30,14 @@ static lathe_status read_quantization(const lt_json *manifest, lathe_quantizatio
     for (size_t i = 0; i < LT_COUNT(quantizations); i++)
         if (strcmp(name, quantizations[i]) == 0) return *out = (lathe_quantization)i, LATHE_OK;
     LT_FAIL(err, UNSUPPORTED, "field 'quantize' is '%s'", name);
+}
+
+static lathe_status read_kv_type(const lt_json *manifest, lt_model_settings *to, lathe_error *err)
+{
+    lt_dtype known;
+    LT_TRY(lt_json_get_string(manifest, "kv", &to->kv_type, err));
+    LT_TRY_NOTE(lt_kv_type_parse(to->kv_type, &known, err), err, "field 'kv'");
+    return LATHE_OK;
 }
 
 static lathe_status read_settings(const lt_json *manifest, lathe_model *model, lathe_error *err)
@@ -28,6 +51,7 @@ static lathe_status read_settings(const lt_json *manifest, lathe_model *model, l
     if (activations != 8 && activations != 16)
         LT_FAIL(err, UNSUPPORTED, "field 'activations' is %lld, expected 8 or 16", (long long)activations);
     model->settings = (lt_model_settings){.optimize = (int)optimize + 1, .activations = (int)activations};
+    if (lt_json_member(manifest, "kv")) LT_TRY(read_kv_type(manifest, &model->settings, err));
     return read_quantization(manifest, &model->quantization, err);
 }
 
@@ -70,6 +94,7 @@ lathe_status lt_model_write_manifest(const lathe_model *model, lt_text *out, lat
     lt_json_put(&b, &manifest, "activations",
                 lt_json_new_int(model->settings.activations ? model->settings.activations : 16));
     put_text(&b, &manifest, "quantize", quantizations[model->quantization]);
+    if (model->settings.kv_type) put_text(&b, &manifest, "kv", model->settings.kv_type);
     lt_json_put(&b, &manifest, "dims", fixed_dims(&b, x));
     lt_json_write(&manifest, 1, out);
     if (b.failed) return lt_out_of_memory(err, 1, out->length);

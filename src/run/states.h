@@ -21,12 +21,12 @@ lathe_status lt_states_need(lt_states *states, const lt_graph *graph, lathe_erro
 void lt_states_free(lt_states *states);
 
 /* Gives a state its first contents: those of a weight, or zeros. */
-lathe_status lt_states_init(lt_states *states, uint32_t state, uint32_t weight, lathe_error *err) LT_MUST_USE;
+lathe_status lt_states_init(lt_states *s, uint32_t i, uint32_t weight, lathe_error *err) LT_MUST_USE;
 
 /* Moves a state home to a device (its buffer is there then), or to the host. */
-lathe_status lt_states_move(lt_states *states, uint32_t state, uint32_t device, lathe_error *err) LT_MUST_USE;
+lathe_status lt_states_move(lt_states *s, uint32_t i, uint32_t device, lathe_error *err) LT_MUST_USE;
 
 /* Brings the present value to the host for reading; its home stays. */
-lathe_status lt_states_read(lt_states *states, uint32_t state, lathe_error *err) LT_MUST_USE;
+lathe_status lt_states_read(lt_states *s, uint32_t i, lathe_error *err) LT_MUST_USE;
 
 #endif

@@ -57,6 +57,15 @@ says err "expected"
 
 expect 0 "$lathe" inspect "$golden/ops/add.pt2" --json
 says out '"aten.add.Tensor": 1'
+expect 0 "$lathe" inspect "$golden/models/tiny_qwen2_decode_bf16.pt2"
+says out " 15  linear  *bfloat16  *bfloat16  *float32  *float32  *bfloat16"
+says out "input kv_0, updated by output 1, bfloat16, in place"
+expect 0 "$lathe" inspect "$golden/models/tiny_qwen2_decode_bf16.pt2" --quantize int4
+says out " 15  linear  *int4_k  *int16  *int32  *int32, float32  *bfloat16"
+expect 0 "$lathe" inspect "$golden/programs/sliding_cache.pt2"
+says out "input k, updated by output 1: state copied, not in place"
+expect 0 "$lathe" inspect "$golden/families/bufkv.pt2"
+says out "buffer k, float32, in place"
 expect 0 "$lathe" inspect y.safetensors
 says out "output.0"
 expect 0 "$lathe" inspect "$golden/ops/add.pt2" --graph dot
@@ -72,6 +81,7 @@ expect 0 "$lathe" tokenize "$tokenizer" --decode $(cat out)
 cmp -s out text || fail "decoding gives '$(cat out)'"
 expect 0 "$lathe" generate "$source/share/tiny.pt2" --tokenizer "$tokenizer" --raw --temperature 0 -n 8 -p Hello
 says err "tokens/s"
+says err "compile: .* prefill: "
 cp out first
 expect 0 "$lathe" generate "$source/share/tiny.pt2" --tokenizer "$tokenizer" --raw --temperature 0 -n 8 -p Hello
 cmp -s out first || fail "greedy text is not the same twice"
@@ -89,6 +99,12 @@ expect 0 "$lathe" inspect --check tiny.lathe
 expect 0 "$lathe" compile "$source/share/tiny.pt2" -o tiny8.lathe --tokenizer "$tokenizer" --quantize int8 --activations 8
 expect 0 "$lathe" inspect tiny8.lathe
 says out "packed as int8"
+expect 0 "$lathe" compile "$source/share/tiny.pt2" -o tiny16.lathe --tokenizer "$tokenizer" --kv bf16
+expect 0 "$lathe" inspect tiny16.lathe
+says out "caches: bfloat16"
+expect 0 "$lathe" bench tiny16.lathe -p 4 -n 1 -r 1 -o json
+says out '"kv_type": "bfloat16"'
+expect 2 "$lathe" compile "$source/share/tiny.pt2" -o none.lathe --kv int3
 expect 0 "$lathe" eval tiny8.lathe "$source/README.md" --context 64 -n 64 --against tiny.lathe
 says out "kl_divergence"
 expect 0 "$lathe" bench tiny8.lathe -p 4 -n 1 -r 1 -o json
@@ -226,6 +242,8 @@ says err "perplexity"
 expect 0 sh -c "'$lathe' eval tiny.lathe - --context 64 --against '$source/share/tiny.pt2' -o json <'$source/README.md'"
 says out '"kl_divergence": 0,'
 says out '"top1_agreement": 1,'
+expect 0 "$lathe" eval tiny.lathe "$source/README.md" --context 64 -n 64 --kv int8 --against tiny.lathe --against-kv bf16
+says out "top1_agreement"
 expect 2 "$lathe" eval tiny.lathe "$source/README.md" --context 4096
 says err "context of 64"
 expect 2 "$lathe" eval tiny.lathe missing.txt

@@ -270,6 +270,16 @@ def indexing():
     case("copy_functional", lambda x, s: (aten.copy(x, s), aten.copy(x, s[0].double()), aten.fill.Scalar(x, 3), aten.fill.Tensor(x, s[0, 0])), rand(4, 5), rand(4, 5))
 
 
+def combined():
+    x, y = rand(3), rand(4)
+    case("cartesian", lambda x, y, z: (torch.cartesian_prod(x), torch.cartesian_prod(x, y), torch.cartesian_prod(x, y, z[0], z[1])), x, y, rand(2, 2))
+    case("choices", lambda x: [torch.combinations(x, r, with_replacement=w) for r in (1, 2, 3, 4) for w in (False, True)] + [torch.combinations(x[:2].int(), 3)], y, core=False)
+    case("nonzero_sized", lambda x: (torch.nonzero_static(x, size=5), torch.nonzero_static(x, size=40, fill_value=-7), torch.nonzero_static(x[0, 0], size=2), torch.nonzero_static(x > 1, size=0)), ints(3, 2, 3, 4))
+    case("diagonals_flat", lambda x: (torch.diagflat(x), torch.diagflat(x[0], 2), torch.diagflat(x[0, 0], -1)), rand(2, 3))
+    case("gather_nothing", lambda x, i: (torch.gather(x, 0, i), torch.take_along_dim(x, torch.tensor([[-1, 0]]), 1), torch.take_along_dim(x, torch.tensor([0, 4]))), rand(3, 4), ints(2, 2, 0))
+    case("strided_scatter_memory", lambda x, s: (x.t().as_strided_scatter(s, (2, 3), (1, 2), 1), x[1:, 1:].as_strided_scatter(s, (2, 3), (7, 2)), x[1].as_strided_scatter(s[0], (3,), (2,), 3)), rand(4, 5), rand(2, 3), core=False)
+
+
 KEPT = []
 
 
@@ -278,6 +288,7 @@ def build():
     views()
     joins()
     indexing()
+    combined()
 
 
 def main():

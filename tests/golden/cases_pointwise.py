@@ -51,7 +51,7 @@ floor frac isfinite isinf isnan isneginf isposinf isreal lgamma log log10 log1p 
 negative positive rad2deg reciprocal relu round rsqrt sgn sigmoid sign signbit sin sinc sinh sqrt square tan tanh trunc
 fix arccos arccosh arcsin arcsinh arctan arctanh absolute special.entr special.ndtr special.expit special.exp2
 special.expm1 special.log1p special.erf special.erfc special.erfinv special.gammaln special.digamma special.psi
-special.logit special.sinc special.round""".split()
+special.logit special.sinc special.round i0 special.i0e special.i1 special.i1e angle""".split()
 
 ACTIVATIONS = """celu elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish relu relu6 selu silu
 softplus softshrink softsign tanhshrink""".split()
@@ -393,6 +393,8 @@ def main():
         part = creation()[i : i + 50]
         cases.case(f"creation_{i}", lambda x: (x + 1, *[f() for f in part]), torch.ones(2))
     m, n = torch.randn(4, 4, generator=torch.Generator().manual_seed(1)), torch.randn(4, 4, generator=torch.Generator().manual_seed(2))
+    bessel = [torch.special.i0, torch.special.i0e, torch.special.i1, torch.special.i1e, torch.angle]
+    cases.case("k_bessel", lambda a, b: [f(x) for f in bessel for x in (a, b, a.bfloat16())], 20 * m, m.double())
     cases.case("k_in_place", in_place, m, n)
     cases.case("k_out", out_forms, m, n)
     cases.case("k_aliases", aliases, m)

@@ -356,6 +356,17 @@ class hoisted_by_size(Net):
         return x * angle.cos(), torch.where(later, -1.0, x @ x.t())
 
 
+@case()
+class sliding_cache(Net):
+    """Caches that move up by one: their next values are no updates in place."""
+    args = [x34, lambda: torch.randn(1, 2, 6, 4), lambda: torch.randn(1, 2, 6, 4)]
+
+    def forward(self, x, k, v):
+        new = x.view(1, 1, 3, 4).expand(1, 2, 3, 4)
+        k, v = torch.cat([k[:, :, 3:], new], 2), torch.cat([v[:, :, 3:], 2 * new], 2)
+        return torch.nn.functional.scaled_dot_product_attention(new, k, v), k, v
+
+
 # ---- Devices ----
 
 

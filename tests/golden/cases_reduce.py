@@ -322,6 +322,32 @@ for kind in ("LSTMCell", "GRUCell", "RNNCell"):
 case("rnncell_relu", Recurrent("RNNCell", 5, 6, nonlinearity="relu"), floats(3, 5), floats(3, 6))
 
 
+# ---- Rarer ones ----
+
+case("class_margins", lambda x, t, w: [F.multi_margin_loss(x, t, p=p, margin=m, weight=v, reduction=r) for p, m in ((1, 1.0), (2, 0.3)) for v in (None, w) for r in REDUCTIONS]
+     + [F.multi_margin_loss(x[0], t[0])], floats(5, 4), integers(5, low=0, high=4), floats(4).abs())
+case("label_margins", lambda x, t: [F.multilabel_margin_loss(x, t, reduction=r) for r in REDUCTIONS] + [F.multilabel_margin_loss(x[0], t[0])],
+     floats(4, 5), torch.tensor([[3, 0, -1, 1, 2], [-1, 0, 1, 2, 3], [0, 1, 2, 3, 4], [2, 2, -1, 4, 4]]))
+for dtype in (torch.bfloat16, torch.float16):  # rounded at every operator
+    x, y, s = floats(4, 5, dtype=dtype), floats(4, 5, seed=6, dtype=dtype), torch.tensor([1, -1, -1, 1])
+    case(f"composed_losses_{short(dtype)}", lambda x, y, s: [F.soft_margin_loss(3 * x, s[:, None].to(x.dtype), reduction="none"), F.hinge_embedding_loss(x, s[:, None].expand(4, 5), 0.7),
+         F.margin_ranking_loss(x[:, 0], y[:, 0], s.to(x.dtype), 0.3), F.cosine_embedding_loss(x, y, s, 0.1, reduction="none"), F.kl_div(x, y.softmax(1), reduction="sum"),
+         F.poisson_nll_loss(x, y.abs() * 3, full=True, reduction="none"), F.binary_cross_entropy_with_logits(x, y, reduction="none"),
+         F.triplet_margin_loss(x, y, x.flip(0), reduction="none")], x, y, s, core=False)
+    case(f"stepwise_{short(dtype)}", lambda x, y, m: [torch.linalg.cross(m[:, 0], m[:, 1]), torch.addr(x, x[:, 0], y[0], beta=0.6, alpha=0.3), torch.addr(x, x[:, 0], y[0], beta=0),
+         torch.addbmm(x[:3, :3], m, m, beta=0.6, alpha=0.3), torch.addbmm(x[:3, :3], m, m, beta=0)], x, y, floats(4, 3, 3, dtype=dtype), core=False)
+case("losses_of_integers", lambda x, y, s: [F.margin_ranking_loss(x[:, 0], y[:, 0], s), F.cosine_embedding_loss(x, y, s, 0.1), F.poisson_nll_loss(x, y), F.triplet_margin_loss(x, y, x + 1)],
+     integers(4, 5), integers(4, 5, seed=6), torch.tensor([1, -1, -1, 1]), core=False)
+case("trapezoids", lambda y, x: [torch.cumulative_trapezoid(y, dim=d, **k) for d in (0, -1) for k in ({}, {"dx": 0.3})] + [torch.cumulative_trapezoid(y, x, dim=1), torch.cumulative_trapezoid(y, y * 2, dim=0)]
+     + [torch.cumulative_trapezoid((y * 4).int())], floats(4, 5), floats(5))
+case("sums_to_size", lambda x: [x.sum_to_size(s) for s in ((2, 3, 4), (3, 4), (1, 4), (3, 1), (4,), (1,), (), (2, 1, 1))] + [x.int().sum_to_size(4), x.bfloat16().sum_to_size(3, 1)], 3 * floats(2, 3, 4), core=False)
+case("renorms", lambda x: [torch.renorm(x, p, d, 1.5) for p in (1, 2, 3.5, INF) for d in (0, -1)] + [torch.renorm(x[0], 2, 0, 0.5)], floats(3, 4, 5), core=False)
+case("frexps", lambda *x: [part for v in x for part in torch.frexp(v)], torch.tensor([0.0, -0.0, 1.0, -3.5, 1e-40, 1e30, NAN, INF]), floats(5, dtype=torch.float64), floats(5, dtype=torch.bfloat16))
+case("table_renormed", lambda w, i: (torch.embedding_renorm_(w.clone(), i, 1.2, 2.0), torch.embedding_renorm_(w.clone(), i, 0.7, 1.0)), floats(6, 4), torch.tensor([[1, 4, 1], [0, 4, 4]]), core=False)
+case("norm_with_update", lambda x, w, m, v: (*torch.ops.aten._batch_norm_with_update(x, w, w - 1, m, v, 0.1, 1e-5)[:3], m + 0, v + 0, *torch.ops.aten._batch_norm_no_update(x, w, w, m, v, 0.1, 1e-5)[:1]),
+     floats(4, 3, 5), floats(3), floats(3, seed=1), floats(3).abs())
+
+
 def main():
     folder, wanted = sys.argv[1], tuple(sys.argv[2:])
     for name, (fn, args, options) in CASES.items():

@@ -1,17 +1,46 @@
 /* Attention: parts and their merging. */
 #include "checkasm.h"
 
+#include "base/cache_row.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const type_names[LT_GEMM_TYPES] = {"f32", "bf16", "f16"};
+static const char *const type_names[LT_ATTEND_TYPES] = {"f32", "bf16", "f16", "int8", "pairs"};
 
 enum { MAX_KEYS = 1300 };
 
+/* Keys and values: `type` is one of attention's. An element of a row that begins at element `row`. */
+static lt_gemm_type float_of(int type) { return type == LT_ATTEND_PAIRS ? LT_GEMM_BF16 : (lt_gemm_type)type; }
+
+static size_t kv_size(int type) { return type == LT_ATTEND_INT8 ? 1 : check_size(float_of(type)); }
+
+static double kv_get(int type, const void *array, int64_t row, int64_t d)
+{
+    if (type != LT_ATTEND_INT8) return check_get(float_of(type), array, row + d);
+    const int8_t *values = (const int8_t *)array + row;
+    return (double)lt_cache_scale(values) * values[d];
+}
+
+/* `keys` rows of `dim` elements, `stride` apart. */
+static const void *make_rows(int type, int64_t keys, int64_t stride, int64_t dim)
+{
+    int64_t front = type == LT_ATTEND_INT8 ? LT_CACHE_SCALE : 0;
+    char *rows = (char *)check_buffer(kv_size(type) * (size_t)(front + (keys - 1) * stride + dim)) + front;
+    for (int64_t i = 0; i < keys; i++) {
+        float scale = check_float() / 100;
+        if (front) memcpy(rows + i * stride - front, &scale, sizeof scale);
+        for (int64_t d = 0; d < dim; d++)
+            if (front) rows[i * stride + d] = (char)check_range(-127, 127);
+            else check_put(float_of(type), rows, i * stride + d, check_float());
+    }
+    return rows;
+}
+
 /* One row in float64: what it should be, and how large the terms were. */
-static void reference_row(const lt_attend *t, lt_gemm_type type, int64_t r, double *out, double *magnitude,
+static void reference_row(const lt_attend *t, int type, int64_t r, double *out, double *magnitude,
                           double *spread)
 {
     static double scores[MAX_KEYS];
@@ -22,8 +51,8 @@ static void reference_row(const lt_attend *t, lt_gemm_type type, int64_t r, doub
     for (int64_t k = first; k < last; k++) {
         double s = 0, size = 0;
         for (int64_t d = 0; d < t->dim; d++) {
-            double product = check_get(t->q_type, row->q, d) * check_get(type, t->k, k * t->k_stride + d) *
-                             (double)t->scale;
+            double product =
+                check_get(t->q_type, row->q, d) * kv_get(type, t->k, k * t->k_stride, d) * (double)t->scale;
             s += product;
             size += fabs(product);
         }
@@ -38,7 +67,7 @@ static void reference_row(const lt_attend *t, lt_gemm_type type, int64_t r, doub
         double weight = exp(scores[k - first] - most);
         sum += weight;
         for (int64_t d = 0; d < t->value_dim; d++) {
-            double term = weight * check_get(type, t->v, k * t->v_stride + d);
+            double term = weight * kv_get(type, t->v, k * t->v_stride, d);
             out[d] += term;
             magnitude[d] += fabs(term);
         }
@@ -48,7 +77,7 @@ static void reference_row(const lt_attend *t, lt_gemm_type type, int64_t r, doub
 }
 
 /* Scores are off by their chain of additions, exponentials by that and their own rounding, sums by theirs. */
-static void compare_rows(const lt_attend *t, lt_gemm_type type)
+static void compare_rows(const lt_attend *t, int type)
 {
     double out[LT_ATTEND_DIM], magnitude[LT_ATTEND_DIM], spread;
     for (int64_t r = 0; r < t->rows; r++) {
@@ -83,27 +112,22 @@ static void make_row(lt_attend *t, int64_t r, int64_t keys)
     row->mask = mask;
 }
 
-static void make_task(lt_attend *t, lt_gemm_type type, int64_t rows, int64_t keys, int64_t dim,
-                      int64_t value_dim)
+static void make_task(lt_attend *t, int type, int64_t rows, int64_t keys, int64_t dim, int64_t value_dim)
 {
     *t = (lt_attend){.rows = rows, .dim = dim, .value_dim = value_dim, .end = keys, .scale = 0.3f};
     t->empty = check_range(0, 1) ? 0 : NAN;
-    t->q_type = check_range(0, 1) ? type : (lt_gemm_type)check_range(0, LT_GEMM_TYPES - 1);
-    t->k_stride = dim + check_range(0, 1) * check_range(1, 9);
-    t->v_stride = value_dim + check_range(0, 1) * check_range(1, 9);
-    void *k = check_buffer(check_size(type) * (size_t)((keys - 1) * t->k_stride + dim));
-    void *v = check_buffer(check_size(type) * (size_t)((keys - 1) * t->v_stride + value_dim));
-    for (int64_t i = 0; i < keys; i++) {
-        for (int64_t d = 0; d < dim; d++) check_put(type, k, i * t->k_stride + d, check_float());
-        for (int64_t d = 0; d < value_dim; d++) check_put(type, v, i * t->v_stride + d, check_float());
-    }
-    t->k = k;
-    t->v = v;
+    bool int8 = type == LT_ATTEND_INT8;
+    bool other = int8 || (type != LT_ATTEND_PAIRS && check_range(0, 1));
+    t->q_type = other ? (lt_gemm_type)check_range(0, LT_GEMM_TYPES - 1) : float_of(type);
+    t->k_stride = dim + (int8 ? LT_CACHE_SCALE : 0) + check_range(0, 1) * check_range(1, 9);
+    t->v_stride = value_dim + (int8 ? LT_CACHE_SCALE : 0) + check_range(0, 1) * check_range(1, 9);
+    t->k = make_rows(type, keys, t->k_stride, dim);
+    t->v = make_rows(type, keys, t->v_stride, value_dim);
     for (int64_t r = 0; r < rows; r++) make_row(t, r, keys);
 }
 
 /* In chunks, merged: the same within the tolerance. */
-static void check_parts(const lt_cpu_kernels *kernels, lt_attend *t, lt_gemm_type type)
+static void check_parts(const lt_cpu_kernels *kernels, lt_attend *t, int type)
 {
     int64_t keys = t->end, chunks = (keys + LT_ATTEND_CHUNK - 1) / LT_ATTEND_CHUNK;
     int64_t row = LT_ATTEND_PARTIAL + t->value_dim, stride = t->rows * row;
@@ -123,10 +147,11 @@ static void check_parts(const lt_cpu_kernels *kernels, lt_attend *t, lt_gemm_typ
     compare_rows(t, type);
 }
 
-static void check_one(const lt_cpu_kernels *kernels, lt_gemm_type type, int64_t rows, int64_t keys,
-                      int64_t dim, int64_t value_dim)
+static void check_one(const lt_cpu_kernels *kernels, int type, int64_t rows, int64_t keys, int64_t dim,
+                      int64_t value_dim)
 {
     static lt_attend t;
+    if (type == LT_ATTEND_PAIRS) dim += dim % 2;
     check_case("attention %s rows %lld keys %lld dims %lld, %lld", type_names[type], (long long)rows,
                (long long)keys, (long long)dim, (long long)value_dim);
     make_task(&t, type, rows, keys, dim, value_dim);
@@ -136,18 +161,18 @@ static void check_one(const lt_cpu_kernels *kernels, lt_gemm_type type, int64_t 
 }
 
 /* A NaN in a row's scores or in a value is not lost. */
-static void check_nan(const lt_cpu_kernels *kernels, lt_gemm_type type)
+static void check_nan(const lt_cpu_kernels *kernels, int type)
 {
     static lt_attend t;
     check_case("attention %s with NaN", type_names[type]);
     make_task(&t, type, 3, 70, 32, 32);
     for (int64_t r = 0; r < 3; r++) t.row[r].mask = NULL, t.row[r].first = 0, t.row[r].last = 70;
     check_put(t.q_type, (void *)(uintptr_t)t.row[1].q, 5, NAN);
-    check_put(type, (void *)(uintptr_t)t.v, 40 * t.v_stride + 7, NAN);
+    if (type != LT_ATTEND_INT8) check_put(float_of(type), (void *)(uintptr_t)t.v, 40 * t.v_stride + 7, NAN);
     kernels->attend[type](&t);
     for (int64_t d = 0; d < 32; d++) {
         if (!isnan(check_get(t.q_type, t.row[1].out, d))) check_fail("NaN of a query is lost");
-        if (isnan(check_get(t.q_type, t.row[0].out, d)) != (d == 7))
+        if (isnan(check_get(t.q_type, t.row[0].out, d)) != (d == 7 && type != LT_ATTEND_INT8))
             check_fail("NaN of a value is lost or spreads");
     }
 }
@@ -175,10 +200,9 @@ static void check_ranges(const lt_cpu_kernels *kernels)
 static void check(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below)
 {
     if (kernels->attend_range != below->attend_range) check_ranges(kernels);
-    for (int i = 0; i < LT_GEMM_TYPES; i++) {
-        lt_gemm_type type = (lt_gemm_type)i;
-        if (kernels->attend[i] == below->attend[i] && kernels->attend_merge[i] == below->attend_merge[i])
-            continue;
+    for (int type = 0; type < LT_ATTEND_TYPES; type++) {
+        bool merges = type < LT_GEMM_TYPES && kernels->attend_merge[type] != below->attend_merge[type];
+        if (kernels->attend[type] == below->attend[type] && !merges) continue;
         for (int64_t dim = 1; dim <= 67; dim++)
             check_one(kernels, type, check_range(1, 12), check_range(1, 100), dim, check_range(1, 67));
         for (int64_t keys = 1; keys <= 67; keys++)
@@ -207,18 +231,20 @@ static void work(void *context, int64_t begin, int64_t end)
 }
 
 /* `heads` tasks, each with keys and values of its own. */
-static void bench_one(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below, lt_gemm_type type,
-                      int64_t heads, int64_t rows, int64_t keys, int64_t dim)
+static void bench_one(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below, int type, int64_t heads,
+                      int64_t rows, int64_t keys, int64_t dim)
 {
-    size_t size = check_size(type), bytes = (size_t)(heads * keys * dim) * size;
+    lt_gemm_type q_type = type == LT_ATTEND_INT8 ? LT_GEMM_F32 : float_of(type);
+    int64_t front = type == LT_ATTEND_INT8 ? LT_CACHE_SCALE : 0;
+    size_t size = check_size(q_type), bytes = (size_t)(heads * keys * (dim + front)) * kv_size(type);
     char *k = check_memory(bytes), *v = check_memory(bytes);
     char *q = check_memory((size_t)(heads * rows * dim) * size),
          *out = check_memory((size_t)(heads * rows * dim) * size);
     bench_job job = {.tasks = calloc((size_t)heads, sizeof *job.tasks)};
     for (int64_t h = 0; h < heads; h++) {
         lt_attend *t = &job.tasks[h];
-        int64_t at = h * keys * dim * (int64_t)size;
-        *t = (lt_attend){.q_type = type,
+        int64_t at = h * keys * (dim + front) * (int64_t)kv_size(type) + front;
+        *t = (lt_attend){.q_type = q_type,
                          .rows = rows,
                          .dim = dim,
                          .value_dim = dim,
@@ -226,8 +252,8 @@ static void bench_one(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below
                          .scale = 0.1f,
                          .k = k + at,
                          .v = v + at,
-                         .k_stride = dim,
-                         .v_stride = dim};
+                         .k_stride = dim + front,
+                         .v_stride = dim + front};
         for (int64_t r = 0; r < rows; r++)
             t->row[r] = (struct lt_attend_row){.q = q + (h * rows + r) * dim * (int64_t)size,
                                                .out = out + (h * rows + r) * dim * (int64_t)size,
@@ -254,9 +280,8 @@ static void bench_one(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below
 
 static void bench(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below)
 {
-    for (int i = 0; i < LT_GEMM_TYPES; i++) {
-        lt_gemm_type type = (lt_gemm_type)i;
-        if (kernels->attend[i] == below->attend[i] || kernels->level == LT_CPU_GENERIC) continue;
+    for (int type = 0; type < LT_ATTEND_TYPES; type++) {
+        if (kernels->attend[type] == below->attend[type] || kernels->level == LT_CPU_GENERIC) continue;
         bench_one(kernels, below, type, 2, 6, 512, 128);
         bench_one(kernels, below, type, 2, 1, 65536, 128);
         bench_one(kernels, below, type, 2, 3, 65536, 64);

@@ -65,7 +65,7 @@ static void set_inputs(lathe_model *model, lathe_session *session)
 
 static void check_archive(const char *name, int threads)
 {
-    enum { FIRST = 4, RUNS = 20 };
+    enum { FIRST = 4, RUNS = 20, TIMES = 4 };
     char path[512];
     lathe_error err;
     lathe_model *model;
@@ -74,12 +74,14 @@ static void check_archive(const char *name, int threads)
     must(lathe_model_open(path, &model, &err), &err);
     must(lathe_session_create(model, &(lathe_session_options){.threads = threads}, &session, &err), &err);
     set_inputs(model, session);
-    long faults = 0, before = 0;
-    for (int i = 0; i < FIRST + RUNS; i++) {
-        if (i == FIRST) faults = page_faults(), before = atomic_load(&allocations);
-        must(lathe_session_run(session, &err), &err);
+    for (int i = 0; i < FIRST; i++) must(lathe_session_run(session, &err), &err);
+    long faults = 1, before = atomic_load(&allocations);
+    /* The system may move a page of its own accord: what the runs do themselves, they do every time. */
+    for (int time = 0; time < TIMES && faults; time++) {
+        faults = page_faults();
+        for (int i = 0; i < RUNS; i++) must(lathe_session_run(session, &err), &err);
+        faults = page_faults() - faults;
     }
-    faults = page_faults() - faults;
     before = atomic_load(&allocations) - before;
     lathe_session_close(session);
     lathe_model_close(model);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cache_row.h"
 #include "kernels/cpu/simd_math.h"
 #include "kernels/cpu/simd_types.h"
 
@@ -24,7 +25,6 @@ enum {
 };
 
 /* Bfloat16 queries and keys, a pair in a lane: not converted, and two products at once. */
-enum { PAIRS_OF_BF16 = LT_GEMM_TYPES };
 #ifdef PAIRS
 LT_INLINE vf load_pairs(const void *array, int64_t d, int64_t left)
 {
@@ -70,10 +70,11 @@ LT_INLINE void score_step(const lt_attend_state *s, int type, const float *q, in
     for (int i = 0; i < rows && Q_ROWS < 6; i++) x[i] = vf_keep(x[i]);
 #pragma GCC unroll 4
     for (int j = 0; j < KEYS; j++) {
-        vf y = type == PAIRS_OF_BF16 ? load_pairs(key[j], d, left) : load_left(type, key[j], d, left);
+        vf y = type == LT_ATTEND_PAIRS ? load_pairs(key[j], d, left) : load_left(type, key[j], d, left);
 #pragma GCC unroll 8
         for (int i = 0; i < rows; i++)
-            acc[i][j] = type == PAIRS_OF_BF16 ? vf_fma_pairs(x[i], y, acc[i][j]) : vf_fma(x[i], y, acc[i][j]);
+            acc[i][j] =
+                type == LT_ATTEND_PAIRS ? vf_fma_pairs(x[i], y, acc[i][j]) : vf_fma(x[i], y, acc[i][j]);
     }
 }
 
@@ -110,6 +111,13 @@ LT_INLINE void score_rows(const lt_attend_state *s, int type, int64_t rows, cons
     }
 }
 
+/* Keys that were converted: one copy of the tiles for all types of keys. */
+static __attribute__((noinline)) void score_wide(const lt_attend_state *s, int64_t rows,
+                                                 const void *const key[KEYS], float *scores)
+{
+    score_rows(s, LT_GEMM_F32, rows, key, s->q_stride, scores);
+}
+
 /* Asks for `bytes` bytes that are read soon. */
 LT_INLINE void fetch(const void *from, int64_t bytes)
 {
@@ -121,7 +129,7 @@ LT_INLINE void score_block(const lt_attend *t, lt_attend_state *s, int type, boo
                            int64_t n)
 {
     float wide[KEYS * LT_ATTEND_DIM];
-    const int64_t size = type == LT_GEMM_F32 ? 4 : 2;
+    const int64_t size = element_size(type);
     for (int64_t k = 0; k < n; k += KEYS) {
         const void *key[KEYS];
         for (int j = 0; j < KEYS; j++) {
@@ -131,7 +139,7 @@ LT_INLINE void score_block(const lt_attend *t, lt_attend_state *s, int type, boo
             fetch(element_at(type, t->k, (index + AHEAD) * t->k_stride), t->dim * size);
         }
         if (pairs) {
-            score_rows(s, PAIRS_OF_BF16, t->rows, key, t->dim / 2, s->scores + k);
+            score_rows(s, LT_ATTEND_PAIRS, t->rows, key, t->dim / 2, s->scores + k);
             continue;
         }
         if (t->rows < MANY) {
@@ -144,7 +152,20 @@ LT_INLINE void score_block(const lt_attend *t, lt_attend_state *s, int type, boo
                 vf_store(to + d, load_left(type, key[j], d, t->dim - d));
             key[j] = to;
         }
-        score_rows(s, LT_GEMM_F32, t->rows, key, s->q_stride, s->scores + k);
+        score_wide(s, t->rows, key, s->scores + k);
+    }
+}
+
+/* Scores (or weights) of the block's rows, times the scales of the int8 rows that begin at `rows`. */
+static void scale_keys(const lt_attend *t, lt_attend_state *s, const void *rows, int64_t stride, int64_t n)
+{
+    float scale[BLOCK_MAX];
+    for (int64_t k = 0; k < n; k++) scale[k] = lt_cache_scale((const char *)rows + k * stride);
+    for (int64_t k = n; k < s->room; k++) scale[k] = 0;
+    for (int64_t r = 0; r < t->rows; r++) {
+        float *scores = s->scores + r * s->room;
+        for (int64_t i = 0; i < n; i += LANES)
+            vf_store(scores + i, vf_mul(vf_load(scores + i), vf_load(scale + i)));
     }
 }
 
@@ -281,8 +302,9 @@ LT_INLINE void value_columns(const lt_attend *t, lt_attend_state *s, int type, i
                    t->value_dim - column);
 }
 
-/* One panel of WIDE vectors of every row. */
-LT_INLINE void value_panel(lt_attend_state *s, int64_t rows, int64_t column, const float *panel, int64_t n)
+/* One panel of WIDE vectors of every row; likewise. */
+static __attribute__((noinline)) void value_panel(lt_attend_state *s, int64_t rows, int64_t column,
+                                                  const float *panel, int64_t n)
 {
     enum { STRIDE = WIDE * LANES };
     int64_t row = 0;
@@ -301,6 +323,7 @@ LT_INLINE void value_panel(lt_attend_state *s, int64_t rows, int64_t column, con
 LT_INLINE void value_block(const lt_attend *t, lt_attend_state *s, int type, int64_t at, int64_t n)
 {
     const void *v = element_at(type, t->v, at * t->v_stride);
+    if (type == LT_ATTEND_INT8) scale_keys(t, s, v, t->v_stride, n);
     switch (t->rows) {
     case 1: value_columns(t, s, type, 0, 1, 8, v, n); return;
     case 2: value_columns(t, s, type, 0, 2, 4, v, n); return;
@@ -397,6 +420,8 @@ LT_INLINE void go_over(const lt_attend *t, lt_attend_state *s, int type, bool pa
     for (int64_t at = first; at < last; at += s->room) {
         int64_t n = lt_min_i64(s->room, last - at);
         score_block(t, s, type, pairs, at, n);
+        if (type == LT_ATTEND_INT8)
+            scale_keys(t, s, element_at(type, t->k, at * t->k_stride), t->k_stride, n);
         for (int64_t r = 0; r < t->rows; r++) {
             if (pairs && !t->rounds) scale_scores(s->scores + r * s->room, t->scale, n);
             mask_scores(t, &t->row[r], s->scores + r * s->room, at, n, s->room);
@@ -443,55 +468,25 @@ LT_INLINE void attend(const lt_attend *t, int type, bool pairs)
     finish(t, &s);
 }
 
-LT_INLINE void merge(int type, const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty,
-                     void *out)
-{
-    float most = -INFINITY, sum = 0, weight[LANES];
-    float total[LT_ATTEND_DIM];
-    for (int64_t d = 0; d < value_dim; d += LANES) vf_store(total + d, vf_zero());
-    for (int64_t i = 0; i < n; i++) most = parts[i * stride] > most ? parts[i * stride] : most;
-    for (int64_t i = 0; i < n; i++) {
-        const float *part = parts + i * stride;
-        vf e = isinf(part[0]) && part[0] < 0 ? vf_set(1) : vf_exp(vf_set(part[0] - most));
-        vf_store(weight, e);
-        sum += weight[0] * part[1];
-        for (int64_t d = 0; d < value_dim; d += LANES)
-            vf_store(total + d, vf_fma(e, load_left(LT_GEMM_F32, part, LT_ATTEND_PARTIAL + d, value_dim - d),
-                                       vf_load(total + d)));
-    }
-    vf scale = vf_set(sum > 0 || isnan(sum) ? 1 / sum : empty);
-    for (int64_t d = 0; d < value_dim; d += LANES)
-        store_left(type, out, d, value_dim - d, vf_mul(scale, vf_load(total + d)));
-}
-
 #ifdef PAIRS
-static void attend_pairs(const lt_attend *t)
-{
-    if (t->q_type == LT_GEMM_BF16 && t->dim % 2 == 0) attend(t, LT_GEMM_BF16, true);
-    else attend(t, LT_GEMM_BF16, false);
-}
+static void attend_pairs(const lt_attend *t) { attend(t, LT_GEMM_BF16, true); }
 
-void FILL(lt_cpu_kernels *kernels) { kernels->attend[LT_GEMM_BF16] = attend_pairs; }
+void FILL(lt_cpu_kernels *kernels) { kernels->attend[LT_ATTEND_PAIRS] = attend_pairs; }
 #else
+#include "kernels/cpu/attention_merge.tmpl.h"
 #include "kernels/cpu/attention_range.h"
 
-#define DEFINE(name, type)                                                                                  \
-    static void attend_##name(const lt_attend *t) { attend(t, type, false); }                               \
-    static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty, \
-                             void *out)                                                                     \
-    {                                                                                                       \
-        merge(type, parts, n, stride, value_dim, empty, out);                                               \
-    }
-
-DEFINE(f32, LT_GEMM_F32)
-DEFINE(bf16, LT_GEMM_BF16)
-DEFINE(f16, LT_GEMM_F16)
+static void attend_f32(const lt_attend *t) { attend(t, LT_GEMM_F32, false); }
+static void attend_bf16(const lt_attend *t) { attend(t, LT_GEMM_BF16, false); }
+static void attend_f16(const lt_attend *t) { attend(t, LT_GEMM_F16, false); }
+static void attend_int8(const lt_attend *t) { attend(t, LT_ATTEND_INT8, false); }
 
 void FILL(lt_cpu_kernels *kernels)
 {
     kernels->attend[LT_GEMM_F32] = attend_f32;
     kernels->attend[LT_GEMM_BF16] = attend_bf16;
     kernels->attend[LT_GEMM_F16] = attend_f16;
+    kernels->attend[LT_ATTEND_INT8] = attend_int8;
     kernels->attend_range = attend_range;
     kernels->attend_merge[LT_GEMM_F32] = merge_f32;
     kernels->attend_merge[LT_GEMM_BF16] = merge_bf16;

@@ -1,6 +1,7 @@
 /* Attention in portable C: the scores are computed twice, once for their maximum. */
 #include <math.h>
 
+#include "base/cache_row.h"
 #include "base/half.h"
 #include "kernels/cpu/attention_range.h"
 #include "kernels/cpu/cpu.h"
@@ -11,6 +12,7 @@ typedef void (*lt_put)(void *array, int64_t i, float value);
 static float get_f32(const void *array, int64_t i) { return ((const float *)array)[i]; }
 static float get_bf16(const void *array, int64_t i) { return lt_bf16_to_f32(((const uint16_t *)array)[i]); }
 static float get_f16(const void *array, int64_t i) { return lt_f16_to_f32(((const uint16_t *)array)[i]); }
+static float get_int8(const void *array, int64_t i) { return ((const int8_t *)array)[i]; }
 static void put_f32(void *array, int64_t i, float value) { ((float *)array)[i] = value; }
 static void put_bf16(void *array, int64_t i, float value) { ((uint16_t *)array)[i] = lt_f32_to_bf16(value); }
 static void put_f16(void *array, int64_t i, float value) { ((uint16_t *)array)[i] = lt_f32_to_f16(value); }
@@ -29,11 +31,18 @@ static float round_at(const lt_attend *t, unsigned where, float x)
     return get_as[t->rounded](&half, 0);
 }
 
+/* What a row of int8 is multiplied by; 1 for floats. */
+static float row_scale(const void *array, int64_t i, lt_get get)
+{
+    return get == get_int8 ? lt_cache_scale((const int8_t *)array + i) : 1;
+}
+
 static float score(const lt_attend *t, const struct lt_attend_row *row, int64_t key, lt_get get)
 {
     float sum = 0;
     lt_get get_q = get_as[t->q_type];
     for (int64_t d = 0; d < t->dim; d++) sum += get_q(row->q, d) * get(t->k, key * t->k_stride + d);
+    sum *= row_scale(t->k, key * t->k_stride, get);
     sum = round_at(t, LT_ATTEND_ROUND_SCALED, round_at(t, LT_ATTEND_ROUND_PRODUCT, sum) * t->scale);
     return round_at(t, LT_ATTEND_ROUND_MASKED, sum + (row->mask ? row->mask[key] : 0));
 }
@@ -56,6 +65,7 @@ static void attend_row(const lt_attend *t, int64_t r, lt_get get)
     for (int64_t key = first; sees && !measures && key < last; key++) {
         float weight = power(score(t, row, key, get), most);
         if (rounds) weight = round_at(t, LT_ATTEND_ROUND_WEIGHTS, weight * (1 / sum));
+        weight *= row_scale(t->v, key * t->v_stride, get);
         for (int64_t d = 0; d < t->value_dim; d++) out[d] += weight * get(t->v, key * t->v_stride + d);
     }
     float *part = t->partial ? t->partial + r * (LT_ATTEND_PARTIAL + t->value_dim) : NULL;
@@ -83,26 +93,32 @@ static void merge(const float *parts, int64_t n, int64_t stride, int64_t value_d
     for (int64_t d = 0; d < value_dim; d++) put(out, d, total[d] * scale);
 }
 
-#define DEFINE(name)                                                                                        \
-    static void attend_##name(const lt_attend *t)                                                           \
-    {                                                                                                       \
-        for (int64_t r = 0; r < t->rows; r++) attend_row(t, r, get_##name);                                 \
-    }                                                                                                       \
+#define DEFINE_ATTEND(name)                                                 \
+    static void attend_##name(const lt_attend *t)                           \
+    {                                                                       \
+        for (int64_t r = 0; r < t->rows; r++) attend_row(t, r, get_##name); \
+    }
+#define DEFINE_MERGE(name)                                                                                  \
     static void merge_##name(const float *parts, int64_t n, int64_t stride, int64_t value_dim, float empty, \
                              void *out)                                                                     \
     {                                                                                                       \
         merge(parts, n, stride, value_dim, empty, out, put_##name);                                         \
     }
 
-DEFINE(f32)
-DEFINE(bf16)
-DEFINE(f16)
+DEFINE_ATTEND(f32)
+DEFINE_ATTEND(bf16)
+DEFINE_ATTEND(f16)
+DEFINE_ATTEND(int8)
+DEFINE_MERGE(f32)
+DEFINE_MERGE(bf16)
+DEFINE_MERGE(f16)
 
 void lt_cpu_fill_attention_generic(lt_cpu_kernels *kernels)
 {
     kernels->attend[LT_GEMM_F32] = attend_f32;
     kernels->attend[LT_GEMM_BF16] = attend_bf16;
     kernels->attend[LT_GEMM_F16] = attend_f16;
+    kernels->attend[LT_ATTEND_INT8] = attend_int8;
     kernels->attend_range = attend_range;
     kernels->attend_merge[LT_GEMM_F32] = merge_f32;
     kernels->attend_merge[LT_GEMM_BF16] = merge_bf16;

@@ -66,6 +66,11 @@ typedef struct lt_packed_gemm {
     int64_t out_stride; /* elements between rows */
 } lt_packed_gemm;
 
+/* What keys and values are stored as: an lt_gemm_type; rows of int8 with a scale (base/cache_row.h); or
+ * bfloat16 as the queries, of an even size, multiplied a pair in a lane, where the level has that (else
+ * NULL). */
+enum { LT_ATTEND_INT8 = LT_GEMM_TYPES, LT_ATTEND_PAIRS, LT_ATTEND_TYPES };
+
 /* Attention of some query rows over one head's keys and values: softmax(scale * q k' + mask) v, in float32.
  * Keys and values are contiguous elements of the slot's type, queries and results of their own. */
 enum { LT_ATTEND_ROWS = 48, LT_ATTEND_DIM = 256 };
@@ -185,7 +190,7 @@ typedef struct lt_cpu_kernels {
     void (*packed_gemm[LT_DIGITS])(const lt_packed_gemm *gemm, int64_t n0, int64_t n1);
     int64_t packed_grain; /* a multiple of LT_PANEL */
 
-    void (*attend[LT_GEMM_TYPES])(const lt_attend *task);
+    void (*attend[LT_ATTEND_TYPES])(const lt_attend *task);
     /* The first key that a mask row lets through, and one past the last; equal when there is none. */
     void (*attend_range)(const float *mask, int64_t keys, int64_t *first, int64_t *last);
     /* One row from the parts of its chunks, which lie `stride` floats apart, in their order; `empty`: see

@@ -220,7 +220,7 @@ LT_INLINE void multiply_group(int digits, int halves, int rows, int panels, cons
                               const lt_xgroup *const *x, vf (*sum)[MAX_V])
 {
     const int vectors = panels * VECTORS, quads = QUADS / halves;
-    const lt_packing packing = c->g->w->packing;
+    const int packing = (int)c->g->w->packing;
 #pragma GCC unroll 2
     for (int half = 0; half < halves; half++) {
         acc a[TILE_M][MAX_V];

@@ -51,6 +51,18 @@ static inline void store_u16_part(uint16_t *p, __m128i v, int64_t n)
     if (n & 1) p[i] = t[i];
 }
 
+static inline vf from_i8(__m128i v) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v)); }
+static inline vf vf_load_i8(const int8_t *p) { return from_i8(_mm_loadl_epi64((const __m128i *)p)); }
+static inline vf vf_load_i8_part(const int8_t *p, int64_t n)
+{
+    int8_t t[8] = {0};
+    int64_t i = 0;
+    if (n & 4) memcpy(t, p, 4), i = 4;
+    if (n & 2) memcpy(t + i, p + i, 2), i += 2;
+    if (n & 1) t[i] = p[i];
+    return vf_load_i8(t);
+}
+
 static inline vf from_bf16(__m128i v)
 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(v), 16));

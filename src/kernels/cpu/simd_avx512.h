@@ -25,6 +25,13 @@ static inline __mmask16 part_mask(int64_t n) { return (__mmask16)((1u << n) - 1)
 static inline vf vf_load_part(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(part_mask(n), p); }
 static inline void vf_store_part(float *p, vf v, int64_t n) { _mm512_mask_storeu_ps(p, part_mask(n), v); }
 
+static inline vf from_i8(__m128i v) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(v)); }
+static inline vf vf_load_i8(const int8_t *p) { return from_i8(_mm_loadu_si128((const __m128i *)p)); }
+static inline vf vf_load_i8_part(const int8_t *p, int64_t n)
+{
+    return from_i8(_mm_maskz_loadu_epi8(part_mask(n), p));
+}
+
 static inline vf from_bf16(__m256i v)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16));

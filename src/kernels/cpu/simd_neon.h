@@ -48,6 +48,18 @@ static inline void store_u16_part(uint16_t *p, uint16x4_t v, int64_t n)
     if (n > 2) vst1_lane_u16(p + 2, v, 2);
 }
 
+static inline vf vf_load_i8(const int8_t *p)
+{
+    uint64_t four = 0;
+    __builtin_memcpy(&four, p, 4);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(four)))));
+}
+static inline vf vf_load_i8_part(const int8_t *p, int64_t n)
+{
+    int8_t t[4] = {p[0], n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, 0};
+    return vf_load_i8(t);
+}
+
 static inline vf from_bf16(uint16x4_t v) { return vreinterpretq_f32_u32(vshll_n_u16(v, 16)); }
 static inline vf vf_load_bf16(const uint16_t *p) { return from_bf16(vld1_u16(p)); }
 static inline vf vf_load_bf16_part(const uint16_t *p, int64_t n) { return from_bf16(load_u16_part(p, n)); }

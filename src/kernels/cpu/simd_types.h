@@ -1,5 +1,5 @@
 /* Vectors of any storage type, over a simd_*.h that is included before. Everything is inlined with a constant
- * `type` (an lt_gemm_type), so the switches cost nothing. */
+ * `type` (an lt_gemm_type; to read, LT_ATTEND_INT8 as well), so the switches cost nothing. */
 #ifndef LT_SIMD_TYPES_H
 #define LT_SIMD_TYPES_H
 
@@ -13,6 +13,7 @@ LT_INLINE vf load_as(int type, const void *array, int64_t i)
     switch (type) {
     case LT_GEMM_F32: return vf_load((const float *)array + i);
     case LT_GEMM_BF16: return vf_load_bf16((const uint16_t *)array + i);
+    case LT_ATTEND_INT8: return vf_load_i8((const int8_t *)array + i);
     default: return vf_load_f16((const uint16_t *)array + i);
     }
 }
@@ -24,6 +25,7 @@ LT_INLINE vf load_left(int type, const void *array, int64_t i, int64_t left)
     switch (type) {
     case LT_GEMM_F32: return vf_load_part((const float *)array + i, left);
     case LT_GEMM_BF16: return vf_load_bf16_part((const uint16_t *)array + i, left);
+    case LT_ATTEND_INT8: return vf_load_i8_part((const int8_t *)array + i, left);
     default: return vf_load_f16_part((const uint16_t *)array + i, left);
     }
 }
@@ -56,10 +58,12 @@ LT_INLINE void store_left(int type, void *array, int64_t i, int64_t left, vf v)
     }
 }
 
+LT_INLINE int64_t element_size(int type) { return type == LT_GEMM_F32 ? 4 : type == LT_ATTEND_INT8 ? 1 : 2; }
+
 /* An element's address. */
 LT_INLINE const void *element_at(int type, const void *array, int64_t i)
 {
-    return (const char *)array + i * (type == LT_GEMM_F32 ? 4 : 2);
+    return (const char *)array + i * element_size(type);
 }
 
 #endif

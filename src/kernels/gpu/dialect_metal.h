@@ -37,6 +37,15 @@ typedef uint lt_u32;
 #define hypot lt_hypot
 #define nextafter lt_nextafter
 
+static inline float lt_frexp(float x, thread int *exponent)
+{
+    int e;
+    const float mantissa = frexp(x, e);
+    *exponent = e;
+    return mantissa;
+}
+#define frexp lt_frexp
+
 /* By Horner's rule, from the highest coefficient of n. */
 static inline float lt_polynomial(constant float *c, int n, float x)
 {

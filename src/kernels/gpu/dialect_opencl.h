@@ -26,9 +26,15 @@ typedef uint lt_u32;
 #define LT_MD(name) name
 #define nearbyint rint
 /* Some drivers' tanh does not quite reach 1. */
-static inline float __attribute__((overloadable)) lt_tanh(float x) { return fabs(x) > 20 ? copysign(1.0f, x) : tanh(x); }
+static inline float __attribute__((overloadable)) lt_tanh(float x)
+{
+    return fabs(x) > 20 ? copysign(1.0f, x) : tanh(x);
+}
 #ifdef cl_khr_fp64
-static inline double __attribute__((overloadable)) lt_tanh(double x) { return fabs(x) > 20 ? copysign(1.0, x) : tanh(x); }
+static inline double __attribute__((overloadable)) lt_tanh(double x)
+{
+    return fabs(x) > 20 ? copysign(1.0, x) : tanh(x);
+}
 #endif
 #undef tanh
 #define tanh lt_tanh

@@ -19,7 +19,7 @@ typedef struct lt_chain_params {
 typedef struct lt_product_params {
     int m, n, k, batches;
     int a_step[2], b_step[2], out_step[2]; /* along i or j, along l (out: along j) */
-    int has_bias, bias_step[2]; /* along i, along j */
+    int has_bias, bias_step[2];            /* along i, along j */
     int batch[LT_DIMS];
     lt_view a, b, bias, out; /* over the batch */
 } lt_product_params;
@@ -84,8 +84,8 @@ typedef struct lt_rope_params {
     lt_view view[4]; /* x, cos, sin, out */
 } lt_rope_params;
 
-/* Elements that indices name, for each index of `dim`: the place in the tensor that is read or written is that of view
- * `base`, and for each of its dims with an index tensor an entry of that times `stride`. */
+/* Elements that indices name, for each index of `dim`: the place in the tensor that is read or written is
+ * that of view `base`, and for each of its dims with an index tensor an entry of that times `stride`. */
 #define LT_INDICES 4
 typedef struct lt_index_params {
     int count, places; /* work items; what each goes through in order (writing) */
