@@ -16,7 +16,7 @@ template <int... I> struct standin_indices<0, I...> {
     typedef standin_sequence<I...> type;
 };
 
-// An argument by value, by address or by reference; the runner's own are marked by the prelude.
+// An argument by value, by address or by reference.
 template <class T> struct standin_argument {
     static T &get(void **at) { return **(T **)at; }
     static constexpr unsigned size = sizeof(T);

@@ -30,7 +30,7 @@ void standin_violation(const char *fmt, ...)
 
 /* ---- Memory ---- */
 
-enum { PAGE = 4096, ALIGNMENT = 256, FILL = 0xFF }; /* FILL: floats are NaN, indices out of range */
+enum { ALIGNMENT = 256, FILL = 0xFF }; /* FILL: floats are NaN, indices out of range */
 
 typedef struct block {
     struct block *next;
@@ -40,18 +40,21 @@ typedef struct block {
 
 static block *blocks;
 
+static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
 void *standin_alloc(size_t bytes)
 {
+    const size_t page = page_bytes();
     size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    size_t pages = (rounded + PAGE - 1) / PAGE * PAGE;
+    size_t pages = (rounded + page - 1) / page * page;
     block *b = malloc(sizeof *b);
-    void *memory = mmap(NULL, pages + 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, pages + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (!b || memory == MAP_FAILED) standin_violation("no memory for %zu bytes", bytes);
-    *b = (block){.next = blocks, .pages = memory, .bytes = bytes, .total = pages + 2 * PAGE};
-    b->data = b->pages + PAGE + pages - rounded;
-    memset(b->pages + PAGE, FILL, pages);
-    mprotect(b->pages, PAGE, PROT_NONE);
-    mprotect(b->pages + PAGE + pages, PAGE, PROT_NONE);
+    *b = (block){.next = blocks, .pages = memory, .bytes = bytes, .total = pages + 2 * page};
+    b->data = b->pages + page + pages - rounded;
+    memset(b->pages + page, FILL, pages);
+    mprotect(b->pages, page, PROT_NONE);
+    mprotect(b->pages + page + pages, page, PROT_NONE);
     blocks = b;
     return b->data;
 }
@@ -59,7 +62,7 @@ void *standin_alloc(size_t bytes)
 /* The bytes between the end of a block and the page behind it. */
 static void check_end(const block *b)
 {
-    const char *end = b->pages + b->total - PAGE;
+    const char *end = b->pages + b->total - page_bytes();
     for (const char *at = b->data + b->bytes; at < end; at++)
         if ((unsigned char)*at != FILL)
             standin_violation("%td bytes behind a buffer of %zu bytes were written to",
@@ -106,15 +109,19 @@ static uint64_t hash(uint64_t h, const char *bytes, size_t n)
     return h;
 }
 
-/* The prelude is a part of what is compiled. */
+/* The preludes are a part of what is compiled. */
 static uint64_t key_of(const char *prelude, const char *text)
 {
-    char path[STANDIN_PATH];
-    size_t size;
-    snprintf(path, sizeof path, "%s/%s", STANDIN_FOLDER, prelude);
-    char *bytes = read_file(path, &size);
-    uint64_t h = hash(hash(0xcbf29ce484222325u, bytes, size), text, strlen(text));
-    free(bytes);
+    const char *const parts[] = {"entry.h", "kernel.hh", "include/metal_stdlib", prelude};
+    uint64_t h = hash(0xcbf29ce484222325u, text, strlen(text));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char path[STANDIN_PATH];
+        size_t size;
+        snprintf(path, sizeof path, "%s/%s", STANDIN_FOLDER, parts[i]);
+        char *bytes = read_file(path, &size);
+        h = hash(h, bytes, size);
+        free(bytes);
+    }
     return h;
 }
 
