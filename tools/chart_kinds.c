@@ -235,11 +235,10 @@ static void panel_ratio(FILE *script, const chart_theme *theme, const chart_set 
                 "title '%s', ",
                 i, left, right, s->group % CHART_COLORS + 1, s->pair);
         if (pairs == 1)
-            fprintf(
-                script,
-                "$ratio%d using 1:2:(sprintf('%%.2f',$2)) with labels offset 0,($2<1?-0.7:0.7) font ',10' "
-                "textcolor rgb '%s' notitle, ",
-                i, theme->ink);
+            fprintf(script,
+                    "$ratio%d using 1:2:(sprintf('%%.2f',$2)) with labels offset 0,0.7 font ',10' "
+                    "textcolor rgb '%s' notitle, ",
+                    i, theme->ink);
         at++;
     }
     fprintf(script, "1 with lines linecolor rgb '%s' linewidth 1 dashtype 2 notitle\n", theme->ink);

@@ -232,8 +232,8 @@ EOF
     says roof-dark.svg "operations per byte"
     says roof.svg "linear float32, joint"
     # shellcheck disable=SC2086
-    expect 0 "$lathe" $decode --positions 1,2 --chart one.png --chart-dir more
-    [ -s one.png ] && [ -s one-dark.svg ] && [ -s more/share-of-limit.png ] || fail "charts of decode: $(ls)"
+    expect 0 "$lathe" $decode --mode both --positions 1,2 --chart one.png --comparison-chart two.png --chart-dir more
+    [ -s one.png ] && [ -s two.png ] && [ -s one-dark.svg ] && [ -s more/share-of-limit.png ] || fail "charts of decode: $(ls)"
 fi
 
 expect 0 "$lathe" eval "$source/share/tiny.pt2" "$source/README.md" --tokenizer "$tokenizer" -n 300 --context 128 --stride 64
