@@ -22,27 +22,26 @@ static const char help[] =
     "\n"
     "Exit status: 0 nothing differs, 1 a node does or failed to run, 2 wrong usage or a broken file.\n";
 
-enum { MAX_INPUTS = 256 };
-
 typedef struct diff_options {
     const char *file, *inputs, *device, *against, *case_path;
     tool_weights weights;
     int optimize;
 } diff_options;
 
-static lathe_status read_inputs(lathe_model *model, lathe_tensors *file, lathe_tensor *inputs,
+/* *inputs is freed by the caller, also after an error. */
+static lathe_status read_inputs(lathe_model *model, lathe_tensors *file, lathe_tensor **inputs,
                                 lathe_error *err)
 {
-    for (size_t i = 0; i < lathe_model_input_count(model) && i < MAX_INPUTS; i++) {
-        char name[32];
-        int found;
-        snprintf(name, sizeof name, "input.%zu", i);
-        inputs[i].rank = -1;
-        lathe_status status = lathe_tensors_get(file, name, &inputs[i], &found, err);
-        if (status != LATHE_OK) return status;
-        if (!found) inputs[i].rank = -1;
+    size_t count = lathe_model_input_count(model);
+    lathe_status status = LATHE_OK;
+    *inputs = calloc(count + 1, sizeof **inputs);
+    if (!*inputs) {
+        snprintf(err->message, sizeof err->message, "no memory for %zu inputs", count);
+        return err->code = LATHE_NO_MEMORY;
     }
-    return LATHE_OK;
+    for (size_t i = 0; i < count && status == LATHE_OK; i++)
+        status = tool_recorded_input(model, file, i, &(*inputs)[i], err);
+    return status;
 }
 
 static void show_progress(void *user, size_t done, size_t of)
@@ -74,7 +73,7 @@ static int compare(const diff_options *o, lathe_model *model, const lathe_tensor
 
 static int run(const diff_options *o)
 {
-    static lathe_tensor inputs[MAX_INPUTS];
+    lathe_tensor *inputs = NULL;
     char path[TOOL_PATH_BYTES];
     lathe_error err;
     lathe_model *model;
@@ -82,8 +81,9 @@ static int run(const diff_options *o)
     tool_sibling(o->file, ".safetensors", path);
     lathe_status status = tool_open_model(o->file, &o->weights, &model, &err);
     if (status == LATHE_OK) status = lathe_tensors_open(o->inputs ? o->inputs : path, &file, &err);
-    if (status == LATHE_OK) status = read_inputs(model, file, inputs, &err);
+    if (status == LATHE_OK) status = read_inputs(model, file, &inputs, &err);
     int code = status == LATHE_OK ? compare(o, model, inputs) : tool_fail(&err);
+    free(inputs);
     lathe_tensors_close(file);
     lathe_model_close(model);
     return code;

@@ -156,16 +156,10 @@ static lathe_status set_inputs(lathe_model *model, lathe_session *session, lathe
                                lathe_error *err)
 {
     for (size_t i = 0; i < lathe_model_input_count(model); i++) {
-        char name[32];
         lathe_tensor tensor;
-        lathe_value_info info;
-        int found;
-        snprintf(name, sizeof name, "input.%zu", i);
-        lathe_status status = lathe_model_input(model, i, &info, err);
-        if (status == LATHE_OK) status = lathe_tensors_get(golden, name, &tensor, &found, err);
-        if (status != LATHE_OK) return status;
-        if (info.rank < 0 || !found) continue;
-        status = lathe_session_set_input(session, i, &tensor, err);
+        lathe_status status = tool_recorded_input(model, golden, i, &tensor, err);
+        if (status == LATHE_OK && tensor.rank >= 0)
+            status = lathe_session_set_input(session, i, &tensor, err);
         if (status != LATHE_OK) return status;
     }
     return LATHE_OK;

@@ -66,6 +66,10 @@ lathe_status tool_open_model(const char *path, const tool_weights *weights, lath
 lathe_status tool_set_zero_inputs(lathe_model *model, lathe_session *session,
                                   lathe_error *err) LATHE_MUST_USE;
 
+/* input.I of a file of recorded tensors; rank -1 where it has none, or the model's input is no tensor. */
+lathe_status tool_recorded_input(lathe_model *model, lathe_tensors *file, size_t i, lathe_tensor *out,
+                                 lathe_error *err) LATHE_MUST_USE;
+
 /* FILE without .pt2, .json or .lathe, and without .core before it, plus `suffix`: a file beside it. */
 void tool_sibling(const char *file, const char *suffix, char path[TOOL_PATH_BYTES]);
 

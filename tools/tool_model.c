@@ -95,3 +95,16 @@ void tool_sibling(const char *file, const char *suffix, char path[TOOL_PATH_BYTE
     }
     snprintf(path, TOOL_PATH_BYTES, "%.*s%s", length, file, suffix);
 }
+
+lathe_status tool_recorded_input(lathe_model *model, lathe_tensors *file, size_t i, lathe_tensor *out,
+                                 lathe_error *err)
+{
+    char name[32];
+    lathe_value_info info;
+    int found = 0;
+    snprintf(name, sizeof name, "input.%zu", i);
+    lathe_status status = lathe_model_input(model, i, &info, err);
+    if (status == LATHE_OK) status = lathe_tensors_get(file, name, out, &found, err);
+    if (!found || info.rank < 0) out->rank = -1;
+    return status;
+}

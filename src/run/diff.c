@@ -52,8 +52,14 @@ static lathe_status load_leaf(lt_differ *d, lt_id id)
         return load_weight(d, id, d->graph->states[value->index].weight);
     LT_TRY(need_memory(d, id)); /* zeros */
     if (value->kind != LT_VALUE_INPUT) return LATHE_OK;
+    const lt_tensor *input = &d->options->inputs[value->index];
     lt_tensor to = lt_tensor_of(&value->type, d->data[id]);
-    lt_tensor_copy(&d->options->inputs[value->index], &to);
+    lt_type given = {.rank = -1};
+    if (input->rank >= 0) given = lt_tensor_type(input);
+    if (!lt_type_equal(&given, &value->type))
+        LT_FAIL(d->err, TYPE, "input '%s' is not given, or not of the model's type",
+                lt_model_user_input(d->model, value->index)->label);
+    lt_tensor_copy(input, &to);
     return LATHE_OK;
 }
 
