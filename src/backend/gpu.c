@@ -59,15 +59,21 @@ uint32_t lt_gpu_team(const lt_gpu *gpu)
     return gpu->info.features & LATHE_DEVICE_SERIAL ? 1 : lt_gpu_group(gpu);
 }
 
-static lathe_status assemble(lt_gpu *gpu, const char *key, const char *body, const char *entry,
-                             const char *defines, lt_text *text, const lathe_kernel **out, lathe_error *err)
+/* `body`: a text that was made; NULL: that of the file. */
+static lathe_status assemble(lt_gpu *gpu, const char *key, const char *file, const char *body,
+                             const char *entry, const char *defines, lt_text *text, const lathe_kernel **out,
+                             lathe_error *err)
 {
     lathe_kernel *kernel;
+    bool doubles = lt_gpu_has(gpu, LATHE_F64);
     lt_text_printf(text, "%s\n", gpu->backend->dialect());
-    if (gpu->info.features & LATHE_DEVICE_F64) lt_text_printf(text, "#define LT_F64 1\n");
+    if (doubles) lt_text_printf(text, "#define LT_F64 1\n");
     lt_text_printf(text, "#define LT_ONLY_%s 1\n", entry); /* texts of several kernels show one */
-    const char *parts[] = {defines, lt_gpu_text_get("params.h"), lt_gpu_text_get("common.k"), body};
+    const char *parts[] = {defines, lt_gpu_text_get("params.h"), lt_gpu_text_get("common.k")};
     for (size_t i = 0; i < LT_COUNT(parts); i++) lt_text_append(text, parts[i], strlen(parts[i]));
+    if (body) lt_gpu_append_functions(text, doubles);
+    else body = lt_gpu_text_get(file);
+    lt_text_append(text, body, strlen(body));
     LT_TRY(lt_text_status(text, err));
     LT_ALLOC(gpu->arena, kernel, 1, err);
     kernel->entry = lt_arena_strdup(gpu->arena, entry);
@@ -91,8 +97,7 @@ const lathe_kernel *lt_gpu_kernel(lt_gpu_lowering *lo, const char *text, const c
     uint32_t known = lo->status == LATHE_OK ? lt_map_get(&gpu->kernel_of, key.data) : LT_NONE;
     if (known != LT_NONE) kernel = gpu->kernels[known];
     else if (lo->status == LATHE_OK)
-        lo->status = assemble(gpu, key.data, body ? body : lt_gpu_text_get(text), entry, defines, &source,
-                              &kernel, lo->err);
+        lo->status = assemble(gpu, key.data, text, body, entry, defines, &source, &kernel, lo->err);
     lt_text_free(&source);
     lt_text_free(&key);
     return kernel;

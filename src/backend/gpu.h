@@ -93,6 +93,10 @@ LT_GPU_FAMILIES(X)
 /* Declines: returns false with the reason. */
 bool lt_gpu_decline(lt_gpu_lowering *lo, const char *why);
 
+/* gpu_chain.c: what formulas of scalar.def call, in each class; it precedes every text that is made, and is
+ * no part of what tells kernels apart. */
+void lt_gpu_append_functions(lt_text *text, bool doubles);
+
 /* The kernel `entry` of a text file, with these #define lines before it; `body` NULL: the file `text`, else
  * the text itself. NULL after an error. */
 const lathe_kernel *lt_gpu_kernel(lt_gpu_lowering *lo, const char *text, const char *body, const char *entry,

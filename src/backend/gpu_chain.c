@@ -26,8 +26,7 @@ static const formula formulas[LT_OP_COUNT] = {
 
 /* ---- Text ---- */
 
-/* What scalar.def and its functions need around them, for each class. */
-static void append_functions(lt_text *text, bool doubles)
+void lt_gpu_append_functions(lt_text *text, bool doubles)
 {
     lt_text_printf(text,
                    "%s%s#define T float\n#define M(name) LT_M(name)\n#define FN(name) name##_f32\n%s"
@@ -170,7 +169,6 @@ static bool emit_chain(lt_gpu_lowering *lo, const lt_attrs_chain *chain, const l
     uint32_t group = lt_gpu_group(lo->gpu);
     snprintf(defines, sizeof defines, "#define LT_ITEMS %u\n", group);
     lt_text body = {0};
-    append_functions(&body, lt_gpu_has(lo->gpu, LATHE_F64));
     append_kernel(&body, chain, step, rank);
     lo->status = lt_text_status(&body, lo->err);
     const lathe_kernel *kernel = lt_gpu_kernel(lo, "chain", body.data, "chain", defines);

@@ -42,7 +42,6 @@ static bool lower_pool(lt_gpu_lowering *lo, const lt_step *step)
     bool largest = step->op == LT_OP_MAX_POOL;
     const lt_operand *where = largest ? &step->args[2] : NULL;
     lt_pool_params p = {.count = (int)lathe_tensor_count(&y->tensor),
-                        .leading = x->tensor.rank - a->spatial,
                         .adaptive = a->adaptive,
                         .include_pad = a->count_include_pad,
                         .divisor = (int)a->divisor};
@@ -51,20 +50,23 @@ static bool lower_pool(lt_gpu_lowering *lo, const lt_step *step)
         (where && !lt_gpu_own_view(lo, where, &p.where)))
         return false;
     if (p.count == 0) return true;
-    for (int d = 0; d < p.leading; d++) p.dim[d] = (int)x->tensor.dim[d];
+    int lead = x->tensor.rank - a->spatial;
+    for (int d = 0; d < lead; d++) p.dim[d] = (int)x->tensor.dim[d];
     fill_dims(&p, a, &x->tensor, &y->tensor);
-    fill_steps(&p.x, p.leading, a->spatial, p.x_step);
-    fill_steps(&p.y, p.leading, a->spatial, p.out_step);
-    if (where) fill_steps(&p.where, p.leading, a->spatial, p.where_step);
+    fill_steps(&p.x, lead, a->spatial, p.x_step);
+    fill_steps(&p.y, lead, a->spatial, p.out_step);
+    if (where) fill_steps(&p.where, lead, a->spatial, p.where_step);
+    int rank = lt_gpu_join(p.dim, lead, &p.x, 3);
     char defines[256];
     const char *class = lt_gpu_class(x->tensor.dtype);
     bool doubles = lt_dtype_is_float(x->tensor.dtype) && lt_gpu_has(lo->gpu, LATHE_F64);
     uint32_t items = lt_gpu_group(lo->gpu);
     snprintf(defines, sizeof defines,
-             "#define LT_ITEMS %u\n#define LT_LARGEST %d\n#define LT_AS %s\n#define LT_AS_%s 1\n#define "
+             "#define LT_ITEMS %u\n#define LT_RANK %d\n#define LT_LARGEST %d\n#define LT_AS %s\n#define "
+             "LT_AS_%s 1\n#define "
              "LT_SUM %s\n"
              "#define LT_X %s\n",
-             items, largest, class, class, doubles ? "f64" : class, lt_gpu_dtype(x->tensor.dtype));
+             items, rank, largest, class, class, doubles ? "f64" : class, lt_gpu_dtype(x->tensor.dtype));
     const lathe_kernel *kernel =
         lt_gpu_kernel(lo, "pool.k", NULL, largest ? "max_pool" : "avg_pool", defines);
     lt_gpu_launch *l = lt_gpu_emit(lo, kernel, &p, sizeof p);

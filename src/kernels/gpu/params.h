@@ -47,8 +47,8 @@ typedef struct lt_conv_params {
 
 /* Pooling over the last dims (z, y, x, those that are missing of size 1); views are over the leading dims. */
 typedef struct lt_pool_params {
-    int count, leading; /* outputs in all; leading dims */
-    int dim[LT_DIMS];   /* these */
+    int count;        /* outputs in all */
+    int dim[LT_DIMS]; /* the leading dims */
     int in[3], out[3], window[3], stride[3], padding[3], dilation[3];
     int adaptive, include_pad, divisor;
     int x_step[3], out_step[3], where_step[3];
