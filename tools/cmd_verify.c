@@ -220,6 +220,7 @@ static lathe_status verify_file(const char *file, const verify_options *options,
     if (!weights.n && access(beside, R_OK) == 0) tool_add_weights(&weights, beside);
     tool_sibling(file, ".safetensors", path);
     lathe_status status = tool_open_model(file, &weights, &model, err);
+    if (status == LATHE_OK) tool_device_of(model, &options->placement);
     if (status == LATHE_OK)
         status = lathe_tensors_open(options->golden ? options->golden : path, &golden, err);
     if (status == LATHE_OK) status = verify_opened(model, golden, file, options, result, err);

@@ -18,6 +18,8 @@ static lathe_status load_exported(lathe_model *model, const char *path, lathe_er
     case LT_MODEL_LATHE:
         LT_TRY(lt_lathe_open(&model->file, path, model->arena, &model->lathe, err));
         LT_TRY(lt_lathe_load(model->lathe, path, model->arena, &model->exported, err));
+        LT_TRY(lt_lathe_read_partitions(model->lathe, model->arena, &model->partitions, &model->n_partitions,
+                                        err));
         return lt_model_read_manifest(model, err);
     }
     LT_FAIL(err, INTERNAL, "format %d", (int)format);

@@ -13,6 +13,7 @@ import zlib
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "..", "golden")
 QUANTIZED = "ops/linear"
+PLACED = ["families/bufkv", "programs/two_branches", "programs/input_in_place"]
 CASES = ["programs/cond_data", "programs/cond_size", "programs/tied_weights", "programs/derived_size", "programs/literals",
          "programs/input_in_place", "families/bufkv", "ops/linear", "ops/cat4", "quirks/ir_lists"]
 HEADER, ENTRY, NAME = 64, 64, 40
@@ -51,5 +52,7 @@ def add(case, name, *options):
 
 for each in CASES:
     add(each, os.path.basename(each))
+for each in PLACED:
+    add(each, f"{os.path.basename(each)}_placed", "--device", "null:0", "--islands", "keep")
 for form in ("int8", "int4"):
     add(QUANTIZED, f"{os.path.basename(QUANTIZED)}_{form}", "--quantize", form)
