@@ -442,8 +442,10 @@ typedef struct lathe_diff_options {
     lathe_placement device, against; /* the one in question; the one that is trusted (all zero: the CPU) */
     const lathe_tensor *inputs;      /* [input count]; rank -1: not a tensor */
     int optimize;                    /* as in lathe_session_options */
-    const char *case_path;           /* where the inputs and outputs of a node that differs are written, as a
-                                        safetensors file: input.K, output.K (trusted), found.K; may be NULL */
+    size_t skip;           /* this many nodes differ as they like, to find what differs behind them */
+    const char *case_path; /* where a node that differs is written as a model of its own (a .lathe
+                              file), and beside it (.safetensors) input.K, output.K (trusted), found.K
+                              and tolerance.K; may be NULL */
     void (*on_node)(void *user, size_t done, size_t of); /* progress; may be NULL */
     void *user;
 } lathe_diff_options;

@@ -69,7 +69,7 @@ const lt_node *lt_graph_producer(const lt_graph *graph, lt_id value);
 
 /* A number that tells graphs apart: of operators, attributes, types, and what reads what; not of names and of
  * constants' bytes. */
-uint64_t lt_graph_digest(const lt_graph *graph);
+lathe_status lt_graph_digest(const lt_graph *graph, uint64_t *out, lathe_error *err) LT_MUST_USE;
 
 /* Stable text of the whole graph, for tests and people. */
 void lt_graph_print(const lt_graph *graph, lt_text *text);

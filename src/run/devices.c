@@ -177,23 +177,25 @@ static uint64_t digest_devices(const lt_devices *d)
 }
 
 /* The partition that the file has for this graph on these devices; LT_NONE: it has none. */
-static uint32_t find_saved(lt_devices *d, const lt_graph *graph)
+static lathe_status find_saved(lt_devices *d, const lt_graph *graph, uint32_t *out, lathe_error *err)
 {
     const lathe_model *model = d->model;
+    uint64_t digest, devices = digest_devices(d);
+    *out = LT_NONE;
     d->origin = NULL;
-    if (!model->n_partitions || !d->n) return LT_NONE;
+    if (!model->n_partitions || !d->n) return LATHE_OK;
     d->origin = "formed anew: the file has none for these options";
-    if (!d->as_saved) return LT_NONE;
-    uint64_t digest = lt_graph_digest(graph), devices = digest_devices(d);
+    if (!d->as_saved) return LATHE_OK;
+    LT_TRY(lt_graph_digest(graph, &digest, err));
     d->origin = "formed anew: the file has none for this graph";
-    for (uint32_t i = 0; i < model->n_partitions; i++) {
+    for (uint32_t i = 0; i < model->n_partitions && *out == LT_NONE; i++) {
         if (model->partitions[i].graph != digest) continue;
-        d->origin = "formed anew: the file's is for other devices, or another lathe";
-        if (model->partitions[i].devices != devices) continue;
-        d->origin = "as the file has it";
-        return i;
+        bool fits = model->partitions[i].devices == devices;
+        d->origin =
+            fits ? "as the file has it" : "formed anew: the file's is for other devices, or another lathe";
+        if (fits) *out = i;
     }
-    return LT_NONE;
+    return LATHE_OK;
 }
 
 lathe_status lt_devices_partition(lt_devices *d, const lt_graph *graph, lt_partition **out, lathe_error *err)
@@ -203,7 +205,8 @@ lathe_status lt_devices_partition(lt_devices *d, const lt_graph *graph, lt_parti
                                 .context = d,
                                 .pinned = pinned,
                                 .takes = takes};
-    uint32_t saved = find_saved(d, graph);
+    uint32_t saved;
+    LT_TRY(find_saved(d, graph, &saved, err));
     if (saved == LT_NONE) return lt_partition_graph(graph, &rules, out, err);
     rules.given = (lt_choice){d->model->partitions[saved].device_of, d->model->partitions[saved].n_nodes};
     LT_TRY_NOTE(lt_partition_graph(graph, &rules, out, err), err, "%s: section '%s'",
@@ -218,10 +221,9 @@ lathe_status lt_devices_save_partition(const lt_devices *d, const lt_partition *
     LT_ALLOC(p->whole->arena, device_of, p->whole->n_nodes, err);
     for (uint32_t i = 0; i < p->whole->n_nodes; i++)
         device_of[i] = p->device_of[i] == LT_NONE ? LT_CHOICE_FREE : (uint8_t)p->device_of[i];
-    lt_lathe_partition saved = {.graph = lt_graph_digest(p->whole),
-                                .devices = digest_devices(d),
-                                .device_of = device_of,
-                                .n_nodes = p->whole->n_nodes};
+    lt_lathe_partition saved = {
+        .devices = digest_devices(d), .device_of = device_of, .n_nodes = p->whole->n_nodes};
+    LT_TRY(lt_graph_digest(p->whole, &saved.graph, err));
     lt_lathe_encode_partition(&saved, out);
     return lt_text_status(out, err);
 }

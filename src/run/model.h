@@ -52,6 +52,9 @@ struct lathe_model {
     bool looked;                     /* whether it was */
 };
 
+/* model.c: looks up what an exported program consists of, once model->exported is there. */
+lathe_status lt_model_settle(lathe_model *model, lathe_error *err) LT_MUST_USE;
+
 /* Finds the bytes of a weight: in the weights files, in the archive, or as the tie of
  * a weight that is not used itself. An error names the weight when there are none, or when they do not fit.
  */

@@ -284,9 +284,12 @@ if "$lathe" devices | grep -q "^opencl:0"; then
 fi
 expect 0 "$lathe" explain "$golden/models/tiny_llama_dynamic.pt2" --device null --dim s21=3 --graph dot
 says out "digraph regions"
-expect 1 "$lathe" diff "$golden/models/tiny_bert.pt2" --device null --case case.safetensors
+expect 1 "$lathe" diff "$golden/models/tiny_bert.pt2" --device null -o case.lathe
+says out "written as a model: lathe verify case.lathe --device null"
 says out "differs: output 0"
 says out "sparse.py"
+expect 0 "$lathe" verify case.lathe --device ref
+expect 1 "$lathe" verify case.lathe --device null
 expect 0 "$lathe" inspect case.safetensors
 says out "found.0"
 expect 0 "$lathe" diff "$golden/models/tiny_bert.pt2" --device cpu
