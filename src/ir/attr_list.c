@@ -14,12 +14,7 @@ typedef struct lt_field {
     uint16_t offset, bytes;
     lt_field_kind kind;
     int64_t least, most;
-} lt_field;
-
-enum { MAX_FIELDS = 16 };
-typedef struct lt_fields {
-    lt_field field[MAX_FIELDS]; /* bytes 0: no more */
-} lt_fields;
+} lt_field; /* bytes 0: behind the last one */
 
 /* So large that no size is left out, and so small that products of two do not overflow. */
 #define MOST (INT64_C(1) << 31)
@@ -35,135 +30,92 @@ typedef struct lt_fields {
 #define SIZE(member) FIELD(member, WIDE, -MOST, MOST)
 #define REAL(member) FIELD(member, REALS, 0, 0)
 
-#define DIM_ONLY         \
-    {                    \
-        {                \
-            DIM(dim.dim) \
-        }                \
-    }
-#define STRIDED                                                                           \
-    {                                                                                     \
-        {                                                                                 \
-            COUNT(strided.rank, 0, LT_MAX_RANK), SIZE(strided.dim), SIZE(strided.stride), \
-                SIZE(strided.offset)                                                      \
-        }                                                                                 \
-    }
-#define RESHAPE                                                    \
-    {                                                              \
-        {                                                          \
-            COUNT(reshape.rank, 0, LT_MAX_RANK), SIZE(reshape.dim) \
-        }                                                          \
-    }
-#define REDUCE                                                                                    \
-    {                                                                                             \
-        {                                                                                         \
-            FLAG(reduce.dims), FLAG(reduce.keepdim), DTYPE(reduce.dtype), REAL(reduce.correction) \
-        }                                                                                         \
-    }
-#define ARG                                 \
-    {                                       \
-        {                                   \
-            DIM(arg.dim), FLAG(arg.keepdim) \
-        }                                   \
-    }
-#define SCAN                                 \
-    {                                        \
-        {                                    \
-            DIM(scan.dim), DTYPE(scan.dtype) \
-        }                                    \
-    }
-#define INDEX                                                                               \
-    {                                                                                       \
-        {                                                                                   \
-            FLAG(index.dims), DIM(index.position), FLAG(index.wrap), FLAG(index.accumulate) \
-        }                                                                                   \
-    }
-#define MATMUL                \
-    {                         \
-        {                     \
-            FLAG(matmul.wide) \
-        }                     \
-    }
-#define NORM                                                                      \
-    {                                                                             \
-        {                                                                         \
-            COUNT(norm.n_dims, 1, LT_MAX_RANK), FLAG(norm.rounds), REAL(norm.eps) \
-        }                                                                         \
-    }
+#define DIM_ONLY DIM(dim.dim)
+#define STRIDED \
+    COUNT(strided.rank, 0, LT_MAX_RANK), SIZE(strided.dim), SIZE(strided.stride), SIZE(strided.offset)
+#define RESHAPE COUNT(reshape.rank, 0, LT_MAX_RANK), SIZE(reshape.dim)
+#define REDUCE FLAG(reduce.dims), FLAG(reduce.keepdim), DTYPE(reduce.dtype), REAL(reduce.correction)
+#define ARG DIM(arg.dim), FLAG(arg.keepdim)
+#define SCAN DIM(scan.dim), DTYPE(scan.dtype)
+#define INDEX FLAG(index.dims), DIM(index.position), FLAG(index.wrap), FLAG(index.accumulate)
+#define MATMUL FLAG(matmul.wide)
+#define NORM COUNT(norm.n_dims, 1, LT_MAX_RANK), FLAG(norm.rounds), REAL(norm.eps)
 #define CONV(a)                                                                                  \
     COUNT(a.spatial, 1, LT_MAX_SPATIAL), SIZE(a.stride), SIZE(a.padding), SIZE(a.padding_after), \
         SIZE(a.dilation), SIZE(a.groups), FLAG(a.transposed)
-#define POOL                                                                                                 \
-    {                                                                                                        \
-        {                                                                                                    \
-            COUNT(pool.spatial, 1, LT_MAX_SPATIAL), FLAG(pool.adaptive), SIZE(pool.size), SIZE(pool.kernel), \
-                SIZE(pool.stride), SIZE(pool.padding), SIZE(pool.dilation), FLAG(pool.ceil_mode),            \
-                FLAG(pool.count_include_pad), SIZE(pool.divisor)                                             \
-        }                                                                                                    \
-    }
+#define POOL                                                                                         \
+    COUNT(pool.spatial, 1, LT_MAX_SPATIAL), FLAG(pool.adaptive), SIZE(pool.size), SIZE(pool.kernel), \
+        SIZE(pool.stride), SIZE(pool.padding), SIZE(pool.dilation), FLAG(pool.ceil_mode),            \
+        FLAG(pool.count_include_pad), SIZE(pool.divisor)
 
 /* Operators without an entry have no attributes; elementwise formulas and chains are read by themselves. */
-static const lt_fields fields_of[LT_OP_COUNT] = {
-    [LT_OP_RESHAPE] = RESHAPE,
-    [LT_OP_EXPAND] = RESHAPE,
-    [LT_OP_PERMUTE] = {{DIM(permute.dim)}},
-    [LT_OP_SLICE] = {{DIM(slice.dim), SIZE(slice.start), SIZE(slice.count), SIZE(slice.step)}},
-    [LT_OP_AS_STRIDED] = STRIDED,
-    [LT_OP_AS_STRIDED_SCATTER] = STRIDED,
-    [LT_OP_VIEW_DTYPE] = {{DTYPE(dtype.dtype)}},
-    [LT_OP_CAST] = {{DTYPE(dtype.dtype)}},
-    [LT_OP_IOTA] = {{DTYPE(iota.dtype), SIZE(iota.count), REAL(iota.start), REAL(iota.step),
-                     FIELD(iota.int_start, WIDE, INT64_MIN, INT64_MAX),
-                     FIELD(iota.int_step, WIDE, INT64_MIN, INT64_MAX)}},
-    [LT_OP_CAT] = DIM_ONLY,
-    [LT_OP_GATHER] = DIM_ONLY,
-    [LT_OP_SCATTER] = {{DIM(scatter.dim), COUNT(scatter.reduce, 0, LT_REDUCE_MIN)}},
-    [LT_OP_INDEX] = INDEX,
-    [LT_OP_INDEX_PUT] = INDEX,
-    [LT_OP_REDUCE_SUM] = REDUCE,
-    [LT_OP_REDUCE_MEAN] = REDUCE,
-    [LT_OP_REDUCE_PROD] = REDUCE,
-    [LT_OP_REDUCE_MAX] = REDUCE,
-    [LT_OP_REDUCE_MIN] = REDUCE,
-    [LT_OP_REDUCE_VAR] = REDUCE,
-    [LT_OP_ARGMAX] = ARG,
-    [LT_OP_ARGMIN] = ARG,
-    [LT_OP_CUMSUM] = SCAN,
-    [LT_OP_CUMPROD] = SCAN,
-    [LT_OP_LOGCUMSUMEXP] = SCAN,
-    [LT_OP_CUMMAX] = SCAN,
-    [LT_OP_CUMMIN] = SCAN,
-    [LT_OP_SORT] = {{DIM(sort.dim), FLAG(sort.descending), FLAG(sort.stable)}},
-    [LT_OP_TOPK] = {{DIM(topk.dim), SIZE(topk.k), FLAG(topk.largest), FLAG(topk.sorted)}},
-    [LT_OP_SEARCHSORTED] = {{FLAG(search.right)}},
-    [LT_OP_SOFTMAX] = {{DIM(softmax.dim), FLAG(softmax.log), DTYPE(softmax.dtype)}},
-    [LT_OP_MATMUL] = MATMUL,
-    [LT_OP_LINEAR] = MATMUL,
-    [LT_OP_SDPA] = {{FLAG(sdpa.causal), FLAG(sdpa.has_mask), FLAG(sdpa.has_last), FLAG(sdpa.has_first),
-                     FLAG(sdpa.empty_nan), REAL(sdpa.scale), DTYPE(sdpa.rounded),
-                     COUNT(sdpa.rounds, 0, 2 * LT_ROUND_WEIGHTS - 1)}},
-    [LT_OP_LAYER_NORM] = NORM,
-    [LT_OP_RMS_NORM] = NORM,
-    [LT_OP_CONV] = {{CONV(conv)}},
-    [LT_OP_UNBLOCK] = {{SIZE(unblock.channels)}},
-    [LT_OP_BLOCKED_CONV] = {{CONV(blocked_conv.conv), SIZE(blocked_conv.channels),
-                             COUNT(blocked_conv.activation, 0, LT_ACTIVATION_HARDSWISH),
-                             REAL(blocked_conv.low), REAL(blocked_conv.high)}},
-    [LT_OP_BLOCKED_MAX_POOL] = POOL,
-    [LT_OP_BLOCKED_AVG_POOL] = POOL,
-    [LT_OP_MAX_POOL] = POOL,
-    [LT_OP_AVG_POOL] = POOL,
-    [LT_OP_RESAMPLE] = {{COUNT(resample.mode, 0, LT_RESAMPLE_LANCZOS), DIM(resample.dim), SIZE(resample.size),
-                         REAL(resample.scale), FLAG(resample.align_corners), FLAG(resample.antialias),
-                         FLAG(resample.wide)}},
-    [LT_OP_GRID_SAMPLE] = {{COUNT(sample.mode, 0, LT_RESAMPLE_CUBIC),
-                            COUNT(sample.padding, 0, LT_SAMPLE_REFLECT), FLAG(sample.align_corners)}},
+#define FIELDS(...)        \
+    (const lt_field[])     \
+    {                      \
+        __VA_ARGS__, { 0 } \
+    }
+static const lt_field *const fields_of[LT_OP_COUNT] = {
+    [LT_OP_RESHAPE] = FIELDS(RESHAPE),
+    [LT_OP_EXPAND] = FIELDS(RESHAPE),
+    [LT_OP_PERMUTE] = FIELDS(DIM(permute.dim)),
+    [LT_OP_SLICE] = FIELDS(DIM(slice.dim), SIZE(slice.start), SIZE(slice.count), SIZE(slice.step)),
+    [LT_OP_AS_STRIDED] = FIELDS(STRIDED),
+    [LT_OP_AS_STRIDED_SCATTER] = FIELDS(STRIDED),
+    [LT_OP_VIEW_DTYPE] = FIELDS(DTYPE(dtype.dtype)),
+    [LT_OP_CAST] = FIELDS(DTYPE(dtype.dtype)),
+    [LT_OP_IOTA] = FIELDS(DTYPE(iota.dtype), SIZE(iota.count), REAL(iota.start), REAL(iota.step),
+                          FIELD(iota.int_start, WIDE, INT64_MIN, INT64_MAX),
+                          FIELD(iota.int_step, WIDE, INT64_MIN, INT64_MAX)),
+    [LT_OP_CAT] = FIELDS(DIM_ONLY),
+    [LT_OP_GATHER] = FIELDS(DIM_ONLY),
+    [LT_OP_SCATTER] = FIELDS(DIM(scatter.dim), COUNT(scatter.reduce, 0, LT_REDUCE_MIN)),
+    [LT_OP_INDEX] = FIELDS(INDEX),
+    [LT_OP_INDEX_PUT] = FIELDS(INDEX),
+    [LT_OP_REDUCE_SUM] = FIELDS(REDUCE),
+    [LT_OP_REDUCE_MEAN] = FIELDS(REDUCE),
+    [LT_OP_REDUCE_PROD] = FIELDS(REDUCE),
+    [LT_OP_REDUCE_MAX] = FIELDS(REDUCE),
+    [LT_OP_REDUCE_MIN] = FIELDS(REDUCE),
+    [LT_OP_REDUCE_VAR] = FIELDS(REDUCE),
+    [LT_OP_ARGMAX] = FIELDS(ARG),
+    [LT_OP_ARGMIN] = FIELDS(ARG),
+    [LT_OP_CUMSUM] = FIELDS(SCAN),
+    [LT_OP_CUMPROD] = FIELDS(SCAN),
+    [LT_OP_LOGCUMSUMEXP] = FIELDS(SCAN),
+    [LT_OP_CUMMAX] = FIELDS(SCAN),
+    [LT_OP_CUMMIN] = FIELDS(SCAN),
+    [LT_OP_SORT] = FIELDS(DIM(sort.dim), FLAG(sort.descending), FLAG(sort.stable)),
+    [LT_OP_TOPK] = FIELDS(DIM(topk.dim), SIZE(topk.k), FLAG(topk.largest), FLAG(topk.sorted)),
+    [LT_OP_SEARCHSORTED] = FIELDS(FLAG(search.right)),
+    [LT_OP_SOFTMAX] = FIELDS(DIM(softmax.dim), FLAG(softmax.log), DTYPE(softmax.dtype)),
+    [LT_OP_MATMUL] = FIELDS(MATMUL),
+    [LT_OP_LINEAR] = FIELDS(MATMUL),
+    [LT_OP_SDPA] = FIELDS(FLAG(sdpa.causal), FLAG(sdpa.has_mask), FLAG(sdpa.has_last), FLAG(sdpa.has_first),
+                          FLAG(sdpa.empty_nan), REAL(sdpa.scale), DTYPE(sdpa.rounded),
+                          COUNT(sdpa.rounds, 0, 2 * LT_ROUND_WEIGHTS - 1)),
+    [LT_OP_LAYER_NORM] = FIELDS(NORM),
+    [LT_OP_RMS_NORM] = FIELDS(NORM),
+    [LT_OP_CONV] = FIELDS(CONV(conv)),
+    [LT_OP_UNBLOCK] = FIELDS(SIZE(unblock.channels)),
+    [LT_OP_BLOCKED_CONV] = FIELDS(CONV(blocked_conv.conv), SIZE(blocked_conv.channels),
+                                  COUNT(blocked_conv.activation, 0, LT_ACTIVATION_HARDSWISH),
+                                  REAL(blocked_conv.low), REAL(blocked_conv.high)),
+    [LT_OP_BLOCKED_MAX_POOL] = FIELDS(POOL),
+    [LT_OP_BLOCKED_AVG_POOL] = FIELDS(POOL),
+    [LT_OP_MAX_POOL] = FIELDS(POOL),
+    [LT_OP_AVG_POOL] = FIELDS(POOL),
+    [LT_OP_RESAMPLE] = FIELDS(COUNT(resample.mode, 0, LT_RESAMPLE_LANCZOS), DIM(resample.dim),
+                              SIZE(resample.size), REAL(resample.scale), FLAG(resample.align_corners),
+                              FLAG(resample.antialias), FLAG(resample.wide)),
+    [LT_OP_GRID_SAMPLE] = FIELDS(COUNT(sample.mode, 0, LT_RESAMPLE_CUBIC),
+                                 COUNT(sample.padding, 0, LT_SAMPLE_REFLECT), FLAG(sample.align_corners)),
 };
-static const lt_fields elementwise = {{DTYPE(elementwise.compute), DTYPE(elementwise.out)}};
+static const lt_field elementwise[] = {DTYPE(elementwise.compute), DTYPE(elementwise.out), {0}};
 
-static const lt_fields *find_fields(lt_op op)
+/* NULL: it has none. */
+static const lt_field *find_fields(lt_op op)
 {
-    return lt_op_get(op)->flags & LT_OP_ELEMENTWISE ? &elementwise : &fields_of[op];
+    return lt_op_get(op)->flags & LT_OP_ELEMENTWISE ? elementwise : fields_of[op];
 }
 
 lt_op lt_op_find(const char *name, size_t length)
@@ -213,7 +165,7 @@ lathe_status lt_attr_list_write(lt_op op, const lt_attrs *attrs, lt_arena *arena
 {
     *out = (lt_attr_list){.formulas = ""};
     if (op == LT_OP_CHAIN) LT_TRY(write_chain(&attrs->chain, arena, out, err));
-    for (const lt_field *f = find_fields(op)->field; f->bytes; f++)
+    for (const lt_field *f = find_fields(op); f && f->bytes; f++)
         for (size_t at = 0; at < f->bytes; at += element_bytes[f->kind])
             write_element(f->kind, (const char *)attrs + f->offset + at, out);
     while (out->n_ints && !out->ints[out->n_ints - 1]) out->n_ints--;
@@ -301,7 +253,7 @@ lathe_status lt_attr_list_read(lt_op op, const lt_attr_list *list, lt_attrs *att
     lt_attr_reader r = {.list = list, .err = err};
     memset(attrs, 0, sizeof *attrs);
     if (op == LT_OP_CHAIN) LT_TRY(read_chain(&r, &attrs->chain));
-    for (const lt_field *f = find_fields(op)->field; f->bytes; f++)
+    for (const lt_field *f = find_fields(op); f && f->bytes; f++)
         for (size_t at = 0; at < f->bytes; at += element_bytes[f->kind])
             LT_TRY(read_element(&r, f, (char *)attrs + f->offset + at));
     if (lt_op_get(op)->flags & LT_OP_ELEMENTWISE) LT_TRY(check_formula(op, attrs->elementwise.compute, err));

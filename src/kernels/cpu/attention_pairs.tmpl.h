@@ -86,9 +86,9 @@ static __attribute__((noinline)) void pair_panel(lt_attend_state *s, int64_t row
     }
 }
 
-static void value_pairs(const lt_attend *t, lt_attend_state *s, int64_t at, int64_t n)
+LT_INLINE void add_values(const lt_attend *t, lt_attend_state *s, int type, int64_t at, int64_t n)
 {
-    const lt_values b = values_at(t, LT_GEMM_BF16, at, n);
+    const lt_values b = values_at(t, type, at, n);
     round_weights(t, s);
     switch (t->rows) {
     case 1: pair_columns(t, s, 1, 4, &b); return;
