@@ -200,6 +200,9 @@ expect 0 "$lathe" $decode --quantize none,int8 --positions 1-32*8 --mode both --
 # shellcheck disable=SC2086
 expect 2 "$lathe" $decode --device abacus:0
 says err "abacus"
+expect 0 "$lathe" profile "$golden/models/tiny_bert.pt2" -r 1 --device null:0 --islands keep --executor dag \
+    --cpu-ops aten.gelu.default --by kernel --trace trace.json
+for where in null:0 cpu; do says trace.json "\"name\":\"steps on $where\""; done
 expect 0 "$lathe" profile "$source/share/tiny.pt2" -r 1 --device null:0 --by kernel
 says out "steps: "
 expect 1 env PATH=/nonexistent "$lathe" bench plot decode.json -o none
