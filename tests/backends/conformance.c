@@ -1,6 +1,6 @@
 /* Every operator that a device takes, in every dtype and layout, against the references.
- * Usage: conformance DEVICE [--parallel] [SEED]     (--parallel: as if the device ran many work items at a
- * time) Exit status: 0 all equal, 1 some are not, 77 there is no such device. */
+ * Usage: conformance DEVICE [--parallel] [--only FAMILY] [SEED]     (--parallel: as if the device ran many
+ * work items at a time) Exit status: 0 all equal, 1 some are not, 77 there is no such device. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +87,30 @@ static void check_products(suite *s)
             c.n_in = k % 2 ? 3 : 2;
             c.in[1] = type_of(dtype, 2, n, l);
             c.in[2] = type_of(dtype, 1, n);
+            check(s, &c);
+        }
+}
+
+static void check_packed(suite *s)
+{
+    static const int sizes[][3] = {{1, 37, 100}, {3, 48, 64}, {70, 65, 300}, {9, 16, 7}, {1, 100, 1030}};
+    static const lt_dtype dtypes[] = {LATHE_F32, LATHE_BF16, LATHE_F16};
+    for (int packing = 0; packing < LT_PACKINGS; packing++)
+        for (size_t k = 0; k < LT_COUNT(sizes); k++) {
+            int m = sizes[k][0], n = sizes[k][1], l = sizes[k][2];
+            lt_dtype dtype = dtypes[k % LT_COUNT(dtypes)];
+            lt_case c = {.op = LT_OP_LINEAR, .terms = 8 * l, .packed = true, .packing = (lt_packing)packing};
+            c.n_in = k % 2 ? 3 : 2;
+            c.in[0] = type_of(dtype, 3, 2, m, l);
+            c.in[1] = type_of(dtype, 2, n, l);
+            c.in[2] = type_of(dtype, 1, n);
+            check(s, &c);
+            c.op = LT_OP_INDEX;
+            c.n_in = 2;
+            c.in[0] = c.in[1];
+            c.in[1] = type_of(LATHE_I64, 2, 3, m);
+            c.below[1] = n;
+            c.attrs.index = (lt_attrs_index){.dims = {true}, .wrap = true};
             check(s, &c);
         }
 }
@@ -301,35 +325,69 @@ static lathe_status open_parallel(uint32_t index, lathe_device **out, lathe_devi
     return status;
 }
 
-int main(int argc, char **argv)
+/* The first ones have kernels of their own for devices that run many items at a time. */
+static const struct {
+    const char *name;
+    void (*check)(suite *);
+    bool parallel;
+} families[] = {
+    {"products", check_products, true},
+    {"packed", check_packed, true},
+    {"attention", check_attention, true},
+    {"rows", check_rows, true},
+    {"folds", check_folds, true},
+    {"images", check_images, true},
+    {"elementwise", check_elementwise, false},
+    {"moves", check_moves, false},
+    {"orders", check_orders, false},
+};
+
+typedef struct arguments {
+    const char *only; /* a family; NULL: all */
+    bool parallel;
+    uint64_t seed;
+} arguments;
+
+static arguments read_arguments(int argc, char **argv)
+{
+    arguments a = {.seed = 1};
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--parallel") == 0) a.parallel = true;
+        else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) a.only = argv[++i];
+        else a.seed = strtoull(argv[i], NULL, 10);
+    }
+    return a;
+}
+
+static lathe_status open_device(const char *name, bool parallel, lathe_backend *changed, lt_gpu **out,
+                                lathe_error *err)
 {
     const lathe_backend *backend;
     uint32_t index;
+    LT_TRY(lt_backend_find(name, NULL, &backend, &index, err));
+    *changed = *backend;
+    wrapped = backend;
+    if (parallel) changed->open = open_parallel;
+    return lt_gpu_open(changed, index, out, err);
+}
+
+int main(int argc, char **argv)
+{
     lathe_error err = {0};
-    suite s = {.seed = 1};
+    lathe_backend changed;
     if (argc < 2) return 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    bool parallel = argc > 2 && strcmp(argv[2], "--parallel") == 0;
-    if (argc > 2 + parallel) s.seed = strtoull(argv[2 + parallel], NULL, 10);
-    lathe_status status = lt_backend_find(argv[1], NULL, &backend, &index, &err);
-    lathe_backend changed = {0};
-    if (status == LATHE_OK && parallel) {
-        wrapped = backend;
-        changed = *backend;
-        changed.open = open_parallel;
-        backend = &changed;
-    }
-    if (status == LATHE_OK) status = lt_gpu_open(backend, index, &s.gpu, &err);
-    if (status != LATHE_OK) {
+    arguments a = read_arguments(argc, argv);
+    suite s = {.seed = a.seed};
+    if (open_device(argv[1], a.parallel, &changed, &s.gpu, &err) != LATHE_OK) {
         printf("skipped: %s\n", err.message);
         return 77;
     }
-    /* The last ones have the same kernels on every device. */
-    static void (*const families[])(suite *) = {check_products, check_attention,   check_rows,  check_folds,
-                                                check_images,   check_elementwise, check_moves, check_orders};
-    for (size_t i = 0; i < LT_COUNT(families) - (parallel ? 3 : 0); i++) families[i](&s);
-    printf("%u passed, %u failed, %u declined on %s (first seed %s)\n", s.passed, s.failed, s.declined,
-           argv[1], argc > 2 + parallel ? argv[2 + parallel] : "1");
+    for (size_t i = 0; i < LT_COUNT(families); i++)
+        if ((!a.parallel || families[i].parallel) && (!a.only || strcmp(a.only, families[i].name) == 0))
+            families[i].check(&s);
+    printf("%u passed, %u failed, %u declined on %s (first seed %llu)\n", s.passed, s.failed, s.declined,
+           argv[1], (unsigned long long)a.seed);
     lt_gpu_close(s.gpu);
     return s.failed ? 1 : 0;
 }

@@ -47,6 +47,11 @@ typedef float16 lt_lanes;
 #define lt_lanes_load_float32(p) vload16(0, p)
 #define lt_lanes_load_bfloat16(p) as_float16(convert_uint16(vload16(0, p)) << 16)
 #define lt_lanes_load_float16(p) vload_half16(0, (__global const half *)(p))
+typedef uint16 lt_lane_words;
+#define lt_lane_words_load(p) vload16(0, p)
+#define lt_lane_words_bytes(p) convert_uint16(vload16(0, p))
+#define lt_lane_words_field(words, shift, mask, flip, zero) \
+    (as_float16((((words) >> (uint16)(shift)) & (mask)) ^ (0x4b000000u | (flip))) - (8388608.0f + (zero)))
 static inline float lt_lanes_sum(float16 a)
 {
     float8 b = a.lo + a.hi;

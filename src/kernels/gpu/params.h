@@ -24,6 +24,15 @@ typedef struct lt_product_params {
     lt_view a, b, bias, out; /* over the batch */
 } lt_product_params;
 
+/* Rows of a packed matrix [n, k] that an index tensor of these dims names; `step`: between elements of a row.
+ */
+typedef struct lt_packed_rows_params {
+    int count, n, k; /* count: elements in all */
+    int wrap, flag, step;
+    int dim[LT_DIMS];
+    lt_view index, out;
+} lt_packed_rows_params;
+
 /* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row. A number
  * of three parts is their sum. */
 typedef struct lt_attention_params {
