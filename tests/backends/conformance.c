@@ -8,6 +8,7 @@
 
 #include "backend/registry.h"
 #include "backends/device_case.h"
+#include "base/cache_row.h"
 
 typedef struct suite {
     lt_gpu *gpu;
@@ -140,6 +141,10 @@ static void check_attention(suite *s)
                     c.in[c.n_in++] = type_of(LATHE_I64, 2, 1, l);
                 }
                 if (kind >= 4 && floats[d] == LATHE_BF16) a->rounds = kind == 4 ? 7 : 15;
+                check(s, &c);
+                if (floats[d] == LATHE_F64) continue;
+                c.in[1] = c.in[2] = type_of(LATHE_I8, 4, 2, 2, keys, width + LT_CACHE_SCALE);
+                c.scaled[1] = c.scaled[2] = true;
                 check(s, &c);
             }
 }

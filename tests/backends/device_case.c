@@ -55,11 +55,12 @@ static double pick_value(run *r, lt_dtype dtype, int64_t below)
 
 /* ---- Operands ---- */
 
-static void place_strides(lt_tensor *t, lt_layout layout)
+/* `rows`: the last dim stays dense. */
+static void place_strides(lt_tensor *t, lt_layout layout, bool rows)
 {
     int64_t dim[LT_MAX_RANK];
-    bool swaps = layout == LAYOUT_SWAPPED && t->rank >= 2;
-    int last = t->rank - 1;
+    bool swaps = layout == LAYOUT_SWAPPED && t->rank >= 2 + rows;
+    int last = t->rank - 1 - rows;
     memcpy(dim, t->dim, sizeof dim);
     if (swaps) {
         dim[last] = t->dim[last - 1];
@@ -71,13 +72,13 @@ static void place_strides(lt_tensor *t, lt_layout layout)
         t->stride[last] = t->stride[last - 1];
         t->stride[last - 1] = across;
     }
-    for (int d = 0; d < t->rank && layout == LAYOUT_SPREAD; d++) t->stride[d] *= 2;
+    for (int d = 0; d < t->rank - rows && layout == LAYOUT_SPREAD; d++) t->stride[d] *= 2;
 }
 
-static bool make_room(run *r, room *to, const lt_type *type, lt_layout layout)
+static bool make_room(run *r, room *to, const lt_type *type, lt_layout layout, bool rows)
 {
     to->tensor = lt_tensor_of(type, NULL);
-    place_strides(&to->tensor, layout);
+    place_strides(&to->tensor, layout, rows);
     int64_t span = 1;
     for (int d = 0; d < type->rank; d++)
         span += (type->dim[d] > 0 ? type->dim[d] - 1 : 0) * to->tensor.stride[d];
@@ -106,6 +107,10 @@ static void fill(run *r, uint32_t k)
     for (int64_t i = 0, n = lathe_tensor_count(t); i < n; i++) {
         double value = pick_value(r, t->dtype, r->c->below[k]);
         lt_store_f64(t->dtype, element(t, i), 0, 1, &value);
+    }
+    for (int64_t i = 0, n = lathe_tensor_count(t); r->c->scaled[k] && i < n; i += t->dim[t->rank - 1]) {
+        float scale = (float)(1 + next_random(&r->random) % 8) / 64;
+        memcpy(element(t, i), &scale, sizeof scale);
     }
 }
 
@@ -182,7 +187,9 @@ static bool make_operands(run *r, lt_layout layout, bool in_place)
     if (lt_op_get(c->op)->infer(c->op, &c->attrs, c->in, (int)c->n_in, out, &r->err) != LATHE_OK)
         return false;
     for (uint32_t k = 0; k < r->n_in + r->n_out; k++) {
-        if (!make_room(r, &r->rooms[k], k < r->n_in ? &c->in[k] : &out[k - r->n_in], layout)) return false;
+        bool rows = k < r->n_in ? c->scaled[k] : c->op == LT_OP_QUANTIZE_ROWS;
+        if (!make_room(r, &r->rooms[k], k < r->n_in ? &c->in[k] : &out[k - r->n_in], layout, rows))
+            return false;
         if (k < r->n_in) fill(r, k);
         r->args[k] =
             (lt_operand){.kind = LT_BUFFER_INPUT, .index = k, .offset = GUARD, .tensor = r->rooms[k].tensor};
