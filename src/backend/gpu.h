@@ -85,6 +85,7 @@ typedef struct lt_gpu_row {
     X(fold)                \
     X(order)               \
     X(matrix)              \
+    X(grouped)             \
     X(attention)           \
     X(conv)                \
     X(pool)                \

@@ -90,6 +90,17 @@ static void check_products(suite *s)
             c.in[2] = type_of(dtype, 1, n);
             check(s, &c);
         }
+    for (size_t d = 0; d < LT_COUNT(floats); d++) {
+        lt_case c = {.op = LT_OP_GROUPED_MATMUL, .n_in = 3, .terms = 300};
+        c.in[0] = type_of(floats[d], 2, 9, 300);
+        c.in[1] = type_of(floats[d], 3, 2, 300, 17);
+        c.in[2] = type_of(LATHE_I32, 1, 2);
+        c.below[2] = 1; /* no rows: groups of unknown ends are not in order */
+        check(s, &c);
+        c.in[0].dim[0] = c.in[1].dim[0] = c.in[2].dim[0] = 1;
+        c.below[2] = 2;
+        check(s, &c);
+    }
 }
 
 static void check_packed(suite *s)
@@ -166,6 +177,10 @@ static void check_rows(suite *s)
             c.op = LT_OP_LAYER_NORM;
             c.n_in = 1 + (uint32_t)k % 3;
             check(s, &c);
+            if (floats[d] != LATHE_F64) {
+                c = (lt_case){.op = LT_OP_QUANTIZE_ROWS, .n_in = 1, .in = {type_of(floats[d], 3, 2, 3, n)}};
+                check(s, &c);
+            }
             c = (lt_case){.op = LT_OP_ROPE, .n_in = 3, .terms = 4};
             c.in[0] = type_of(floats[d], 4, 2, 3, 4, 2 * n);
             c.in[1] = c.in[2] = type_of(floats[d], 3, 1, 4, 2 * n);
@@ -318,6 +333,37 @@ static void check_images(suite *s)
         }
 }
 
+static void check_resampling(suite *s)
+{
+    for (size_t d = 0; d < LT_COUNT(floats); d++)
+        for (int mode = LT_RESAMPLE_NEAREST; mode <= LT_RESAMPLE_LANCZOS; mode++)
+            for (int kind = 0; kind < 4; kind++) {
+                bool copies = mode <= LT_RESAMPLE_NEAREST_EXACT,
+                     smooth = kind >= 2 || mode == LT_RESAMPLE_LANCZOS;
+                lt_case c = {.op = LT_OP_RESAMPLE, .n_in = 1, .terms = 64};
+                c.in[0] = type_of(floats[d], 4, 2, 3, 9, 4);
+                c.attrs.resample = (lt_attrs_resample){.mode = (lt_resample_mode)mode,
+                                                       .dim = 2,
+                                                       .size = kind % 2 ? 5 : 14,
+                                                       .scale = kind == 1 ? 0.6 : 0,
+                                                       .align_corners = kind == 2 && !copies,
+                                                       .antialias = smooth && !copies,
+                                                       .wide = copies && kind == 3};
+                if (copies || floats[d] != LATHE_BF16) check(s, &c);
+            }
+    static const lt_resample_mode modes[] = {LT_RESAMPLE_NEAREST, LT_RESAMPLE_LINEAR, LT_RESAMPLE_CUBIC};
+    for (size_t d = 0; d < LT_COUNT(floats); d++)
+        for (int kind = 0; kind < 36; kind++) {
+            lt_case c = {.op = LT_OP_GRID_SAMPLE, .n_in = 2, .terms = 64};
+            c.attrs.sample =
+                (lt_attrs_sample){modes[kind % 3], (lt_sample_padding)(kind / 3 % 3), kind / 9 % 2};
+            bool deep = kind >= 18;
+            c.in[0] = deep ? type_of(floats[d], 5, 2, 3, 4, 5, 6) : type_of(floats[d], 4, 2, 3, 5, 6);
+            c.in[1] = deep ? type_of(floats[d], 5, 2, 3, 2, 4, 3) : type_of(floats[d], 4, 2, 7, 4, 2);
+            if (!deep || kind % 3 != 2) check(s, &c);
+        }
+}
+
 /* ---- The device ---- */
 
 static const lathe_backend *wrapped;
@@ -336,15 +382,11 @@ static const struct {
     void (*check)(suite *);
     bool parallel;
 } families[] = {
-    {"products", check_products, true},
-    {"packed", check_packed, true},
-    {"attention", check_attention, true},
-    {"rows", check_rows, true},
-    {"folds", check_folds, true},
-    {"images", check_images, true},
-    {"elementwise", check_elementwise, false},
-    {"moves", check_moves, false},
-    {"orders", check_orders, false},
+    {"products", check_products, true},   {"packed", check_packed, true},
+    {"attention", check_attention, true}, {"resampling", check_resampling, false},
+    {"rows", check_rows, true},           {"folds", check_folds, true},
+    {"images", check_images, true},       {"elementwise", check_elementwise, false},
+    {"moves", check_moves, false},        {"orders", check_orders, false},
 };
 
 typedef struct arguments {
