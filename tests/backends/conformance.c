@@ -306,18 +306,24 @@ static void check_images(suite *s)
 {
     static const lt_dtype dtypes[] = {LATHE_F32, LATHE_BF16, LATHE_F64, LATHE_I64};
     for (size_t d = 0; d < LT_COUNT(dtypes); d++)
-        for (int kind = 0; kind < 6; kind++) {
-            int groups = kind == 2 ? 8 : kind == 3 ? 2 : 1, window = kind == 4 ? 1 : 3;
+        for (int kind = 0; kind < 8; kind++) {
+            int groups = kind == 2 || kind >= 6 ? 8
+                         : kind == 3            ? 2
+                                                : 1,
+                window = kind == 4   ? 1
+                         : kind == 6 ? 5
+                                     : 3;
             lt_case c = {.op = LT_OP_CONV, .n_in = kind % 2 ? 3 : 2, .terms = 128};
             c.attrs.conv = (lt_attrs_conv){.spatial = 2,
                                            .stride = {1, 1},
                                            .dilation = {1, 1},
                                            .groups = groups,
                                            .transposed = kind == 5};
-            if (kind == 1 || kind == 5) c.attrs.conv.stride[0] = c.attrs.conv.stride[1] = 2;
+            if (kind == 1 || kind == 5 || kind == 6) c.attrs.conv.stride[0] = c.attrs.conv.stride[1] = 2;
+            if (kind == 7) c.attrs.conv.dilation[0] = c.attrs.conv.dilation[1] = 3;
             for (int i = 0; i < 2 && kind != 4; i++)
-                c.attrs.conv.padding[i] = c.attrs.conv.padding_after[i] = 1;
-            c.in[0] = type_of(dtypes[d], 4, 2, 8, 9, 11);
+                c.attrs.conv.padding[i] = c.attrs.conv.padding_after[i] = 1 + i;
+            c.in[0] = type_of(dtypes[d], 4, 2, 8, 9, kind >= 6 ? 35 : 11);
             c.in[1] = type_of(dtypes[d], 4, 8, 8 / groups, window, window);
             c.in[2] = type_of(dtypes[d], 1, 8);
             check(s, &c);

@@ -44,7 +44,9 @@ typedef float16 lt_lanes;
 #define lt_lanes_of(x) ((float16)(x))
 #define lt_lanes_fma(a, b, c) fma(a, b, c)
 #define LT_LANES_AT(a, i) ((a)[i])
-#define lt_lanes_store(x, p) vstore16(x, 0, p) /* to local memory */
+/* To and from local memory. */
+#define lt_lanes_store(x, p) vstore16(x, 0, p)
+#define lt_lanes_local(p) vload16(0, p)
 #define lt_lanes_load_float32(p) vload16(0, p)
 #define lt_lanes_load_bfloat16(p) as_float16(convert_uint16(vload16(0, p)) << 16)
 #define lt_lanes_load_int8(p) convert_float16(vload16(0, p))
