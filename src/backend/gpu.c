@@ -225,7 +225,6 @@ static bool fits_device(lt_gpu_lowering *lo, const lt_step *step)
             return lt_gpu_decline(lo, "a tensor of 2^31 elements or more");
         if (!lt_gpu_has(lo->gpu, step->args[i].tensor.dtype))
             return lt_gpu_decline(lo, "float64, which the device does not compute in");
-        if (step->args[i].kind == LT_BUFFER_PACKED) return lt_gpu_decline(lo, "packed weights");
     }
     return true;
 }

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "kernels/gpu/params.h"
+#include "kernels/packed.h"
 #include "lathe/backend.h"
 #include "program/program.h"
 
@@ -47,6 +48,9 @@ typedef struct lt_gpu_lowering {
     size_t scratch_bytes; /* the most that a step wants */
     size_t scratch_used;  /* by this step */
     const char *why;      /* why the last step was declined: constant text */
+    /* The form of a weight that is an operand of kind PACKED. */
+    lt_packing (*packing_of)(const void *packings, uint32_t weight);
+    const void *packings;
 } lt_gpu_lowering;
 
 /* Appends the launches of a step. *done false: no kernels for its types, sizes or attributes; why. */
@@ -81,6 +85,7 @@ typedef struct lt_gpu_row {
     X(fold)                \
     X(order)               \
     X(matrix)              \
+    X(grouped)             \
     X(attention)           \
     X(conv)                \
     X(pool)                \
@@ -174,6 +179,10 @@ typedef struct lt_gpu_product {
     int rank; /* of the batch */
 } lt_gpu_product;
 bool lt_gpu_multiply(lt_gpu_lowering *lo, const lt_gpu_product *product);
+
+/* gpu_packed.c: the same where b is a packed weight and the bias, if any, a row; and INDEX of rows of one. */
+bool lt_gpu_multiply_packed(lt_gpu_lowering *lo, const lt_gpu_product *product);
+bool lt_gpu_packed_rows(lt_gpu_lowering *lo, const lt_step *step);
 
 /* The dtype's name as common.k has it, and the name of its class ("f32", "f64", "i64"). */
 const char *lt_gpu_dtype(lt_dtype dtype);

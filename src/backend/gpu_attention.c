@@ -5,13 +5,15 @@
 #include "ops/sdpa.h"
 
 /* MOST_WIDTH elements of a head are as many as items hold between them. Few rows are split between teams of
- * TEAM items, up to SPLITS for a row, as long as each has enough keys. */
-enum { MOST_WIDTH = 1024, TEAM = 128, SPLITS = 16, TEAMS = 256 };
+ * TEAM items, up to SPLITS for a row, as long as each has enough keys; on devices that run one item at a
+ * time, between ITEMS items, which have FEW_KEYS at least and up to LINES rows. */
+enum { MOST_WIDTH = 1024, TEAM = 128, SPLITS = 16, TEAMS = 256, ITEMS = 16, FEW_KEYS = 512, LINES = 8 };
 
 typedef struct sdpa {
     const lt_step *step;
     lt_sdpa_inputs at;
     lt_attention_params p;
+    int lines; /* rows of an item */
 } sdpa;
 
 /* An input that may be missing: the query stands in its place. */
@@ -44,7 +46,7 @@ static void describe(sdpa *it)
     p->keys = (int)v->dim[2];
     p->group = v->dim[1] ? (int)(q->dim[1] / v->dim[1]) : 1;
     p->width = (int)q->dim[3];
-    p->value_width = (int)v->dim[3];
+    p->value_width = (int)lt_sdpa_values(v->dtype, v->dim[3]);
     p->causal = attrs->causal;
     p->empty_nan = attrs->empty_nan;
     p->has_last = it->at.last >= 0;
@@ -57,19 +59,22 @@ static const lathe_kernel *kernel_of(lt_gpu_lowering *lo, const sdpa *it, const 
                                      int width, int value_width)
 {
     const lt_attrs_sdpa *attrs = &it->step->attrs.sdpa;
-    char defines[512];
+    char defines[640];
     lt_dtype q = it->step->args[0].tensor.dtype, mask = optional(it, it->at.mask)->tensor.dtype;
+    bool scaled = lt_sdpa_is_quantized(it->step->args[1].tensor.dtype);
     snprintf(defines, sizeof defines,
              "#define LT_ITEMS %u\n#define LT_WIDTH %d\n#define LT_VALUE_WIDTH %d\n#define LT_OWN %u\n"
              "#define LT_Q %s\n#define LT_KV %s\n#define LT_MASK %s\n%s#define LT_AS %s\n"
-             "#define LT_ROUNDS %u\n#define LT_R %s\n#define LT_PASSES %d\n",
+             "#define LT_ROUNDS %u\n#define LT_R %s\n#define LT_PASSES %d\n#define LT_LINES %d\n"
+             "#define LT_PLAIN_SCORES %d\n%s",
              items, width, value_width, ((unsigned)value_width + items - 1) / items, lt_gpu_dtype(q),
              lt_gpu_dtype(it->step->args[1].tensor.dtype), lt_gpu_dtype(mask),
              it->at.mask < 0      ? ""
              : mask == LATHE_BOOL ? "#define LT_MASK_IS_BOOL 1\n"
                                   : "#define LT_HAS_MASK 1\n",
              lt_gpu_class(q), attrs->rounds, lt_gpu_dtype(attrs->rounds ? attrs->rounded : q),
-             attrs->rounds & LT_ROUND_WEIGHTS ? 2 : 1);
+             attrs->rounds & LT_ROUND_WEIGHTS ? 2 : 1, it->lines,
+             it->at.mask < 0 && !attrs->rounds && !scaled, scaled ? "#define LT_KV_SCALED 1\n" : "");
     return lt_gpu_kernel(lo, "attention.k", NULL, entry, defines);
 }
 
@@ -95,14 +100,13 @@ static bool fits_lanes(const lt_gpu *gpu, const sdpa *it)
            p->q.stride[3] == 1 && p->k.stride[3] == 1 && p->v.stride[3] == 1;
 }
 
-/* Teams that share a row, where there are few rows and many keys. */
-static int choose_splits(const lt_gpu *gpu, const sdpa *it, uint32_t items)
+/* Among how many the keys of a row are shared, where there are few rows and many keys: `jobs` of them run at
+ * once, `fewest` keys are worth it. */
+static int choose_splits(const sdpa *it, int64_t rows, int jobs, int fewest)
 {
-    bool whole = it->step->attrs.sdpa.rounds & LT_ROUND_WEIGHTS;
-    if ((gpu->info.features & LATHE_DEVICE_SERIAL) || whole) return 1;
-    int splits = TEAMS / it->p.rows, most = it->p.keys / (int)items;
-    splits = splits < most ? splits : most;
-    return splits < 1 ? 1 : splits < SPLITS ? splits : SPLITS;
+    if (it->step->attrs.sdpa.rounds & LT_ROUND_WEIGHTS) return 1;
+    int64_t splits = lt_min_i64(jobs / rows, it->p.keys / fewest);
+    return (int)lt_max_i64(1, lt_min_i64(splits, SPLITS));
 }
 
 static bool emit_join(lt_gpu_lowering *lo, const sdpa *it, const lt_operand *parts, uint32_t items)
@@ -114,39 +118,63 @@ static bool emit_join(lt_gpu_lowering *lo, const sdpa *it, const lt_operand *par
     return lt_gpu_grid(launch, (int64_t)it->p.rows * it->p.value_width, items);
 }
 
-static bool emit_team(lt_gpu_lowering *lo, sdpa *it)
+/* Where the sums of shared rows go; of others, what stands in its place. */
+static bool need_parts(lt_gpu_lowering *lo, sdpa *it, lt_operand *parts)
 {
-    uint32_t items = lt_gpu_team(lo->gpu) < TEAM ? lt_gpu_team(lo->gpu) : TEAM;
     lt_attention_params *p = &it->p;
-    p->splits = choose_splits(lo->gpu, it, items);
     lt_type type = {.dtype = it->step->args[0].tensor.dtype == LATHE_F64 ? LATHE_F64 : LATHE_F32,
                     .rank = 1,
                     .dim = {(int64_t)p->rows * p->splits * (p->value_width + 2)}};
-    lt_operand parts = p->splits > 1 ? lt_gpu_scratch(lo, &type) : it->step->args[it->step->n_in];
-    int part_offset;
-    if (p->splits > 1 && (!lt_gpu_offset(&parts, &part_offset) || type.dim[0] > INT32_MAX - part_offset))
-        return lt_gpu_decline(lo, "more parts than 31 bits count");
-    p->part_offset = p->splits > 1 ? part_offset : 0;
+    *parts = it->step->args[it->step->n_in];
+    p->part_offset = 0;
+    if (p->splits == 1) return true;
+    *parts = lt_gpu_scratch(lo, &type);
+    return (lt_gpu_offset(parts, &p->part_offset) && type.dim[0] <= INT32_MAX - p->part_offset) ||
+           lt_gpu_decline(lo, "more parts than 31 bits count");
+}
+
+static bool emit_team(lt_gpu_lowering *lo, sdpa *it)
+{
+    uint32_t items = lt_gpu_team(lo->gpu) < TEAM ? lt_gpu_team(lo->gpu) : TEAM;
+    bool serial = lo->gpu->info.features & LATHE_DEVICE_SERIAL;
+    lt_attention_params *p = &it->p;
+    lt_operand parts;
+    p->splits = serial ? 1 : choose_splits(it, p->rows, TEAMS, (int)items);
+    if (!need_parts(lo, it, &parts)) return false;
     const lathe_kernel *kernel = kernel_of(lo, it, "attention_team", items, p->width, p->value_width);
     lt_gpu_launch *launch = emit_rows(lo, it, kernel, &parts);
     if (!lt_gpu_grid(launch, (int64_t)p->rows * p->splits * items, items)) return false;
     return p->splits == 1 || emit_join(lo, it, &parts, lt_gpu_group(lo->gpu));
 }
 
+/* An item has rows that read the same keys: those of a group of heads, at one position after the other. */
+static bool emit_lanes(lt_gpu_lowering *lo, sdpa *it)
+{
+    lt_attention_params *p = &it->p;
+    lt_operand parts;
+    int wider = p->width > p->value_width ? p->width : p->value_width, most = MOST_WIDTH / wider;
+    int64_t shared = (int64_t)p->group * p->length;
+    it->lines = (int)lt_min_i64(shared, most < LINES ? most : LINES);
+    int64_t blocks = p->rows / shared * ((shared + it->lines - 1) / it->lines);
+    p->splits = choose_splits(it, blocks, ITEMS, FEW_KEYS);
+    if (!need_parts(lo, it, &parts)) return false;
+    const lathe_kernel *kernel = kernel_of(lo, it, "attention_lanes", 1, p->width / 16, p->value_width / 16);
+    lt_gpu_launch *launch = emit_rows(lo, it, kernel, &parts);
+    if (!lt_gpu_grid(launch, blocks * p->splits, 1)) return false;
+    return p->splits == 1 || emit_join(lo, it, &parts, lt_gpu_group(lo->gpu));
+}
+
 static bool lower_sdpa(lt_gpu_lowering *lo, const lt_step *step)
 {
-    sdpa it = {.step = step, .at = lt_sdpa_find_inputs(&step->attrs.sdpa)};
+    sdpa it = {.step = step, .at = lt_sdpa_find_inputs(&step->attrs.sdpa), .lines = 1};
     if (lathe_tensor_count(&step->args[step->n_in].tensor) == 0) return true;
-    if (lt_sdpa_is_quantized(step->args[1].tensor.dtype)) return lt_gpu_decline(lo, "caches of int8");
     if (!fill_views(lo, &it)) return false;
     describe(&it);
     if (it.p.width > MOST_WIDTH || it.p.value_width > MOST_WIDTH)
         return lt_gpu_decline(lo, "heads of more than 1024 elements");
-    if (!fits_lanes(lo->gpu, &it)) return emit_team(lo, &it);
-    const lathe_kernel *kernel =
-        kernel_of(lo, &it, "attention_lanes", 1, it.p.width / 16, it.p.value_width / 16);
-    lt_gpu_launch *launch = emit_rows(lo, &it, kernel, &step->args[step->n_in]);
-    return lt_gpu_grid(launch, it.p.rows, 1);
+    if (lt_sdpa_is_quantized(step->args[1].tensor.dtype) && (it.p.k.stride[3] != 1 || it.p.v.stride[3] != 1))
+        return lt_gpu_decline(lo, "rows of int8 that do not lie together");
+    return fits_lanes(lo->gpu, &it) ? emit_lanes(lo, &it) : emit_team(lo, &it);
 }
 
 const lt_gpu_row lt_gpu_attention_rows[] = {

@@ -174,6 +174,47 @@ static bool emit_plain(lt_gpu_lowering *lo, const conv *c)
     return lt_gpu_grid(l, c->p.count, items);
 }
 
+/* ---- Depthwise, on devices that run one item at a time ---- */
+
+/* The longest kernel that is unrolled, and the most local memory. */
+enum { MOST_TAPS = 49, MOST_ROWS = 24 << 10 };
+
+typedef struct depthwise {
+    int64_t ring, pitch; /* rows that are kept, and elements of each for every step of the stride */
+} depthwise;
+
+static bool is_depthwise(const lt_gpu_lowering *lo, const conv *c, depthwise *out)
+{
+    const lt_conv_params *p = &c->p;
+    if (!(lo->gpu->info.features & LATHE_DEVICE_SERIAL) || c->attrs->transposed || p->group_in != 1 ||
+        strcmp(lt_gpu_class(c->out->tensor.dtype), "f32") != 0 || p->window[0] * p->in[0] != 1 ||
+        p->padding[0] != 0 || p->window[1] * p->window[2] > MOST_TAPS || p->x_step[4] != 1)
+        return false;
+    int64_t reach = (int64_t)(p->window[2] - 1) * p->dilation[2] / p->stride[2];
+    out->ring = (int64_t)(p->window[1] - 1) * p->dilation[1] + 1;
+    out->pitch = (p->out[2] + reach + 16 + 31) / 32 * 32; /* few lengths, so few kernels */
+    int64_t bytes = out->ring * p->stride[2] * out->pitch * (int64_t)sizeof(float);
+    return bytes <= lt_min_i64(MOST_ROWS, lo->gpu->info.local_bytes);
+}
+
+static bool emit_depthwise(lt_gpu_lowering *lo, const conv *c, const depthwise *d)
+{
+    char defines[320];
+    const lt_conv_params *p = &c->p;
+    const lt_operand *args[] = {c->x, c->w, p->has_bias ? c->bias : c->w, c->out};
+    snprintf(defines, sizeof defines,
+             "#define LT_ITEMS 1\n#define LT_TRANSPOSED 0\n#define LT_DOWN %d\n#define LT_ALONG %d\n"
+             "#define LT_STRIDE %d\n#define LT_RING %d\n#define LT_PITCH %d\n#define LT_X %s\n"
+             "#define LT_W %s\n#define LT_C %s\n#define LT_Y %s\n",
+             p->window[1], p->window[2], p->stride[2], (int)d->ring, (int)d->pitch,
+             lt_gpu_dtype(args[0]->tensor.dtype), lt_gpu_dtype(args[1]->tensor.dtype),
+             lt_gpu_dtype(args[2]->tensor.dtype), lt_gpu_dtype(args[3]->tensor.dtype));
+    lt_gpu_launch *l =
+        lt_gpu_emit(lo, lt_gpu_kernel(lo, "conv.k", NULL, "conv_depthwise", defines), p, sizeof *p);
+    for (int k = 0; k < 4; k++) lt_gpu_arg(l, args[k]);
+    return lt_gpu_grid(l, (int64_t)c->images * p->channels, 1);
+}
+
 static bool lower_conv(lt_gpu_lowering *lo, const lt_step *step)
 {
     const lt_attrs_conv *a = &step->attrs.conv;
@@ -208,6 +249,8 @@ static bool lower_conv(lt_gpu_lowering *lo, const lt_step *step)
     }
     c.positions = p->out[0] * p->out[1] * p->out[2];
     c.entries = p->group_in * p->window[0] * p->window[1] * p->window[2];
+    depthwise d;
+    if (is_depthwise(lo, &c, &d)) return emit_depthwise(lo, &c, &d);
     return is_product(&c) ? emit_products(lo, &c) : emit_plain(lo, &c);
 }
 

@@ -144,7 +144,7 @@ static bool lower_linear(lt_gpu_lowering *lo, const lt_step *step)
     p->b.offset = of_w.offset;
     it.rank = rank > 0 ? rank : 1;
     if (rank == 0) dim[0] = 1;
-    return lt_gpu_multiply(lo, &it);
+    return it.b->kind == LT_BUFFER_PACKED ? lt_gpu_multiply_packed(lo, &it) : lt_gpu_multiply(lo, &it);
 }
 
 const lt_gpu_row lt_gpu_matrix_rows[] = {

@@ -93,6 +93,7 @@ static bool lower_index(lt_gpu_lowering *lo, const lt_step *step)
     char defines[DEFINES];
     const lt_operand *out = &step->args[step->n_in];
     int n_index = (int)step->n_in - 1;
+    if (step->args[0].kind == LT_BUFFER_PACKED) return lt_gpu_packed_rows(lo, step);
     if (!describe_index(lo, step, &step->args[0], out, &step->args[1], n_index, &p)) return false;
     p.count = (int)lathe_tensor_count(&out->tensor);
     if (p.count == 0) return true;

@@ -71,6 +71,29 @@ static bool lower_norm(lt_gpu_lowering *lo, const lt_step *step)
     return launch || lo->status != LATHE_OK;
 }
 
+/* ---- Rows of caches in 8 bits ---- */
+
+static bool lower_quantize(lt_gpu_lowering *lo, const lt_step *step)
+{
+    lt_gpu_lines lines;
+    char defines[DEFINES];
+    bool marked[LT_MAX_RANK] = {false};
+    int rank = step->args[0].tensor.rank;
+    marked[rank - 1] = true;
+    lt_gpu_lines_of(&lines, &step->args[0].tensor, marked);
+    for (int k = 0; k < 2; k++)
+        if (!lt_gpu_lines_add(lo, &lines, k, &step->args[k], marked, rank)) return false;
+    if (lines.p.within[1].stride[0] != 1) return lt_gpu_decline(lo, "rows of int8 that do not lie together");
+    if (lines.p.lines == 0) return true;
+    lt_gpu_lines_finish(lo->gpu, &lines, 2, false, true);
+    snprintf(defines, sizeof defines, "#define LT_X %s\n#define LT_AS f32\n",
+             lt_gpu_dtype(step->args[0].tensor.dtype));
+    const lathe_kernel *kernel = lt_gpu_lines_kernel(lo, &lines, "row.k", "row_quantize", defines);
+    lt_gpu_launch *launch = lt_gpu_lines_emit(lo, &lines, kernel);
+    for (int k = 0; k < 2; k++) lt_gpu_arg(launch, &step->args[k]);
+    return launch || lo->status != LATHE_OK;
+}
+
 /* ---- Rotary embedding ---- */
 
 static bool lower_rope(lt_gpu_lowering *lo, const lt_step *step)
@@ -102,9 +125,6 @@ static bool lower_rope(lt_gpu_lowering *lo, const lt_step *step)
 }
 
 const lt_gpu_row lt_gpu_row_rows[] = {
-    {LT_OP_SOFTMAX, lower_softmax},
-    {LT_OP_LAYER_NORM, lower_norm},
-    {LT_OP_RMS_NORM, lower_norm},
-    {LT_OP_ROPE, lower_rope},
-    {0, NULL},
+    {LT_OP_SOFTMAX, lower_softmax},        {LT_OP_LAYER_NORM, lower_norm}, {LT_OP_RMS_NORM, lower_norm},
+    {LT_OP_QUANTIZE_ROWS, lower_quantize}, {LT_OP_ROPE, lower_rope},       {0, NULL},
 };

@@ -18,6 +18,7 @@ static lathe_status open_one(lt_devices *d, const char *name, bool *reference, l
     LT_TRY_NOTE(lt_gpu_open(backend, index, &d->gpus[d->n], err), err, "device '%s'", name);
     d->n++;
     LT_ALLOC(d->arena, d->weights[d->n - 1], d->model->exported->n_weights, err);
+    LT_ALLOC(d->arena, d->packed[d->n - 1], d->model->exported->n_weights, err);
     return LATHE_OK;
 }
 
@@ -113,9 +114,8 @@ lathe_status lt_devices_open(lt_devices *d, lathe_model *model, const lathe_sess
 }
 
 /* Ties share a buffer. */
-static void free_weights(lt_devices *d, uint32_t gpu)
+static void free_weights(lt_devices *d, uint32_t gpu, lathe_buffer **weights)
 {
-    lathe_buffer **weights = d->weights[gpu];
     uint32_t n = weights ? d->model->exported->n_weights : 0;
     for (uint32_t i = 0; i < n; i++) {
         if (!weights[i]) continue;
@@ -128,7 +128,8 @@ static void free_weights(lt_devices *d, uint32_t gpu)
 void lt_devices_close(lt_devices *d)
 {
     for (uint32_t g = 0; g < d->n; g++) {
-        free_weights(d, g);
+        free_weights(d, g, d->weights[g]);
+        free_weights(d, g, d->packed[g]);
         lt_gpu_close(d->gpus[g]);
     }
     lt_cpu_destroy(d->cpu);
@@ -277,6 +278,22 @@ lathe_status lt_devices_weight(lt_devices *d, uint32_t gpu, uint32_t weight, lat
     if (!*buffer)
         LT_TRY_NOTE(lt_devices_share(d->gpus[gpu], (void *)(uintptr_t)w->data, bytes, buffer, NULL, err), err,
                     "weight '%s'", x->name);
+    *out = *buffer;
+    return LATHE_OK;
+}
+
+lathe_status lt_devices_packed(lt_devices *d, uint32_t gpu, uint32_t weight, lathe_buffer **out,
+                               lathe_error *err)
+{
+    const lt_model_weight *weights = d->model->weights;
+    const lt_packed *w = &weights[weight].packed;
+    lathe_buffer **buffer = &d->packed[gpu][weight];
+    for (uint32_t i = 0; i < d->model->exported->n_weights && !*buffer; i++)
+        if (weights[i].packed.data == w->data) *buffer = d->packed[gpu][i];
+    if (!*buffer)
+        LT_TRY_NOTE(lt_devices_share(d->gpus[gpu], w->data, (size_t)lt_packed_bytes(w->packing, w->n, w->k),
+                                     buffer, NULL, err),
+                    err, "weight '%s'", d->model->exported->weights[weight].name);
     *out = *buffer;
     return LATHE_OK;
 }

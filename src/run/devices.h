@@ -14,6 +14,7 @@ typedef struct lt_devices {
     lt_cpu *cpu; /* NULL: everything that no other device takes runs on references */
     lt_gpu *gpus[LT_MAX_DEVICES - 1];
     lathe_buffer **weights[LT_MAX_DEVICES - 1]; /* per device [exported->n_weights]; NULL: not there (yet) */
+    lathe_buffer **packed[LT_MAX_DEVICES - 1];  /* the same, in packed form */
     uint32_t n;                                 /* of `gpus` */
     uint32_t *pinned;          /* [graph.n_nodes of the file]: the device that the user wants; LT_NONE: any */
     lathe_placement placement; /* what holds for them */
@@ -44,6 +45,10 @@ lathe_status lt_devices_share(lt_gpu *gpu, void *host, size_t bytes, lathe_buffe
 
 /* A weight on a device; brought there when it is first asked for. */
 lathe_status lt_devices_weight(lt_devices *devices, uint32_t gpu, uint32_t weight, lathe_buffer **out,
+                               lathe_error *err) LT_MUST_USE;
+
+/* The same of its packed form, which it has. */
+lathe_status lt_devices_packed(lt_devices *devices, uint32_t gpu, uint32_t weight, lathe_buffer **out,
                                lathe_error *err) LT_MUST_USE;
 
 /* Waits for everything that the device was given. */

@@ -47,12 +47,9 @@ static lathe_status find_inputs(lt_dispatch *d, lathe_error *err)
     return LATHE_OK;
 }
 
-static lathe_status plain_strides(void *context, uint32_t weight, int64_t *stride, lathe_error *err)
+static lt_packing packing_of(const void *model, uint32_t weight)
 {
-    lathe_model *model = context;
-    LT_TRY(lt_model_need_weight(model, weight, err));
-    memcpy(stride, model->weights[weight].stride, sizeof model->weights[weight].stride);
-    return LATHE_OK;
+    return ((const lathe_model *)model)->weights[weight].packed.packing;
 }
 
 static bool sets_flag(const lt_gpu_lowering *lo)
@@ -68,6 +65,8 @@ static lathe_status lower_stage(lt_dispatch *d, lt_stage *stage, lathe_error *er
 {
     lt_gpu_lowering lo = {.gpu = d->devices->gpus[stage->device],
                           .arena = d->arena,
+                          .packing_of = packing_of,
+                          .packings = d->devices->model,
                           .scratch_base = (stage->program->arena_bytes + 63) / 64 * 64};
     for (uint32_t i = 0; i < stage->program->n_steps; i++) {
         const lt_step *step = &stage->program->steps[i];
@@ -89,10 +88,8 @@ static lathe_status make_stage(lt_dispatch *d, const lt_dispatch_setup *setup, u
 {
     lt_stage *stage = &d->stages[i];
     bool host = d->partition->regions[i].device == d->devices->n;
-    lt_weight_layout plain = {.context = d->devices->model, .strides = plain_strides};
     stage->device = d->partition->regions[i].device;
-    LT_TRY(lt_program_build(d->partition->regions[i].graph, host ? setup->layout : &plain, &stage->program,
-                            err));
+    LT_TRY(lt_program_build(d->partition->regions[i].graph, setup->layout, &stage->program, err));
     d->programs[i] = stage->program;
     if (!host) return lower_stage(d, stage, err);
     lt_exec_buffers buffers = {.inputs = d->inputs,

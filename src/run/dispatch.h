@@ -59,7 +59,7 @@ typedef struct lt_dispatch_setup {
     void *const *inputs;
     const void *const *hoisted;
     uint32_t n_hoisted;
-    const lt_weight_layout *layout; /* of the weights that the CPU's regions read */
+    const lt_weight_layout *layout; /* of the weights */
 } lt_dispatch_setup;
 
 /* After an error lt_dispatch_destroy frees what was made so far. */

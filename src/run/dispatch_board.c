@@ -73,9 +73,9 @@ static lathe_status resolve(lt_dispatch *d, lt_stage *stage, const lt_operand *o
         return LATHE_OK;
     case LT_BUFFER_STATE: *out = d->states->buffers[g][i]; return LATHE_OK;
     case LT_BUFFER_WEIGHT: return lt_devices_weight(d->devices, g, i, out, err);
-    case LT_BUFFER_PACKED: break;
+    case LT_BUFFER_PACKED: return lt_devices_packed(d->devices, g, i, out, err);
     }
-    LT_FAIL(err, INTERNAL, "a packed weight on a device");
+    LT_FAIL(err, INTERNAL, "an operand in memory of kind %d", (int)operand->kind);
 }
 
 /* ---- Batches ---- */

@@ -1,6 +1,6 @@
 /* Every operator that a device takes, in every dtype and layout, against the references.
- * Usage: conformance DEVICE [--parallel] [SEED]     (--parallel: as if the device ran many work items at a
- * time) Exit status: 0 all equal, 1 some are not, 77 there is no such device. */
+ * Usage: conformance DEVICE [--parallel] [--only FAMILY] [SEED]     (--parallel: as if the device ran many
+ * work items at a time) Exit status: 0 all equal, 1 some are not, 77 there is no such device. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #include "backend/registry.h"
 #include "backends/device_case.h"
+#include "base/cache_row.h"
 
 typedef struct suite {
     lt_gpu *gpu;
@@ -89,6 +90,41 @@ static void check_products(suite *s)
             c.in[2] = type_of(dtype, 1, n);
             check(s, &c);
         }
+    for (size_t d = 0; d < LT_COUNT(floats); d++) {
+        lt_case c = {.op = LT_OP_GROUPED_MATMUL, .n_in = 3, .terms = 300};
+        c.in[0] = type_of(floats[d], 2, 9, 300);
+        c.in[1] = type_of(floats[d], 3, 2, 300, 17);
+        c.in[2] = type_of(LATHE_I32, 1, 2);
+        c.below[2] = 1; /* no rows: groups of unknown ends are not in order */
+        check(s, &c);
+        c.in[0].dim[0] = c.in[1].dim[0] = c.in[2].dim[0] = 1;
+        c.below[2] = 2;
+        check(s, &c);
+    }
+}
+
+static void check_packed(suite *s)
+{
+    static const int sizes[][3] = {{1, 37, 100}, {3, 48, 64}, {70, 65, 300}, {9, 16, 7}, {1, 100, 1030}};
+    static const lt_dtype dtypes[] = {LATHE_F32, LATHE_BF16, LATHE_F16};
+    for (int packing = 0; packing < LT_PACKINGS; packing++)
+        for (size_t k = 0; k < LT_COUNT(sizes); k++) {
+            int m = sizes[k][0], n = sizes[k][1], l = sizes[k][2];
+            lt_dtype dtype = dtypes[k % LT_COUNT(dtypes)];
+            lt_case c = {.op = LT_OP_LINEAR, .terms = 8 * l, .packed = true, .packing = (lt_packing)packing};
+            c.n_in = k % 2 ? 3 : 2;
+            c.in[0] = type_of(dtype, 3, 2, m, l);
+            c.in[1] = type_of(dtype, 2, n, l);
+            c.in[2] = type_of(dtype, 1, n);
+            check(s, &c);
+            c.op = LT_OP_INDEX;
+            c.n_in = 2;
+            c.in[0] = c.in[1];
+            c.in[1] = type_of(LATHE_I64, 2, 3, m);
+            c.below[1] = n;
+            c.attrs.index = (lt_attrs_index){.dims = {true}, .wrap = true};
+            check(s, &c);
+        }
 }
 
 static void check_attention(suite *s)
@@ -117,6 +153,10 @@ static void check_attention(suite *s)
                 }
                 if (kind >= 4 && floats[d] == LATHE_BF16) a->rounds = kind == 4 ? 7 : 15;
                 check(s, &c);
+                if (floats[d] == LATHE_F64) continue;
+                c.in[1] = c.in[2] = type_of(LATHE_I8, 4, 2, 2, keys, width + LT_CACHE_SCALE);
+                c.scaled[1] = c.scaled[2] = true;
+                check(s, &c);
             }
 }
 
@@ -137,6 +177,10 @@ static void check_rows(suite *s)
             c.op = LT_OP_LAYER_NORM;
             c.n_in = 1 + (uint32_t)k % 3;
             check(s, &c);
+            if (floats[d] != LATHE_F64) {
+                c = (lt_case){.op = LT_OP_QUANTIZE_ROWS, .n_in = 1, .in = {type_of(floats[d], 3, 2, 3, n)}};
+                check(s, &c);
+            }
             c = (lt_case){.op = LT_OP_ROPE, .n_in = 3, .terms = 4};
             c.in[0] = type_of(floats[d], 4, 2, 3, 4, 2 * n);
             c.in[1] = c.in[2] = type_of(floats[d], 3, 1, 4, 2 * n);
@@ -262,18 +306,24 @@ static void check_images(suite *s)
 {
     static const lt_dtype dtypes[] = {LATHE_F32, LATHE_BF16, LATHE_F64, LATHE_I64};
     for (size_t d = 0; d < LT_COUNT(dtypes); d++)
-        for (int kind = 0; kind < 6; kind++) {
-            int groups = kind == 2 ? 8 : kind == 3 ? 2 : 1, window = kind == 4 ? 1 : 3;
+        for (int kind = 0; kind < 8; kind++) {
+            int groups = kind == 2 || kind >= 6 ? 8
+                         : kind == 3            ? 2
+                                                : 1,
+                window = kind == 4   ? 1
+                         : kind == 6 ? 5
+                                     : 3;
             lt_case c = {.op = LT_OP_CONV, .n_in = kind % 2 ? 3 : 2, .terms = 128};
             c.attrs.conv = (lt_attrs_conv){.spatial = 2,
                                            .stride = {1, 1},
                                            .dilation = {1, 1},
                                            .groups = groups,
                                            .transposed = kind == 5};
-            if (kind == 1 || kind == 5) c.attrs.conv.stride[0] = c.attrs.conv.stride[1] = 2;
+            if (kind == 1 || kind == 5 || kind == 6) c.attrs.conv.stride[0] = c.attrs.conv.stride[1] = 2;
+            if (kind == 7) c.attrs.conv.dilation[0] = c.attrs.conv.dilation[1] = 3;
             for (int i = 0; i < 2 && kind != 4; i++)
-                c.attrs.conv.padding[i] = c.attrs.conv.padding_after[i] = 1;
-            c.in[0] = type_of(dtypes[d], 4, 2, 8, 9, 11);
+                c.attrs.conv.padding[i] = c.attrs.conv.padding_after[i] = 1 + i;
+            c.in[0] = type_of(dtypes[d], 4, 2, 8, 9, kind >= 6 ? 35 : 11);
             c.in[1] = type_of(dtypes[d], 4, 8, 8 / groups, window, window);
             c.in[2] = type_of(dtypes[d], 1, 8);
             check(s, &c);
@@ -289,6 +339,37 @@ static void check_images(suite *s)
         }
 }
 
+static void check_resampling(suite *s)
+{
+    for (size_t d = 0; d < LT_COUNT(floats); d++)
+        for (int mode = LT_RESAMPLE_NEAREST; mode <= LT_RESAMPLE_LANCZOS; mode++)
+            for (int kind = 0; kind < 4; kind++) {
+                bool copies = mode <= LT_RESAMPLE_NEAREST_EXACT,
+                     smooth = kind >= 2 || mode == LT_RESAMPLE_LANCZOS;
+                lt_case c = {.op = LT_OP_RESAMPLE, .n_in = 1, .terms = 64};
+                c.in[0] = type_of(floats[d], 4, 2, 3, 9, 4);
+                c.attrs.resample = (lt_attrs_resample){.mode = (lt_resample_mode)mode,
+                                                       .dim = 2,
+                                                       .size = kind % 2 ? 5 : 14,
+                                                       .scale = kind == 1 ? 0.6 : 0,
+                                                       .align_corners = kind == 2 && !copies,
+                                                       .antialias = smooth && !copies,
+                                                       .wide = copies && kind == 3};
+                if (copies || floats[d] != LATHE_BF16) check(s, &c);
+            }
+    static const lt_resample_mode modes[] = {LT_RESAMPLE_NEAREST, LT_RESAMPLE_LINEAR, LT_RESAMPLE_CUBIC};
+    for (size_t d = 0; d < LT_COUNT(floats); d++)
+        for (int kind = 0; kind < 36; kind++) {
+            lt_case c = {.op = LT_OP_GRID_SAMPLE, .n_in = 2, .terms = 64};
+            c.attrs.sample =
+                (lt_attrs_sample){modes[kind % 3], (lt_sample_padding)(kind / 3 % 3), kind / 9 % 2};
+            bool deep = kind >= 18;
+            c.in[0] = deep ? type_of(floats[d], 5, 2, 3, 4, 5, 6) : type_of(floats[d], 4, 2, 3, 5, 6);
+            c.in[1] = deep ? type_of(floats[d], 5, 2, 3, 2, 4, 3) : type_of(floats[d], 4, 2, 7, 4, 2);
+            if (!deep || kind % 3 != 2) check(s, &c);
+        }
+}
+
 /* ---- The device ---- */
 
 static const lathe_backend *wrapped;
@@ -301,35 +382,65 @@ static lathe_status open_parallel(uint32_t index, lathe_device **out, lathe_devi
     return status;
 }
 
-int main(int argc, char **argv)
+/* The first ones have kernels of their own for devices that run many items at a time. */
+static const struct {
+    const char *name;
+    void (*check)(suite *);
+    bool parallel;
+} families[] = {
+    {"products", check_products, true},   {"packed", check_packed, true},
+    {"attention", check_attention, true}, {"resampling", check_resampling, false},
+    {"rows", check_rows, true},           {"folds", check_folds, true},
+    {"images", check_images, true},       {"elementwise", check_elementwise, false},
+    {"moves", check_moves, false},        {"orders", check_orders, false},
+};
+
+typedef struct arguments {
+    const char *only; /* a family; NULL: all */
+    bool parallel;
+    uint64_t seed;
+} arguments;
+
+static arguments read_arguments(int argc, char **argv)
+{
+    arguments a = {.seed = 1};
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--parallel") == 0) a.parallel = true;
+        else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) a.only = argv[++i];
+        else a.seed = strtoull(argv[i], NULL, 10);
+    }
+    return a;
+}
+
+static lathe_status open_device(const char *name, bool parallel, lathe_backend *changed, lt_gpu **out,
+                                lathe_error *err)
 {
     const lathe_backend *backend;
     uint32_t index;
+    LT_TRY(lt_backend_find(name, NULL, &backend, &index, err));
+    *changed = *backend;
+    wrapped = backend;
+    if (parallel) changed->open = open_parallel;
+    return lt_gpu_open(changed, index, out, err);
+}
+
+int main(int argc, char **argv)
+{
     lathe_error err = {0};
-    suite s = {.seed = 1};
+    lathe_backend changed;
     if (argc < 2) return 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    bool parallel = argc > 2 && strcmp(argv[2], "--parallel") == 0;
-    if (argc > 2 + parallel) s.seed = strtoull(argv[2 + parallel], NULL, 10);
-    lathe_status status = lt_backend_find(argv[1], NULL, &backend, &index, &err);
-    lathe_backend changed = {0};
-    if (status == LATHE_OK && parallel) {
-        wrapped = backend;
-        changed = *backend;
-        changed.open = open_parallel;
-        backend = &changed;
-    }
-    if (status == LATHE_OK) status = lt_gpu_open(backend, index, &s.gpu, &err);
-    if (status != LATHE_OK) {
+    arguments a = read_arguments(argc, argv);
+    suite s = {.seed = a.seed};
+    if (open_device(argv[1], a.parallel, &changed, &s.gpu, &err) != LATHE_OK) {
         printf("skipped: %s\n", err.message);
         return 77;
     }
-    /* The last ones have the same kernels on every device. */
-    static void (*const families[])(suite *) = {check_products, check_attention,   check_rows,  check_folds,
-                                                check_images,   check_elementwise, check_moves, check_orders};
-    for (size_t i = 0; i < LT_COUNT(families) - (parallel ? 3 : 0); i++) families[i](&s);
-    printf("%u passed, %u failed, %u declined on %s (first seed %s)\n", s.passed, s.failed, s.declined,
-           argv[1], argc > 2 + parallel ? argv[2 + parallel] : "1");
+    for (size_t i = 0; i < LT_COUNT(families); i++)
+        if ((!a.parallel || families[i].parallel) && (!a.only || strcmp(a.only, families[i].name) == 0))
+            families[i].check(&s);
+    printf("%u passed, %u failed, %u declined on %s (first seed %llu)\n", s.passed, s.failed, s.declined,
+           argv[1], (unsigned long long)a.seed);
     lt_gpu_close(s.gpu);
     return s.failed ? 1 : 0;
 }

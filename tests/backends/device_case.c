@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/os.h"
 #include "ops/convert.h"
 
@@ -29,6 +30,8 @@ typedef struct run {
     lathe_buffer *scratch, *flag;
     uint64_t random;
     lathe_error err;
+    lt_packed packed; /* of c->packed */
+    lathe_buffer *packed_buffer;
 } run;
 
 static uint64_t next_random(uint64_t *state)
@@ -52,11 +55,12 @@ static double pick_value(run *r, lt_dtype dtype, int64_t below)
 
 /* ---- Operands ---- */
 
-static void place_strides(lt_tensor *t, lt_layout layout)
+/* `rows`: the last dim stays dense. */
+static void place_strides(lt_tensor *t, lt_layout layout, bool rows)
 {
     int64_t dim[LT_MAX_RANK];
-    bool swaps = layout == LAYOUT_SWAPPED && t->rank >= 2;
-    int last = t->rank - 1;
+    bool swaps = layout == LAYOUT_SWAPPED && t->rank >= 2 + rows;
+    int last = t->rank - 1 - rows;
     memcpy(dim, t->dim, sizeof dim);
     if (swaps) {
         dim[last] = t->dim[last - 1];
@@ -68,13 +72,13 @@ static void place_strides(lt_tensor *t, lt_layout layout)
         t->stride[last] = t->stride[last - 1];
         t->stride[last - 1] = across;
     }
-    for (int d = 0; d < t->rank && layout == LAYOUT_SPREAD; d++) t->stride[d] *= 2;
+    for (int d = 0; d < t->rank - rows && layout == LAYOUT_SPREAD; d++) t->stride[d] *= 2;
 }
 
-static bool make_room(run *r, room *to, const lt_type *type, lt_layout layout)
+static bool make_room(run *r, room *to, const lt_type *type, lt_layout layout, bool rows)
 {
     to->tensor = lt_tensor_of(type, NULL);
-    place_strides(&to->tensor, layout);
+    place_strides(&to->tensor, layout, rows);
     int64_t span = 1;
     for (int d = 0; d < type->rank; d++)
         span += (type->dim[d] > 0 ? type->dim[d] - 1 : 0) * to->tensor.stride[d];
@@ -104,6 +108,74 @@ static void fill(run *r, uint32_t k)
         double value = pick_value(r, t->dtype, r->c->below[k]);
         lt_store_f64(t->dtype, element(t, i), 0, 1, &value);
     }
+    for (int64_t i = 0, n = lathe_tensor_count(t); r->c->scaled[k] && i < n; i += t->dim[t->rank - 1]) {
+        float scale = (float)(1 + next_random(&r->random) % 8) / 64;
+        memcpy(element(t, i), &scale, sizeof scale);
+    }
+}
+
+/* ---- Packed weights ---- */
+
+static uint32_t packed_at(const lt_case *c)
+{
+    return !c->packed ? CASE_INPUTS : c->op == LT_OP_LINEAR ? 1 : 0;
+}
+
+static uint16_t pick_half(run *r, int below)
+{
+    return lt_f32_to_f16((float)(next_random(&r->random) % (uint64_t)below) * 0.125f);
+}
+
+/* In half precision, numbers whose products and sums it holds: the plain form is the packed one exactly. */
+static void fill_block(run *r, lt_dtype dtype, lt_block_row *row)
+{
+    lt_packing packing = r->packed.packing;
+    const lt_packing_info *info = &lt_packing_table[packing];
+    int bits = info->group_bytes * 8 / (LT_PANEL * LT_GROUP);
+    for (int g = 0; g < 2; g++) {
+        row->scale[g] = lt_f32_to_f16(0.125f);
+        row->min[g] = packing == LT_PACK_INT4_K ? row->scale[g] : pick_half(r, 64);
+    }
+    for (int h = 0; h < LT_BLOCK_HALVES; h++) {
+        int any = (int)(next_random(&r->random) % 64), sign = packing == LT_PACK_INT6_K && any % 2 ? -1 : 1;
+        row->sub_scale[h] = (int8_t)(sign * (dtype == LATHE_F32 ? any : 1 << any % 3));
+    }
+    for (int g = 0; g < LT_BLOCK_HALVES / 2; g++) row->sub_min[g] = (int8_t)(next_random(&r->random) % 64);
+    for (int i = 0; i < LT_MAX_BLOCK; i++) {
+        int value = (int)(next_random(&r->random) % (1u << bits));
+        row->value[i] = (int8_t)(bits == 8 ? value - 128 : value);
+    }
+}
+
+static bool make_packed(run *r)
+{
+    const lt_type *type = &r->c->in[packed_at(r->c)];
+    room *plain = &r->rooms[packed_at(r->c)];
+    r->packed = (lt_packed){.packing = r->c->packing, .n = type->dim[0], .k = type->dim[1]};
+    size_t bytes = (size_t)lt_packed_bytes(r->packed.packing, r->packed.n, r->packed.k);
+    const lathe_backend *b = r->gpu->backend;
+    r->packed.data = lt_os_alloc(bytes);
+    if (!r->packed.data) return false;
+    for (int64_t row = 0; row < (r->packed.n + LT_PANEL - 1) / LT_PANEL * LT_PANEL; row++)
+        for (int64_t block = 0; block < lt_packed_blocks(&r->packed); block++) {
+            lt_block_row values = {0};
+            float out[LT_MAX_BLOCK];
+            fill_block(r, type->dtype, &values);
+            lt_packed_put(&r->packed, row, block, &values);
+            int64_t n = row < r->packed.n ? lt_packed_floats(&r->packed, row, block, out) : 0;
+            int64_t columns = lt_packing_table[r->packed.packing].block_groups * LT_GROUP;
+            for (int64_t i = 0; i < n; i++)
+                lt_store_f32(type->dtype, element(&plain->tensor, row * r->packed.k + block * columns + i), 0,
+                             1, &out[i]);
+        }
+    return b->alloc(r->gpu->device, bytes, &r->packed_buffer, &r->err) == LATHE_OK &&
+           b->write(r->gpu->device, r->packed_buffer, 0, r->packed.data, bytes, &r->err) == LATHE_OK;
+}
+
+static lt_packing packing_of(const void *context, uint32_t weight)
+{
+    (void)weight;
+    return ((const run *)context)->packed.packing;
 }
 
 static bool make_operands(run *r, lt_layout layout, bool in_place)
@@ -115,14 +187,20 @@ static bool make_operands(run *r, lt_layout layout, bool in_place)
     if (lt_op_get(c->op)->infer(c->op, &c->attrs, c->in, (int)c->n_in, out, &r->err) != LATHE_OK)
         return false;
     for (uint32_t k = 0; k < r->n_in + r->n_out; k++) {
-        if (!make_room(r, &r->rooms[k], k < r->n_in ? &c->in[k] : &out[k - r->n_in], layout)) return false;
+        bool rows = k < r->n_in ? c->scaled[k] : c->op == LT_OP_QUANTIZE_ROWS;
+        if (!make_room(r, &r->rooms[k], k < r->n_in ? &c->in[k] : &out[k - r->n_in], layout, rows))
+            return false;
         if (k < r->n_in) fill(r, k);
         r->args[k] =
             (lt_operand){.kind = LT_BUFFER_INPUT, .index = k, .offset = GUARD, .tensor = r->rooms[k].tensor};
         r->args[k].tensor.data = NULL;
     }
     if (in_place) r->args[r->n_in] = r->args[0];
-    return true;
+    if (!r->c->packed) return true;
+    lt_operand *matrix = &r->args[packed_at(r->c)];
+    *matrix =
+        (lt_operand){.kind = LT_BUFFER_PACKED, .tensor = lt_tensor_of(&r->c->in[packed_at(r->c)], NULL)};
+    return make_packed(r);
 }
 
 static void free_buffer(run *r, lathe_buffer *buffer)
@@ -136,6 +214,8 @@ static void free_all(run *r)
         free_buffer(r, r->rooms[k].buffer);
         lt_os_free(r->rooms[k].bytes);
     }
+    free_buffer(r, r->packed_buffer);
+    lt_os_free(r->packed.data);
     free_buffer(r, r->scratch);
     free_buffer(r, r->flag);
     lt_arena_destroy(r->arena);
@@ -145,6 +225,7 @@ static void free_all(run *r)
 
 static lathe_buffer *buffer_of(const run *r, const lt_operand *operand)
 {
+    if (operand->kind == LT_BUFFER_PACKED) return r->packed_buffer;
     if (operand->kind != LT_BUFFER_ARENA) return r->rooms[operand->index].buffer;
     return lt_gpu_is_flag(operand) ? r->flag : r->scratch;
 }
@@ -280,7 +361,7 @@ lt_outcome lt_case_run(lt_gpu *gpu, const lt_case *c, lt_layout layout, bool in_
     bool done = false;
     lt_outcome outcome = CASE_FAILED;
     if (lt_arena_create(&r.arena, &r.err) == LATHE_OK && make_operands(&r, layout, in_place)) {
-        lt_gpu_lowering lo = {.gpu = gpu, .arena = r.arena};
+        lt_gpu_lowering lo = {.gpu = gpu, .arena = r.arena, .packing_of = packing_of, .packings = &r};
         lt_step step = {.op = c->op, .n_in = r.n_in, .n_out = r.n_out, .args = r.args, .attrs = c->attrs};
         lathe_status status = lt_gpu_lower(&lo, &step, &done, &r.err);
         snprintf(text, 256, "%s", lo.why ? lo.why : "");

@@ -13,8 +13,11 @@ typedef struct lt_case {
     uint32_t n_in;
     lt_type in[CASE_INPUTS];
     int64_t below[CASE_INPUTS]; /* integers of this input are 0 to below - 1; 0: any small ones */
-    bool special;               /* NaN and infinities among the floats */
-    double terms;               /* how many numbers are added up for an element, about */
+    bool scaled[CASE_INPUTS];   /* rows of int8 with a scale (base/cache_row.h): dense in every layout */
+    bool packed;                /* the matrix, input 1 of LINEAR or 0 of INDEX, is packed as `packing` says */
+    lt_packing packing;
+    bool special; /* NaN and infinities among the floats */
+    double terms; /* how many numbers are added up for an element, about */
 } lt_case;
 
 typedef enum lt_layout { LAYOUT_DENSE, LAYOUT_SWAPPED, LAYOUT_SPREAD, LAYOUTS } lt_layout;

@@ -24,6 +24,15 @@ typedef struct lt_product_params {
     lt_view a, b, bias, out; /* over the batch */
 } lt_product_params;
 
+/* Rows of a packed matrix [n, k] that an index tensor of these dims names; `step`: between elements of a row.
+ */
+typedef struct lt_packed_rows_params {
+    int count, n, k; /* count: elements in all */
+    int wrap, flag, step;
+    int dim[LT_DIMS];
+    lt_view index, out;
+} lt_packed_rows_params;
+
 /* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row. A number
  * of three parts is their sum. */
 typedef struct lt_attention_params {
@@ -61,9 +70,25 @@ typedef struct lt_resample_params {
     int dim[LT_DIMS];       /* of the output */
     int at, in, size, step; /* which dim is resampled, its sizes, and the stride of x along it */
     int align_corners;
-    float scale;  /* output over input; 0: from the sizes */
-    lt_view x, y; /* over the output's dims; x has a stride of 0 at the one that is resampled */
+    float inverse[3]; /* input over output, as a sum; 0: from the sizes */
+    lt_view x, y;     /* over the output's dims; x has a stride of 0 at the one that is resampled */
 } lt_resample_params;
+
+/* Images at places of a grid; dims are z, y, x, those that are missing of size 1. Steps of x and y: image,
+ * channel, z, y, x; of the grid: image, z, y, x, coordinate. */
+typedef struct lt_sample_params {
+    int count, channels; /* count: places of all images */
+    int in[3], out[3];
+    int align_corners;
+    int x_offset, grid_offset, y_offset;
+    int x_step[5], grid_step[5], y_step[5];
+} lt_sample_params;
+
+/* Products by group: a [m, k], w [groups, k, n], the rows where groups end. */
+typedef struct lt_grouped_params {
+    int m, n, k, groups, flag;
+    lt_view a, w, ends, out;
+} lt_grouped_params;
 
 /* Kernels that go through lines: where each begins is a view over `outer` (LT_RANK dims), where its elements
  * are is one over `inner` (LT_INNER dims), for each operand in the order of the buffers that have them. */
