@@ -14,6 +14,7 @@ typedef struct lt_case {
     lt_type in[CASE_INPUTS];
     int64_t below[CASE_INPUTS]; /* integers of this input are 0 to below - 1; 0: any small ones */
     bool special;               /* NaN and infinities among the floats */
+    int shift;                  /* elements before each operand: no address is a round one then */
     double terms;               /* how many numbers are added up for an element, about */
 } lt_case;
 

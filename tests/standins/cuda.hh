@@ -34,3 +34,12 @@ static inline float __int_as_float(int bits)
     memcpy(&x, &bits, sizeof x);
     return x;
 }
+
+struct uint4 {
+    unsigned x, y, z, w;
+};
+static inline float __shfl_xor_sync(unsigned mask, float x, int lanes)
+{
+    if (mask != 0xffffffffu) __builtin_trap();
+    return standin_exchange<float>::meet(x)[standin_lane() ^ lanes];
+}

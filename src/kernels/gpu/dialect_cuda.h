@@ -7,6 +7,9 @@ typedef long long lt_i64;
 typedef unsigned long long lt_u64;
 typedef unsigned int lt_u32;
 #define LT_KERNEL extern "C" __global__ void
+/* A kernel for groups of so many items, of which so many run on a multiprocessor: its compiler then spends registers on
+ * loads that are under way together, and no more. */
+#define LT_KERNEL_FOR(items, groups) extern "C" __launch_bounds__(items, groups) __global__ void
 #define LT_BUF(index, type, name) type *name
 #define LT_PARAMS(index, type, name) const __grid_constant__ type name
 #define LT_IDS /* arguments that give a kernel its place */
@@ -20,6 +23,9 @@ typedef unsigned int lt_u32;
 #define LT_BITS(x) ((lt_u32)__float_as_int(x))   /* of a float */
 #define LT_FROM_BITS(x) __int_as_float((int)(x)) /* the float */
 #define LT_FMA(a, b, c) fmaf(a, b, c)
+#define LT_UNROLL _Pragma("unroll")
+#define LT_ALIGNED(p) ((lt_u64)(p) % 16 == 0)
+#define LT_SHUFFLE_XOR(x, lanes) __shfl_xor_sync(0xffffffffu, x, lanes)
 /* Math functions of formulas: M(name) for floats, MD(name) for doubles. */
 #define LT_M(name) name##f
 #define LT_MD(name) name

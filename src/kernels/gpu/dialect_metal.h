@@ -25,6 +25,9 @@ typedef uint lt_u32;
 #define LT_BITS(x) as_type<uint>(x)       /* of a float */
 #define LT_FROM_BITS(x) as_type<float>(x) /* the float */
 #define LT_FMA(a, b, c) fma(a, b, c)
+#define LT_UNROLL _Pragma("clang loop unroll(full)")
+#define LT_ALIGNED(p) ((ulong)(p) % 16 == 0)
+#define LT_SHUFFLE_XOR(x, lanes) simd_shuffle_xor(x, (ushort)(lanes))
 /* Math functions of formulas: M(name) for floats. Kernels are compiled without fast math: these are the
  * precise ones. */
 #define LT_M(name) name
