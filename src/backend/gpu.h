@@ -174,6 +174,8 @@ typedef struct lt_gpu_product {
     int rank; /* of the batch */
 } lt_gpu_product;
 bool lt_gpu_multiply(lt_gpu_lowering *lo, const lt_gpu_product *product);
+/* The same by fragments; *done false: the device, the types or the strides are not for them. */
+bool lt_gpu_multiply_fragments(lt_gpu_lowering *lo, const lt_gpu_product *product, bool *done);
 
 /* The dtype's name as common.k has it, and the name of its class ("f32", "f64", "i64"). */
 const char *lt_gpu_dtype(lt_dtype dtype);

@@ -69,6 +69,8 @@ static bool launch_parallel(lt_gpu_lowering *lo, const lt_gpu_product *it, bool 
     bool dense = p->a_step[1] == 1 && p->b_step[1] == 1;
     *done = p->m <= FEW_LINES && dense && p->k >= 64 && most >= SUBGROUP;
     if (*done) return launch_team(lo, it);
+    if (!lt_gpu_multiply_fragments(lo, it, done)) return false;
+    if (*done) return true;
     *done = p->m > FEW_LINES && p->n > FEW_LINES && most >= TEAM && p->k >= DEPTH;
     if (!*done) return true;
     char more[96];

@@ -72,8 +72,8 @@ static void check_elementwise(suite *s)
 
 static void check_products(suite *s)
 {
-    static const int sizes[][3] = {{1, 37, 100}, {3, 40, 64},  {70, 65, 33}, {5, 16, 7},
-                                   {1, 1, 0},    {2, 33, 300}, {4, 19, 1160}};
+    static const int sizes[][3] = {{1, 37, 100}, {3, 40, 64},   {70, 65, 33}, {5, 16, 7},     {1, 1, 0},
+                                   {2, 33, 300}, {4, 19, 1160}, {16, 40, 96}, {130, 150, 712}};
     static const lt_dtype dtypes[] = {LATHE_F32, LATHE_BF16, LATHE_F16, LATHE_I64};
     for (size_t d = 0; d < LT_COUNT(dtypes); d++)
         for (size_t k = 0; k < LT_COUNT(sizes); k++) {
@@ -89,7 +89,7 @@ static void check_products(suite *s)
             c.in[2] = type_of(dtype, 1, n);
             check(s, &c);
             c.shift = 3;
-            if (l > 1000) check(s, &c);
+            if (l > 700) check(s, &c);
         }
 }
 

@@ -31,6 +31,20 @@ template <class T> struct standin_exchange {
         return {item - item % STANDIN_SUBGROUP, turn};
     }
 };
+static inline float standin_from_bfloat16(unsigned short bits)
+{
+    unsigned word = (unsigned)bits << 16;
+    float x;
+    __builtin_memcpy(&x, &word, sizeof x);
+    return x;
+}
+static inline float standin_from_float16(unsigned short bits)
+{
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    const float magnitude = exponent == 31 ? fraction ? __builtin_nanf("") : __builtin_inff()
+                            : exponent ? __builtin_ldexpf(1024 + fraction, exponent - 25) : __builtin_ldexpf(fraction, -24);
+    return bits & 0x8000 ? -magnitude : magnitude;
+}
 static inline unsigned standin_lane()
 {
     const standin_place &at = standin_here;
