@@ -139,11 +139,31 @@ static lathe_status lower_products(lt_gpu *gpu, lathe_error *err)
     return LATHE_OK;
 }
 
+/* Heads of 128 elements: one row of queries, and many. */
+static lathe_status lower_attention(lt_gpu *gpu, lathe_error *err)
+{
+    static const int64_t lengths[] = {1, 512};
+    for (size_t i = 0; i < LT_COUNT(lengths); i++) {
+        lt_type q = {.dtype = LATHE_BF16, .rank = 4, .dim = {1, 12, lengths[i], 128}}, in[3] = {q, q, q};
+        lt_attrs attrs = {.sdpa = {.scale = 0.088, .causal = i > 0, .rounded = LATHE_BF16}};
+        const char *why;
+        bool takes;
+        for (int k = 1; k < 3; k++) {
+            in[k].dim[1] = 2;
+            in[k].dim[2] = 4096;
+        }
+        LT_TRY(lt_gpu_takes(gpu, gpu->arena, LT_OP_SDPA, &attrs, in, 3, &q, &why, &takes, err));
+        if (!takes) stop(why, "attention");
+    }
+    return LATHE_OK;
+}
+
 static void record_products(const lathe_backend *backend)
 {
     lathe_error err;
     lt_gpu *gpu;
-    if (lt_gpu_open(backend, 0, &gpu, &err) != LATHE_OK || lower_products(gpu, &err) != LATHE_OK)
+    if (lt_gpu_open(backend, 0, &gpu, &err) != LATHE_OK || lower_products(gpu, &err) != LATHE_OK ||
+        lower_attention(gpu, &err) != LATHE_OK)
         stop(err.message, "products");
     for (uint32_t i = 0; i < gpu->n_kernels; i++) write_kernel(gpu->kernels[i]);
     lt_gpu_close(gpu);

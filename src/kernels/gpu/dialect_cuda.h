@@ -15,6 +15,7 @@ typedef unsigned int lt_u32;
 #define LT_IDS /* arguments that give a kernel its place */
 #define LT_GLOBAL
 #define LT_LOCAL
+#define LT_PRIVATE
 #define LT_FN static __device__ inline
 #define LT_LOCAL_ARRAY(type, name, count) __shared__ type name[count]
 #define LT_BARRIER __syncthreads()

@@ -17,6 +17,7 @@ typedef uint lt_u32;
     , uint3 lt_group [[threadgroup_position_in_grid]], uint3 lt_item [[thread_position_in_threadgroup]]
 #define LT_GLOBAL device
 #define LT_LOCAL threadgroup
+#define LT_PRIVATE thread
 #define LT_FN static inline
 #define LT_LOCAL_ARRAY(type, name, count) threadgroup type name[count]
 #define LT_BARRIER threadgroup_barrier(mem_flags::mem_threadgroup)
