@@ -139,29 +139,31 @@ static lt_cover cover(const lt_pool_job *job, int dim, int64_t at)
     return c;
 }
 
-/* Rows of the output, of all images and blocks. */
+/* Rows of the output, of all blocks, of all images: as convolutions are split. */
 static void pool_work(void *context, int64_t begin, int64_t end)
 {
     const lt_pool_job *job = context;
     const lt_attrs_pool *a = job->attrs;
     int64_t height = job->in->dim[2], width = job->in->dim[3], rows = job->out->dim[2],
-            columns = job->out->dim[3];
+            columns = job->out->dim[3], blocks = job->out->dim[1];
     int64_t down = a->adaptive ? 1 : a->dilation[0], along = a->adaptive ? 1 : a->dilation[1];
     for (int64_t i = begin; i < end; i++) {
-        const float *plane = (const float *)job->in->data + i / rows * height * width * LT_BLOCK;
-        lt_cover y = cover(job, 0, i % rows);
+        int64_t at = i / blocks % rows, plane = i / blocks / rows * blocks + i % blocks;
+        const float *from = (const float *)job->in->data + plane * height * width * LT_BLOCK;
+        float *to = (float *)job->out->data + (plane * rows + at) * columns * LT_BLOCK;
+        lt_cover y = cover(job, 0, at);
         for (int64_t column = 0; column < columns; column++) {
             lt_cover x = cover(job, 1, column);
             int64_t count = y.count * x.count;
             if (a->divisor) count = a->divisor;
             else if (a->count_include_pad) count = y.padded * x.padded;
-            lt_pool_window w = {.x = plane + (y.first * width + x.first) * LT_BLOCK,
+            lt_pool_window w = {.x = from + (y.first * width + x.first) * LT_BLOCK,
                                 .rows = y.count,
                                 .row_step = down * width * LT_BLOCK,
                                 .columns = x.count,
                                 .column_step = along * LT_BLOCK,
                                 .divisor = x.count && y.count ? (float)count : 1};
-            job->run(&w, (float *)job->out->data + (i * columns + column) * LT_BLOCK);
+            job->run(&w, to + column * LT_BLOCK);
         }
     }
 }

@@ -1,7 +1,8 @@
 /* Convolution of channels in blocks. The kernels know no stride and no padding along a row: where there are
  * any, the rows are first copied so that tap k of output i lies at position i + tap[k]. A stride of s makes s
  * parts of a row, its positions modulo s. The work is split over output rows (or parts of them) and output
- * channels. */
+ * channels. Rows come first wherever there is a choice: a thread's part of a job is then of the same rows in
+ * every step, and what it reads was mostly written by itself. */
 #include <string.h>
 
 #include "backend/bind.h"
@@ -27,8 +28,8 @@ typedef struct lt_conv_job {
 typedef struct lt_arrangement {
     const float *x;
     float *to;
-    int64_t unit;                    /* floats of a position: LT_BLOCK, planar 1 */
-    int64_t planes, height, width;   /* of the input: batch and blocks (channels), rows, positions */
+    int64_t unit;                          /* floats of a position: LT_BLOCK, planar 1 */
+    int64_t images, blocks, height, width; /* of the input: batch, blocks (channels), rows, positions */
     int64_t rows, row_stride, first; /* of the copy; its row r is row r * row_stride + first of the input */
     int64_t stride, padding;         /* along the row */
     int64_t parts, part;             /* parts of a row, positions in each */
@@ -41,7 +42,8 @@ static lt_arrangement arrange(const lt_attrs_conv *a, const lt_tensor *x, const 
     int64_t reach = (w->dim[3] - 1) * a->dilation[1];
     lt_arrangement r = {.x = x->data,
                         .unit = x->rank == 5 ? LT_BLOCK : 1,
-                        .planes = x->dim[0] * x->dim[1],
+                        .images = x->dim[0],
+                        .blocks = x->dim[1],
                         .height = x->dim[2],
                         .width = x->dim[3],
                         .rows = x->dim[2],
@@ -62,7 +64,9 @@ static lt_arrangement arrange(const lt_attrs_conv *a, const lt_tensor *x, const 
 
 static size_t arranged_bytes(const lt_arrangement *r)
 {
-    return r->needed ? (size_t)(r->planes * r->rows * r->parts * r->part * r->unit) * sizeof(float) : 0;
+    return r->needed
+               ? (size_t)(r->images * r->blocks * r->rows * r->parts * r->part * r->unit) * sizeof(float)
+               : 0;
 }
 
 /* Part p of a row: the positions p - padding, p - padding + stride … */
@@ -90,9 +94,10 @@ static void arrange_work(void *context, int64_t begin, int64_t end)
     const lt_arrangement *r = context;
     int64_t row_floats = r->parts * r->part * r->unit;
     for (int64_t i = begin; i < end; i++) {
-        int64_t row = i % r->rows * r->row_stride + r->first;
-        float *to = r->to + i * row_floats;
-        const float *from = r->x + (i / r->rows * r->height + row) * r->width * r->unit;
+        int64_t at = i / r->blocks % r->rows, row = at * r->row_stride + r->first;
+        int64_t plane = i / r->blocks / r->rows * r->blocks + i % r->blocks;
+        float *to = r->to + (plane * r->rows + at) * row_floats;
+        const float *from = r->x + (plane * r->height + row) * r->width * r->unit;
         if (row < 0 || row >= r->height) memset(to, 0, (size_t)row_floats * sizeof *to);
         else
             for (int64_t p = 0; p < r->parts; p++) arrange_part(r, from, p, to + p * r->part * r->unit);
@@ -201,7 +206,7 @@ static void run_dense(const lt_cpu *cpu, const lt_op_call *call)
     lt_arrangement r = arrange(&a->conv, x, w, out);
     r.to = (float *)(void *)scratch;
     if (lathe_tensor_count(out) == 0) return;
-    if (r.needed) lt_pool_run(cpu->pool, r.planes * r.rows, 1, arrange_work, &r);
+    if (r.needed) lt_pool_run(cpu->pool, r.images * r.rows * r.blocks, 1, arrange_work, &r);
     lt_conv_job job = {.cpu = cpu,
                        .conv = describe(call, &r, tap),
                        .run = x->rank == 5 ? cpu->kernels.conv : cpu->kernels.conv_planar,
@@ -244,7 +249,8 @@ static void depthwise_work(void *context, int64_t begin, int64_t end)
 {
     const lt_depthwise_job *job = context;
     for (int64_t i = begin; i < end; i++) {
-        int64_t plane = i / job->rows, block = plane % job->blocks, y = i % job->rows;
+        int64_t block = i % job->blocks, y = i / job->blocks % job->rows;
+        int64_t plane = i / job->blocks / job->rows * job->blocks + block;
         lt_depthwise task = job->task;
         task.x += plane * task.height * task.width * LT_BLOCK;
         task.w += block * task.kernel[0] * task.kernel[1] * LT_BLOCK;
@@ -281,7 +287,7 @@ static void run_depthwise(const lt_cpu *cpu, const lt_op_call *call)
     }
     clamp_bounds(a, &job.task.low, &job.task.high);
     if (a->activation != LT_ACTIVATION_CLAMP) job.activate = cpu->kernels.row[activation_row(a->activation)];
-    lt_pool_run(cpu->pool, out->dim[0] * job.blocks * job.rows, 1, depthwise_work, &job);
+    lt_pool_run(cpu->pool, out->dim[0] * job.rows * job.blocks, 1, depthwise_work, &job);
 }
 
 lt_cpu_run lt_bind_blocked_conv(const lt_step *step, size_t *scratch)

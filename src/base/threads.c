@@ -25,18 +25,24 @@ enum {
  * never take part. */
 #define SPIN_SECONDS 8e-3
 
+/* The chunks of a job that are meant for one thread and not yet taken: number of the job, first chunk, chunk
+ * behind the last, in one word, so that a late thread never takes a chunk of one job with the particulars of
+ * another. */
+typedef _Atomic uint64_t lt_queue;
+
 typedef struct lt_worker {
     lt_pool *pool;
-    int index; /* 1 … threads - 1 */
+    int index; /* 0: the caller */
     pthread_t thread;
+    lt_queue queue;
+    char apart[64]; /* queues do not share a cache line */
 } lt_worker;
 
 struct lt_pool {
     int threads;
     lt_worker workers[MAX_THREADS];
-    atomic_uint generation;  /* counts jobs; workers wait for it to change */
-    _Atomic uint64_t ticket; /* number of the job, next chunk of it */
-    atomic_uint done;        /* chunks of the current job that are finished */
+    atomic_uint generation; /* counts jobs; workers wait for it to change */
+    atomic_uint done;       /* chunks of the current job that are finished */
     atomic_int sleepers;
     int started; /* workers that are ready; under the mutex */
     atomic_bool stop;
@@ -44,8 +50,7 @@ struct lt_pool {
     pthread_cond_t wake;
     lt_work work;
     void *context;
-    int64_t count, chunk; /* chunk: a multiple of the grain */
-    atomic_uint chunks;
+    int64_t count, chunk;          /* chunk: a multiple of the grain */
     _Atomic(lt_pool_span *) spans; /* NULL: nobody wants them */
     atomic_uint n_spans;           /* wanted so far; those behind the room were not written */
     uint32_t room;
@@ -86,26 +91,46 @@ static void add_span(lt_pool *pool, int thread, double begin)
     if (spans && i < pool->room) spans[i] = (lt_pool_span){thread, begin, lt_os_seconds()};
 }
 
-/* Takes chunks of job `generation` until none is left, or the job is over. Whoever has time takes the next
- * chunk: a thread that the system keeps from running holds nobody up. The ticket holds the job's number and
- * the next chunk in one word, so that a late thread never takes a chunk of one job with the particulars of
- * another. */
-static void run_chunks(lt_pool *pool, uint32_t generation, int thread)
+static uint64_t queue_of(uint32_t generation, uint32_t first, uint32_t end)
+{
+    return (uint64_t)generation << 32 | first << 16 | end;
+}
+
+/* Takes a chunk of job `generation`: of one's own queue the first, of another's the last. -1: there is none.
+ */
+static int64_t take_chunk(lt_queue *queue, uint32_t generation, bool own)
+{
+    uint64_t word = atomic_load_explicit(queue, memory_order_acquire);
+    for (;;) {
+        uint32_t first = (uint32_t)word >> 16, end = (uint32_t)word & UINT16_MAX;
+        if (word >> 32 != generation || first == end) return -1;
+        uint64_t rest = own ? queue_of(generation, first + 1, end) : queue_of(generation, first, end - 1);
+        if (atomic_compare_exchange_weak_explicit(queue, &word, rest, memory_order_acq_rel,
+                                                  memory_order_acquire))
+            return own ? first : end - 1;
+    }
+}
+
+static void run_chunk(lt_pool *pool, int64_t chunk, int thread)
 {
     bool traced = atomic_load_explicit(&pool->spans, memory_order_relaxed) != NULL;
-    uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
-    while (ticket >> 32 == generation) {
-        uint32_t chunk = (uint32_t)ticket;
-        if (chunk >= atomic_load_explicit(&pool->chunks, memory_order_relaxed)) return;
-        if (!atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket + 1, memory_order_acq_rel,
-                                                   memory_order_acquire))
-            continue;
-        int64_t begin = chunk * pool->chunk, end = lt_min_i64(begin + pool->chunk, pool->count);
-        double start = traced ? lt_os_seconds() : 0;
-        pool->work(pool->context, begin, end);
-        if (traced) add_span(pool, thread, start);
-        atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
-        ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+    int64_t begin = chunk * pool->chunk, end = lt_min_i64(begin + pool->chunk, pool->count);
+    double start = traced ? lt_os_seconds() : 0;
+    pool->work(pool->context, begin, end);
+    if (traced) add_span(pool, thread, start);
+    atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
+}
+
+/* A thread takes its own chunks first: the same part of every job, so that it meets again what it wrote in
+ * the job before, which may be far from other processors. Then it helps: a thread that the system keeps from
+ * running holds nobody up. */
+static void run_chunks(lt_pool *pool, uint32_t generation, int thread)
+{
+    for (int i = 0; i < pool->threads; i++) {
+        int owner = (thread + i) % pool->threads;
+        int64_t chunk;
+        while ((chunk = take_chunk(&pool->workers[owner].queue, generation, i == 0)) >= 0)
+            run_chunk(pool, chunk, thread);
     }
 }
 
@@ -242,16 +267,16 @@ void lt_pool_run(lt_pool *pool, int64_t count, int64_t grain, lt_work work, void
     int64_t grains = (count + grain - 1) / grain,
             parts = lt_min_i64(grains, (int64_t)pool->threads * CHUNKS_PER_THREAD);
     uint32_t generation = atomic_load_explicit(&pool->generation, memory_order_relaxed) + 1;
-    /* Nothing of the job before can be taken while its particulars are replaced. */
-    atomic_store(&pool->ticket, (uint64_t)generation << 32 | UINT32_MAX);
     pool->work = work;
     pool->context = context;
     pool->count = count;
     pool->chunk = (grains + parts - 1) / parts * grain;
-    uint32_t chunks = (uint32_t)((count + pool->chunk - 1) / pool->chunk);
-    atomic_store_explicit(&pool->chunks, chunks, memory_order_relaxed);
+    uint32_t chunks = (uint32_t)((count + pool->chunk - 1) / pool->chunk), threads = (uint32_t)pool->threads;
     atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->ticket, (uint64_t)generation << 32, memory_order_release);
+    for (uint32_t i = 0; i < threads; i++)
+        atomic_store_explicit(&pool->workers[i].queue,
+                              queue_of(generation, chunks * i / threads, chunks * (i + 1) / threads),
+                              memory_order_release);
     announce(pool);
     run_chunks(pool, generation, 0);
     for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != chunks; i++) {
