@@ -23,7 +23,10 @@ enum {
     LATHE_DEVICE_F64 = 1,    /* double arithmetic in kernels */
     LATHE_DEVICE_SHARED = 2, /* has the host's memory: import succeeds for any range */
     LATHE_DEVICE_SERIAL = 4, /* one work item runs at a time, as on a CPU: groups of one item are best */
-    LATHE_DEVICE_DRY = 8     /* computes nothing: results are undefined */
+    LATHE_DEVICE_DRY = 8,    /* computes nothing: results are undefined */
+    /* Subgroups of 32 work items in a row multiply matrices together: the dialect has words for fragments,
+     * for copies into local memory, and LT_SHUFFLE_XOR. */
+    LATHE_DEVICE_FRAGMENTS = 16
 };
 
 typedef struct lathe_device_info {

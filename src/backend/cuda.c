@@ -14,6 +14,7 @@ enum {
     LOG_BYTES = 700,
     OLDEST_NVRTC = 11,
     MAX_ARCHS = 64,
+    FRAGMENTS_SINCE = 80, /* the compute capability that has mma of bfloat16, and asynchronous copies */
     STAGING_BYTES = 4 << 20,
     MAX_READS = 64, /* that are on their way */
     MAX_EVENTS = 16 /* of tickets that may be waited for without waiting for a later one */
@@ -212,6 +213,7 @@ static lathe_status choose_arch(lathe_device *d, lathe_error *err)
     if (!best)
         LT_FAIL(err, DEVICE, "%s is of compute capability %d.%d, which NVRTC %d.%d has no code for",
                 d->info.name, own / 10, own % 10, major, minor);
+    if (best >= FRAGMENTS_SINCE) d->info.features |= LATHE_DEVICE_FRAGMENTS;
     snprintf(d->arch, sizeof d->arch, "%s_%d", best == own ? "sm" : "compute", best);
     snprintf(d->compiler, sizeof d->compiler, "%s NVRTC %d.%d fmad=false", d->info.driver, major, minor);
     return LATHE_OK;

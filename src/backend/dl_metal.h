@@ -11,11 +11,16 @@ typedef struct objc_object *id;
 typedef struct objc_class *Class;
 typedef struct objc_selector *SEL;
 typedef unsigned long NSUInteger;
+typedef long NSInteger;
 typedef struct MTLSize {
     NSUInteger width, height, depth;
 } MTLSize;
 
-enum { MTLResourceStorageModeShared = 0, MTLCommandBufferStatusError = 5 };
+enum {
+    MTLResourceStorageModeShared = 0,
+    MTLCommandBufferStatusError = 5,
+    MTLGPUFamilyApple7 = 1007 /* the first with matrices of simdgroups */
+};
 
 /* X(result, name, arguments): functions, of the runtime and of the framework. */
 #define LT_OBJC_FUNCTIONS(X)                    \
@@ -43,6 +48,7 @@ enum { MTLResourceStorageModeShared = 0, MTLCommandBufferStatusError = 5 };
     X(uint64_t, memory_bytes, "recommendedMaxWorkingSetSize", NONE, NONE)                                  \
     X(NSUInteger, local_bytes, "maxThreadgroupMemoryLength", NONE, NONE)                                   \
     X(bool, has_unified_memory, "hasUnifiedMemory", NONE, NONE)                                            \
+    X(bool, supports_family, "supportsFamily:", WITH(NSInteger family), WITH(family))                      \
     X(id, new_queue, "newCommandQueue", NONE, NONE)                                                        \
     X(id, new_buffer, "newBufferWithLength:options:", WITH(NSUInteger length, NSUInteger options),         \
       WITH(length, options))                                                                               \

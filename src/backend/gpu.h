@@ -179,6 +179,8 @@ typedef struct lt_gpu_product {
     int rank; /* of the batch */
 } lt_gpu_product;
 bool lt_gpu_multiply(lt_gpu_lowering *lo, const lt_gpu_product *product);
+/* The same by fragments; *done false: the device, the types or the strides are not for them. */
+bool lt_gpu_multiply_fragments(lt_gpu_lowering *lo, const lt_gpu_product *product, bool *done);
 
 /* gpu_packed.c: the same where b is a packed weight and the bias, if any, a row; and INDEX of rows of one. */
 bool lt_gpu_multiply_packed(lt_gpu_lowering *lo, const lt_gpu_product *product);

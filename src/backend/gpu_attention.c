@@ -9,6 +9,9 @@
  * time, between ITEMS items, which have FEW_KEYS at least and up to LINES rows. */
 enum { MOST_WIDTH = 1024, TEAM = 128, SPLITS = 16, TEAMS = 256, ITEMS = 16, FEW_KEYS = 512, LINES = 8 };
 
+/* From FRAG_ROWS rows of a head on, where there are fragments: FRAG_TEAM / 2 rows for a team. */
+enum { FRAG_ROWS = 8, FRAG_TEAM = 128, SUBGROUP = 32 };
+
 typedef struct sdpa {
     const lt_step *step;
     lt_sdpa_inputs at;
@@ -55,26 +58,40 @@ static void describe(sdpa *it)
     p->splits = 1;
 }
 
+/* Dense rows of whole octets of floats (common.k): of keys and values, from one to the next as well. */
+static bool has_octets(const sdpa *it)
+{
+    const lt_attention_params *p = &it->p;
+    lt_dtype kv = it->step->args[1].tensor.dtype;
+    bool dense = it->step->args[0].tensor.dtype != LATHE_F64 && kv != LATHE_F64 &&
+                 !lt_sdpa_is_quantized(kv) && p->width % 8 == 0 && p->value_width % 8 == 0 &&
+                 p->k.stride[3] == 1 && p->v.stride[3] == 1;
+    for (int d = 0; d < 3; d++) dense = dense && p->k.stride[d] % 8 == 0 && p->v.stride[d] % 8 == 0;
+    return dense;
+}
+
 static const lathe_kernel *kernel_of(lt_gpu_lowering *lo, const sdpa *it, const char *entry, uint32_t items,
                                      int width, int value_width)
 {
     const lt_attrs_sdpa *attrs = &it->step->attrs.sdpa;
-    char defines[640];
+    char defines[700];
     lt_dtype q = it->step->args[0].tensor.dtype, mask = optional(it, it->at.mask)->tensor.dtype;
     bool scaled = lt_sdpa_is_quantized(it->step->args[1].tensor.dtype);
     snprintf(defines, sizeof defines,
-             "#define LT_ITEMS %u\n#define LT_WIDTH %d\n#define LT_VALUE_WIDTH %d\n#define LT_OWN %u\n"
+             "#define LT_ITEMS %u\n#define LT_SUBGROUP %d\n#define LT_WIDTH %d\n#define LT_VALUE_WIDTH "
+             "%d\n#define LT_OWN %u\n"
              "#define LT_Q %s\n#define LT_KV %s\n#define LT_MASK %s\n%s#define LT_AS %s\n"
              "#define LT_ROUNDS %u\n#define LT_R %s\n#define LT_PASSES %d\n#define LT_LINES %d\n"
-             "#define LT_PLAIN_SCORES %d\n%s",
-             items, width, value_width, ((unsigned)value_width + items - 1) / items, lt_gpu_dtype(q),
-             lt_gpu_dtype(it->step->args[1].tensor.dtype), lt_gpu_dtype(mask),
+             "#define LT_PLAIN_SCORES %d\n%s%s",
+             items, SUBGROUP, width, value_width, ((unsigned)value_width + items - 1) / items,
+             lt_gpu_dtype(q), lt_gpu_dtype(it->step->args[1].tensor.dtype), lt_gpu_dtype(mask),
              it->at.mask < 0      ? ""
              : mask == LATHE_BOOL ? "#define LT_MASK_IS_BOOL 1\n"
                                   : "#define LT_HAS_MASK 1\n",
              lt_gpu_class(q), attrs->rounds, lt_gpu_dtype(attrs->rounds ? attrs->rounded : q),
              attrs->rounds & LT_ROUND_WEIGHTS ? 2 : 1, it->lines,
-             it->at.mask < 0 && !attrs->rounds && !scaled, scaled ? "#define LT_KV_SCALED 1\n" : "");
+             it->at.mask < 0 && !attrs->rounds && !scaled, scaled ? "#define LT_KV_SCALED 1\n" : "",
+             has_octets(it) && it->p.value_width / 8 <= (int)items ? "#define LT_OCTETS 1\n" : "");
     return lt_gpu_kernel(lo, "attention.k", NULL, entry, defines);
 }
 
@@ -164,6 +181,34 @@ static bool emit_lanes(lt_gpu_lowering *lo, sdpa *it)
     return p->splits == 1 || emit_join(lo, it, &parts, lt_gpu_group(lo->gpu));
 }
 
+/* Rows of queries for whole fragments, of the type of keys and values, and nothing rounded on the way. The
+ * tiles, the scores and the ranges of FRAG_TEAM items fit into local memory; elements may take 4 bytes where
+ * there is little of it, since a language may have no type for them there. */
+static bool fits_fragments(const lt_gpu *gpu, const sdpa *it)
+{
+    enum { RANGES = FRAG_TEAM / 2 * 8, SCORES = FRAG_TEAM / 2 * (FRAG_TEAM / 4 + 4) * 4 };
+    const lt_attention_params *p = &it->p;
+    lt_dtype dtype = it->step->args[0].tensor.dtype;
+    int size = dtype == LATHE_BF16 && gpu->info.local_bytes < 48 << 10 ? 4 : 2;
+    int tile = FRAG_TEAM / 2 * p->width * size,
+        scores = size == 4 ? FRAG_TEAM / 2 * (FRAG_TEAM / 4) * 8 : SCORES;
+    return (gpu->info.features & LATHE_DEVICE_FRAGMENTS) && (dtype == LATHE_BF16 || dtype == LATHE_F16) &&
+           it->step->args[1].tensor.dtype == dtype && !it->step->attrs.sdpa.rounds &&
+           p->length >= FRAG_ROWS && p->width == p->value_width && p->width % 16 == 0 && p->width <= 128 &&
+           p->q.stride[3] == 1 && p->k.stride[3] == 1 && p->v.stride[3] == 1 &&
+           gpu->info.max_group >= FRAG_TEAM && (uint32_t)(tile + scores + RANGES) <= gpu->info.local_bytes;
+}
+
+static bool emit_fragments(lt_gpu_lowering *lo, const sdpa *it)
+{
+    const lt_attention_params *p = &it->p;
+    int64_t teams = (int64_t)p->rows / p->length * ((p->length + FRAG_TEAM / 2 - 1) / (FRAG_TEAM / 2));
+    const lathe_kernel *kernel =
+        kernel_of(lo, it, "attention_fragments", FRAG_TEAM, p->width, p->value_width);
+    lt_gpu_launch *launch = emit_rows(lo, it, kernel, &it->step->args[it->step->n_in]);
+    return lt_gpu_grid(launch, teams * FRAG_TEAM, FRAG_TEAM);
+}
+
 static bool lower_sdpa(lt_gpu_lowering *lo, const lt_step *step)
 {
     sdpa it = {.step = step, .at = lt_sdpa_find_inputs(&step->attrs.sdpa), .lines = 1};
@@ -174,6 +219,7 @@ static bool lower_sdpa(lt_gpu_lowering *lo, const lt_step *step)
         return lt_gpu_decline(lo, "heads of more than 1024 elements");
     if (lt_sdpa_is_quantized(step->args[1].tensor.dtype) && (it.p.k.stride[3] != 1 || it.p.v.stride[3] != 1))
         return lt_gpu_decline(lo, "rows of int8 that do not lie together");
+    if (fits_fragments(lo->gpu, &it)) return emit_fragments(lo, &it);
     return fits_lanes(lo->gpu, &it) ? emit_lanes(lo, &it) : emit_team(lo, &it);
 }
 

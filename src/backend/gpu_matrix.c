@@ -4,8 +4,9 @@
 
 #include "backend/gpu.h"
 
-/* Rows of a that a team takes one by one; above, tiles of TILE x TILE outputs pay. */
-enum { FEW_LINES = 8, TILE = 64, DEPTH = 16, TEAM = 128, SMALL_TEAM = 64 };
+/* Rows of a that subgroups take one by one; above, tiles of TILE x TILE outputs pay. MANY_ROWS of b are
+ * enough for all subgroups of a large device to have two at a time. */
+enum { FEW_LINES = 8, TILE = 64, DEPTH = 16, TEAM = 128, SUBGROUP = 32, MANY_ROWS = 8192 };
 
 static bool too_far(lt_gpu_lowering *lo)
 {
@@ -48,16 +49,28 @@ static bool launch_serial(lt_gpu_lowering *lo, const lt_gpu_product *it, bool *d
     return launch(lo, it, "product_columns", 1, lines, p->batches * blocks, "");
 }
 
+/* Few rows of a: each subgroup of a team has one row of b, or two, where there are many or to share the work
+ * on rows of a. */
+static bool launch_team(lt_gpu_lowering *lo, const lt_gpu_product *it)
+{
+    const lt_product_params *p = &it->p;
+    char more[64];
+    uint32_t items = lo->gpu->info.max_group < TEAM ? SUBGROUP : TEAM;
+    int rows = p->n >= MANY_ROWS || p->m > 2 ? 2 : 1, together = (int)items / SUBGROUP * rows;
+    snprintf(more, sizeof more, "#define LT_SUBGROUP %d\n#define LT_ROWS %d\n", SUBGROUP, rows);
+    return launch(lo, it, "product_team", items, p->m,
+                  p->batches * (((int64_t)p->n + together - 1) / together), more);
+}
+
 static bool launch_parallel(lt_gpu_lowering *lo, const lt_gpu_product *it, bool *done)
 {
     const lt_product_params *p = &it->p;
     uint32_t most = lo->gpu->info.max_group;
     bool dense = p->a_step[1] == 1 && p->b_step[1] == 1;
-    if (p->m <= FEW_LINES && dense && p->k >= 64) {
-        *done = true;
-        return launch(lo, it, "product_team", most < SMALL_TEAM ? most : SMALL_TEAM, p->m,
-                      (int64_t)p->batches * p->n, "");
-    }
+    *done = p->m <= FEW_LINES && dense && p->k >= 64 && most >= SUBGROUP;
+    if (*done) return launch_team(lo, it);
+    if (!lt_gpu_multiply_fragments(lo, it, done)) return false;
+    if (*done) return true;
     *done = p->m > FEW_LINES && p->n > FEW_LINES && most >= TEAM && p->k >= DEPTH;
     if (!*done) return true;
     char more[96];

@@ -145,6 +145,7 @@ static void describe(lathe_device *d)
     info->local_bytes = (uint32_t)mtl_local_bytes(&d->m, d->device);
     info->max_group = MAX_GROUP;
     if (mtl_has_unified_memory(&d->m, d->device)) info->features |= LATHE_DEVICE_SHARED;
+    if (mtl_supports_family(&d->m, d->device, MTLGPUFamilyApple7)) info->features |= LATHE_DEVICE_FRAGMENTS;
 }
 
 static lathe_status open_device(lathe_device *d, uint32_t index, lathe_error *err)

@@ -73,8 +73,8 @@ static void check_elementwise(suite *s)
 
 static void check_products(suite *s)
 {
-    static const int sizes[][3] = {{1, 37, 100}, {3, 40, 64}, {70, 65, 33},
-                                   {5, 16, 7},   {1, 1, 0},   {2, 33, 300}};
+    static const int sizes[][3] = {{1, 37, 100}, {3, 40, 64},   {70, 65, 33}, {5, 16, 7},     {1, 1, 0},
+                                   {2, 33, 300}, {4, 19, 1160}, {16, 40, 96}, {130, 150, 712}};
     static const lt_dtype dtypes[] = {LATHE_F32, LATHE_BF16, LATHE_F16, LATHE_I64};
     for (size_t d = 0; d < LT_COUNT(dtypes); d++)
         for (size_t k = 0; k < LT_COUNT(sizes); k++) {
@@ -89,6 +89,8 @@ static void check_products(suite *s)
             c.in[1] = type_of(dtype, 2, n, l);
             c.in[2] = type_of(dtype, 1, n);
             check(s, &c);
+            c.shift = 3;
+            if (l > 700) check(s, &c);
         }
     for (size_t d = 0; d < LT_COUNT(floats); d++) {
         lt_case c = {.op = LT_OP_GROUPED_MATMUL, .n_in = 3, .terms = 300};
@@ -129,10 +131,10 @@ static void check_packed(suite *s)
 
 static void check_attention(suite *s)
 {
-    static const int lengths[][2] = {{1, 70}, {5, 5}, {9, 40}};
+    static const int lengths[][2] = {{1, 70}, {5, 5}, {9, 40}, {70, 100}};
     for (size_t d = 0; d < LT_COUNT(floats); d++)
         for (size_t k = 0; k < LT_COUNT(lengths); k++)
-            for (int kind = 0; kind < 6; kind++) {
+            for (int kind = 0; kind < 7; kind++) {
                 int l = lengths[k][0], keys = lengths[k][1], width = kind % 2 ? 24 : 32;
                 lt_case c = {.op = LT_OP_SDPA, .n_in = 3, .terms = 64};
                 lt_attrs_sdpa *a = &c.attrs.sdpa;
@@ -140,7 +142,7 @@ static void check_attention(suite *s)
                     .scale = 0.2, .causal = kind == 1, .empty_nan = kind == 2, .rounded = floats[d]};
                 c.in[0] = type_of(floats[d], 4, 2, 4, l, width);
                 c.in[1] = c.in[2] = type_of(floats[d], 4, 2, 2, keys, width);
-                if (kind == 2 || kind == 3) {
+                if (kind == 2 || kind == 3 || kind == 6) {
                     a->has_mask = true;
                     c.in[c.n_in++] = type_of(kind == 2 ? LATHE_BOOL : floats[d], 4, 2, 1, l, keys);
                 }
@@ -151,7 +153,7 @@ static void check_attention(suite *s)
                     c.below[c.n_in] = 4;
                     c.in[c.n_in++] = type_of(LATHE_I64, 2, 1, l);
                 }
-                if (kind >= 4 && floats[d] == LATHE_BF16) a->rounds = kind == 4 ? 7 : 15;
+                if (kind >= 4 && floats[d] == LATHE_BF16) a->rounds = kind == 4 ? 7 : kind == 5 ? 15 : 0;
                 check(s, &c);
                 if (floats[d] == LATHE_F64) continue;
                 c.in[1] = c.in[2] = type_of(LATHE_I8, 4, 2, 2, keys, width + LT_CACHE_SCALE);

@@ -16,7 +16,7 @@ enum { GUARD = 64, FILL = 0xA5 };
 typedef struct room {
     lt_tensor tensor; /* data: in `bytes` */
     unsigned char *bytes;
-    size_t size;
+    size_t before, size; /* bytes before the first element, and all */
     lathe_buffer *buffer;
 } room;
 
@@ -82,11 +82,12 @@ static bool make_room(run *r, room *to, const lt_type *type, lt_layout layout, b
     int64_t span = 1;
     for (int d = 0; d < type->rank; d++)
         span += (type->dim[d] > 0 ? type->dim[d] - 1 : 0) * to->tensor.stride[d];
-    to->size = 2 * GUARD + (size_t)span * lathe_dtype_size(type->dtype);
+    to->before = GUARD + (size_t)r->c->shift * lathe_dtype_size(type->dtype);
+    to->size = to->before + GUARD + (size_t)span * lathe_dtype_size(type->dtype);
     to->bytes = lt_os_alloc(to->size);
     if (!to->bytes) return false;
     memset(to->bytes, FILL, to->size);
-    to->tensor.data = to->bytes + GUARD;
+    to->tensor.data = to->bytes + to->before;
     return r->gpu->backend->alloc(r->gpu->device, to->size, &to->buffer, &r->err) == LATHE_OK;
 }
 
@@ -191,8 +192,10 @@ static bool make_operands(run *r, lt_layout layout, bool in_place)
         if (!make_room(r, &r->rooms[k], k < r->n_in ? &c->in[k] : &out[k - r->n_in], layout, rows))
             return false;
         if (k < r->n_in) fill(r, k);
-        r->args[k] =
-            (lt_operand){.kind = LT_BUFFER_INPUT, .index = k, .offset = GUARD, .tensor = r->rooms[k].tensor};
+        r->args[k] = (lt_operand){.kind = LT_BUFFER_INPUT,
+                                  .index = k,
+                                  .offset = (int64_t)r->rooms[k].before,
+                                  .tensor = r->rooms[k].tensor};
         r->args[k].tensor.data = NULL;
     }
     if (in_place) r->args[r->n_in] = r->args[0];
@@ -280,7 +283,7 @@ static bool copy_rooms(const run *r, room *copies)
         copies[k].bytes = lt_os_alloc(copies[k].size);
         if (!copies[k].bytes) return false;
         memcpy(copies[k].bytes, r->rooms[k].bytes, copies[k].size);
-        copies[k].tensor.data = copies[k].bytes + GUARD;
+        copies[k].tensor.data = copies[k].bytes + copies[k].before;
     }
     return true;
 }
@@ -345,7 +348,7 @@ static bool compare(run *r, uint32_t k, const room *expected, char text[256])
 
 static lt_outcome judge(run *r, const lt_gpu_lowering *lo, bool in_place, char text[256])
 {
-    room copies[CASE_INPUTS + LT_MAX_OUTPUTS] = {{{0}, NULL, 0, NULL}};
+    room copies[CASE_INPUTS + LT_MAX_OUTPUTS] = {{.bytes = NULL}};
     bool good =
         copy_rooms(r, copies) && run_reference(r, copies, in_place) == LATHE_OK && launch(r, lo) == LATHE_OK;
     if (!good) snprintf(text, 256, "%.250s", r->err.message);

@@ -17,6 +17,7 @@ typedef struct lt_case {
     bool packed;                /* the matrix, input 1 of LINEAR or 0 of INDEX, is packed as `packing` says */
     lt_packing packing;
     bool special; /* NaN and infinities among the floats */
+    int shift;    /* elements before each operand: no address is a round one then */
     double terms; /* how many numbers are added up for an element, about */
 } lt_case;
 

@@ -1,5 +1,6 @@
 /* Compiles texts of kernels with the real NVRTC, where it is installed, for architectures from Ampere to
- * Blackwell. Usage: compile_cuda FILE.k...; 77: there is no NVRTC. */
+ * Blackwell; none may keep registers in memory. Usage: compile_cuda [--resources] FILE.k...; 77: there is no
+ * NVRTC. With --resources it prints what each takes of a multiprocessor. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,19 +34,52 @@ static bool load(void)
     return true;
 }
 
+static bool resources;
+
+/* The number before a phrase of the compiler's log; 0: it says nothing of the kind. */
+static int number_before(const char *log, const char *phrase)
+{
+    const char *at = strstr(log, phrase);
+    while (at && at > log && at[-1] >= '0' && at[-1] <= '9') at--;
+    return at ? atoi(at) : 0;
+}
+
+/* The lines that tell the kernels of a text apart. */
+static void print_defines(const char *source)
+{
+    const char *line = strstr(source, "#define LT_ONLY_");
+    for (; line && strncmp(line, "#define LT_", 11) == 0; line = strchr(line, '\n') + 1)
+        printf("%.*s ", (int)strcspn(line + 11, "\n"), line + 11);
+}
+
+/* What the assembler says: registers of an item, local memory of a group; what it had to put elsewhere. */
+static bool check_resources(const char *path, const char *source, const char *arch, const char *log)
+{
+    int registers = number_before(log, " registers"), spilled = number_before(log, " bytes spill stores");
+    if (resources) {
+        printf("%s: %d registers, %d bytes: ", arch, registers, number_before(log, " bytes smem"));
+        print_defines(source);
+        printf("\n");
+    }
+    if (spilled) printf("%s keeps %d bytes of registers in memory on %s\n", path, spilled, arch);
+    return !spilled;
+}
+
 static bool compile(const char *path, const char *source, const char *arch)
 {
     char option[64], log[4096] = "";
-    const char *const options[] = {option, "--fmad=false", "-default-device", "--disable-warnings"};
+    const char *const options[] = {option, "--fmad=false", "-default-device", "--disable-warnings",
+                                   "--ptxas-options=-v"};
     nvrtcProgram program = NULL;
     size_t size = 0;
     snprintf(option, sizeof option, "--gpu-architecture=%s", arch);
     bool good = rtc.nvrtcCreateProgram(&program, source, path, 0, NULL, NULL) == NVRTC_SUCCESS &&
                 rtc.nvrtcCompileProgram(program, LT_COUNT(options), options) == NVRTC_SUCCESS &&
                 rtc.nvrtcGetCUBINSize(program, &size) == NVRTC_SUCCESS && size > 0;
-    if (!good && rtc.nvrtcGetProgramLogSize(program, &size) == NVRTC_SUCCESS && size < sizeof log)
+    if (rtc.nvrtcGetProgramLogSize(program, &size) == NVRTC_SUCCESS && size < sizeof log)
         rtc.nvrtcGetProgramLog(program, log);
     if (!good) printf("%s does not compile for %s:\n%s\n", path, arch, log);
+    else good = check_resources(path, source, arch, log);
     rtc.nvrtcDestroyProgram(&program);
     return good;
 }
@@ -72,8 +106,9 @@ int main(int argc, char **argv)
         printf("not run: NVRTC (libnvrtc.so) is not installed; LATHE_NVRTC may name it\n");
         return 77;
     }
-    for (int i = 1; i < argc; i++) failed += compile_file(argv[i]);
+    resources = argc > 1 && strcmp(argv[1], "--resources") == 0;
+    for (int i = 1 + resources; i < argc; i++) failed += compile_file(argv[i]);
     rtc.nvrtcVersion(&major, &minor);
-    printf("%d kernels, NVRTC %d.%d, %d failures\n", argc - 1, major, minor, failed);
+    printf("%d kernels, NVRTC %d.%d, %d failures\n", argc - 1 - resources, major, minor, failed);
     return failed != 0;
 }

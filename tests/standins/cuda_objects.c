@@ -71,8 +71,31 @@ EXPORT int standin_fail(const char *function, int nth, int code)
 EXPORT void standin_capability(int value) { capability = value; }
 int cu_capability(void) { return capability; }
 
+/* The functions that were called, and how often. */
+static struct {
+    const char *function;
+    int n;
+} calls[64];
+
+static void count_call(const char *function)
+{
+    size_t i = 0;
+    while (calls[i].function && strcmp(calls[i].function, function) != 0) i++;
+    calls[i].function = function;
+    calls[i].n++;
+}
+
+EXPORT int standin_calls(const char *prefix)
+{
+    int n = 0;
+    for (size_t i = 0; calls[i].function; i++)
+        if (strncmp(calls[i].function, prefix, strlen(prefix)) == 0) n += calls[i].n;
+    return n;
+}
+
 CUresult cu_begin(const char *function, int needs)
 {
+    count_call(function);
     if (!initialised) standin_violation("%s before cuInit", function);
     if (needs && depth == 0) standin_violation("%s without a current context", function);
     CUcontext context = depth ? stack[depth - 1] : NULL;

@@ -5,6 +5,51 @@
 
 static standin_place standin_here;
 static void (*standin_barrier)(void);
+static void (*standin_subgroup)(void);
+
+// What the items of a subgroup show one another: a place for each subgroup of a group. What is shown stays until the
+// subgroup has met once more, so two take turns.
+template <class T> struct standin_exchange {
+    static T &shown(unsigned item, unsigned turn)
+    {
+        static T all[2][1024];
+        return all[turn % 2][item];
+    }
+    // Shows x; gives what lane i shows.
+    struct view {
+        unsigned first, turn;
+        T &operator[](unsigned lane) const { return shown(first + lane % STANDIN_SUBGROUP, turn); }
+    };
+    static view meet(const T &x)
+    {
+        static unsigned turns[1024];
+        const standin_place &at = standin_here;
+        const unsigned item = (at.item[2] * at.items[1] + at.item[1]) * at.items[0] + at.item[0];
+        const unsigned turn = turns[item]++;
+        shown(item, turn) = x;
+        standin_subgroup();
+        return {item - item % STANDIN_SUBGROUP, turn};
+    }
+};
+static inline float standin_from_bfloat16(unsigned short bits)
+{
+    unsigned word = (unsigned)bits << 16;
+    float x;
+    __builtin_memcpy(&x, &word, sizeof x);
+    return x;
+}
+static inline float standin_from_float16(unsigned short bits)
+{
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    const float magnitude = exponent == 31 ? fraction ? __builtin_nanf("") : __builtin_inff()
+                            : exponent ? __builtin_ldexpf(1024 + fraction, exponent - 25) : __builtin_ldexpf(fraction, -24);
+    return bits & 0x8000 ? -magnitude : magnitude;
+}
+static inline unsigned standin_lane()
+{
+    const standin_place &at = standin_here;
+    return ((at.item[2] * at.items[1] + at.item[1]) * at.items[0] + at.item[0]) % STANDIN_SUBGROUP;
+}
 
 // The memory that a group shares is static: groups run one after the other.
 #define STANDIN_LOCAL static __attribute__((section("standin_local")))

@@ -141,6 +141,12 @@ static bool device_unified(id self, SEL sel)
     return true;
 }
 
+static bool device_supports(id self, SEL sel, NSInteger family)
+{
+    (void)self, (void)sel;
+    return family <= MTLGPUFamilyApple7;
+}
+
 id standin_metal_new(const char *class_name)
 {
     if (strcmp(class_name, "MTLCompileOptions") != 0) return NULL;
@@ -484,6 +490,7 @@ const standin_method standin_metal_methods[] = {
     {"MTLDevice", "recommendedMaxWorkingSetSize", (method)device_memory},
     {"MTLDevice", "maxThreadgroupMemoryLength", (method)device_local},
     {"MTLDevice", "hasUnifiedMemory", (method)device_unified},
+    {"MTLDevice", "supportsFamily:", (method)device_supports},
     {"MTLDevice", "newCommandQueue", (method)device_new_queue},
     {"MTLDevice", "newBufferWithLength:options:", (method)device_new_buffer},
     {"MTLDevice", "newBufferWithBytesNoCopy:length:options:deallocator:", (method)device_buffer_over},

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/gpu.h"
 #include "backend/registry.h"
 #include "base/os.h"
 #include "base/str.h"
@@ -13,6 +14,7 @@ enum { PATH = 4096 };
 
 static const char *dialect_file, *folder;
 static unsigned features, n_kernels;
+static uint32_t local_bytes;
 
 static void stop(const char *what, const char *name)
 {
@@ -28,6 +30,7 @@ static lathe_status record_open(uint32_t index, lathe_device **out, lathe_device
 {
     LT_TRY(lt_backend_null.open(index, out, info, err));
     info->features = LATHE_DEVICE_DRY | features;
+    info->local_bytes = local_bytes;
     return LATHE_OK;
 }
 
@@ -105,12 +108,75 @@ static void record_file(const char *file, const lathe_backend *backend)
     lathe_model_close(model);
 }
 
+/* ---- Products that small models have none of ---- */
+
+static const struct {
+    lt_dtype dtype;
+    int64_t m, n, k;
+    bool across; /* b is dense along its columns */
+} products[] = {
+    {LATHE_BF16, 1, 1536, 1536, false},   {LATHE_BF16, 1, 8960, 1536, false},
+    {LATHE_BF16, 8, 1536, 1536, false},   {LATHE_F32, 1, 1536, 1536, false},
+    {LATHE_BF16, 512, 8960, 1536, false}, {LATHE_BF16, 512, 1536, 8960, true},
+    {LATHE_F16, 512, 1536, 1536, false},  {LATHE_F16, 48, 1536, 1536, true},
+};
+
+static lathe_status lower_products(lt_gpu *gpu, lathe_error *err)
+{
+    for (size_t i = 0; i < LT_COUNT(products); i++) {
+        lt_dtype dtype = products[i].dtype;
+        int64_t m = products[i].m, n = products[i].n, k = products[i].k;
+        lt_type out = {.dtype = dtype, .rank = 2, .dim = {m, n}}, in[2] = {out, out};
+        lt_op op = products[i].across ? LT_OP_MATMUL : LT_OP_LINEAR;
+        const char *why;
+        bool takes;
+        in[0].dim[1] = k;
+        in[1].dim[0] = products[i].across ? k : n;
+        in[1].dim[1] = products[i].across ? n : k;
+        LT_TRY(lt_gpu_takes(gpu, gpu->arena, op, &(lt_attrs){0}, in, 2, &out, &why, &takes, err));
+        if (!takes) stop(why, "a product");
+    }
+    return LATHE_OK;
+}
+
+/* Heads of 128 elements: one row of queries, and many. */
+static lathe_status lower_attention(lt_gpu *gpu, lathe_error *err)
+{
+    static const int64_t lengths[] = {1, 512};
+    for (size_t i = 0; i < LT_COUNT(lengths); i++) {
+        lt_type q = {.dtype = LATHE_BF16, .rank = 4, .dim = {1, 12, lengths[i], 128}}, in[3] = {q, q, q};
+        lt_attrs attrs = {.sdpa = {.scale = 0.088, .causal = i > 0, .rounded = LATHE_BF16}};
+        const char *why;
+        bool takes;
+        for (int k = 1; k < 3; k++) {
+            in[k].dim[1] = 2;
+            in[k].dim[2] = 4096;
+        }
+        LT_TRY(lt_gpu_takes(gpu, gpu->arena, LT_OP_SDPA, &attrs, in, 3, &q, &why, &takes, err));
+        if (!takes) stop(why, "attention");
+    }
+    return LATHE_OK;
+}
+
+static void record_products(const lathe_backend *backend)
+{
+    lathe_error err;
+    lt_gpu *gpu;
+    if (lt_gpu_open(backend, 0, &gpu, &err) != LATHE_OK || lower_products(gpu, &err) != LATHE_OK ||
+        lower_attention(gpu, &err) != LATHE_OK)
+        stop(err.message, "products");
+    for (uint32_t i = 0; i < gpu->n_kernels; i++) write_kernel(gpu->kernels[i]);
+    lt_gpu_close(gpu);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name, *file;
         unsigned features;
-    } dialects[] = {{"cuda", "dialect_cuda.h", LATHE_DEVICE_F64}, {"metal", "dialect_metal.h", 0}};
+        uint32_t local_bytes;
+    } dialects[] = {{"cuda", "dialect_cuda.h", LATHE_DEVICE_F64 | LATHE_DEVICE_FRAGMENTS, 48 << 10},
+                    {"metal", "dialect_metal.h", LATHE_DEVICE_FRAGMENTS, 32 << 10}};
     lathe_backend backend = lt_backend_null;
     backend.name = "record";
     backend.dialect = record_dialect;
@@ -120,9 +186,11 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], dialects[i].name) == 0) {
             dialect_file = dialects[i].file;
             features = dialects[i].features;
+            local_bytes = dialects[i].local_bytes;
         }
     if (!dialect_file) stop("expected cuda or metal, a folder and models", argc > 1 ? argv[1] : "nothing");
     folder = argv[2];
+    record_products(&backend);
     for (int i = 3; i < argc; i++) record_file(argv[i], &backend);
     printf("%u kernels of %d models\n", n_kernels, argc - 3);
     return 0;

@@ -151,13 +151,23 @@ static void check_places(const char *kernel, const char *path)
             standin_violation("%s: argument %ld of a kernel has another number", path, place - 1);
 }
 
+/* Whether the text behind the prelude has words for what items do together. */
+static int waits(const char *text)
+{
+    static const char *const words[] = {"standin_barrier()", "__shfl_", "__syncwarp", "lt_frag_", "simd"};
+    const char *kernel = strstr(text, "\"kernel\"");
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(kernel ? kernel : text, words[i])) return 1;
+    return 0;
+}
+
 /* Makes an entry of each kernel that the preprocessor has left in the text: preludes mark them. */
 static void append_entries(const char *path)
 {
     static const char mark[] = "[[standin::kernel]] void ";
     size_t size;
     char *text = read_file(path, &size);
-    int barriers = strstr(text, "standin_barrier()") != NULL;
+    int barriers = waits(text);
     FILE *file = fopen(path, "a");
     if (!file) standin_violation("cannot write %s", path);
     for (const char *at = text; (at = strstr(at, mark)); at++) {
@@ -169,7 +179,8 @@ static void append_entries(const char *path)
                 "extern \"C\" __attribute__((visibility(\"default\"))) const standin_entry "
                 "standin_entry_%.*s = {\n"
                 "    standin_kernel<%.*s>::call, standin_kernel<%.*s>::n, standin_kernel<%.*s>::sizes,\n"
-                "    &standin_here, &standin_barrier, %d, __start_standin_local, __stop_standin_local};\n",
+                "    &standin_here, &standin_barrier, &standin_subgroup, %d, __start_standin_local,\n"
+                "    __stop_standin_local};\n",
                 n, name, n, name, n, name, n, name, barriers);
     }
     fclose(file);
@@ -243,7 +254,7 @@ const standin_entry *standin_find(standin_code *code, const char *name)
 /* ---- Running ---- */
 
 enum { MAX_ITEMS = 1024, STACK_BYTES = 128 << 10 };
-typedef enum state { READY, WAITING, FINISHED } state;
+typedef enum state { READY, WAITING, WAITING_SUBGROUP, FINISHED, STATES } state;
 
 /* The group that runs. */
 static struct {
@@ -291,6 +302,12 @@ static void wait_for_group(void)
     fiber_yield();
 }
 
+static void wait_for_subgroup(void)
+{
+    group.state[group.current] = WAITING_SUBGROUP;
+    fiber_yield();
+}
+
 static void resume(unsigned i)
 {
     if (group.state[i] != READY) return;
@@ -301,20 +318,38 @@ static void resume(unsigned i)
     fiber_resume(fibers[i]);
 }
 
+/* Whether the items from `first` to `end` all wait in that state; then they go on. */
+static int let_go(unsigned first, unsigned end, state waiting)
+{
+    for (unsigned i = first; i < end; i++)
+        if (group.state[i] != waiting) return 0;
+    for (unsigned i = first; i < end; i++) group.state[i] = READY;
+    return 1;
+}
+
+/* Nobody can go on: all are done, or what is waited for never comes. */
+static void check_finished(void)
+{
+    unsigned n[STATES] = {0};
+    for (unsigned i = 0; i < group.n; i++) n[group.state[i]]++;
+    if (n[FINISHED] != group.n)
+        standin_violation("kernel '%s': %u of %u work items wait at a barrier that the others do not reach, "
+                          "%u for a subgroup that is not whole",
+                          group.name, n[WAITING], group.n, n[WAITING_SUBGROUP]);
+}
+
 /* Every other round goes backwards, so that a barrier that is missing shows. */
 static void run_with_barriers(void)
 {
-    memset(group.state, READY, sizeof group.state);
+    memset(group.state, 0, sizeof group.state);
     for (unsigned round = 0;; round++) {
-        unsigned waiting = 0;
+        int going = 0;
         for (unsigned i = 0; i < group.n; i++) resume(round % 2 ? group.n - 1 - i : i);
-        for (unsigned i = 0; i < group.n; i++) waiting += group.state[i] == WAITING;
-        if (waiting == 0) return;
-        if (waiting != group.n)
-            standin_violation(
-                "kernel '%s': %u of %u work items wait at a barrier that the others do not reach", group.name,
-                waiting, group.n);
-        for (unsigned i = 0; i < group.n; i++) group.state[i] = READY;
+        for (unsigned i = 0; i + STANDIN_SUBGROUP <= group.n; i += STANDIN_SUBGROUP)
+            going |= let_go(i, i + STANDIN_SUBGROUP, WAITING_SUBGROUP);
+        if (going || let_go(0, group.n, WAITING)) continue;
+        check_finished();
+        return;
     }
 }
 
@@ -343,6 +378,7 @@ void standin_run(const char *name, const standin_entry *entry, void **arguments,
     group.arguments = arguments;
     group.n = size[0] * size[1] * size[2];
     *entry->barrier = wait_for_group;
+    *entry->subgroup = wait_for_subgroup;
     memcpy(place->items, size, sizeof place->items);
     memcpy(place->groups, groups, sizeof place->groups);
     for (unsigned z = 0; z < groups[2]; z++)

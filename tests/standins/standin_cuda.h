@@ -17,4 +17,7 @@ typedef void (*standin_capability_function)(int capability);
 /* Launches of graphs and of kernels so far, those within graphs included. */
 typedef void (*standin_count_function)(int *graphs, int *kernels);
 
+/* Calls so far of the driver's functions whose names begin like that. */
+typedef int (*standin_calls_function)(const char *prefix);
+
 #endif

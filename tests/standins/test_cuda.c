@@ -11,6 +11,7 @@ static const lathe_backend *const cuda = &lt_backend_cuda;
 static standin_fail_function fail_call;
 static standin_capability_function set_capability;
 static standin_count_function count;
+static standin_calls_function calls;
 
 /* A batch of two launches is one launch of a graph. */
 static void test_runs(void **state)
@@ -173,6 +174,51 @@ static void test_sessions(void **state)
     lathe_model_close(model);
 }
 
+/* Steps of a decoder, each at another position. */
+static void run_steps(lathe_session *session, int64_t *position, int steps)
+{
+    lathe_error err = {0};
+    const lathe_tensor tensor = {.dtype = LATHE_I64, .rank = 1, .dim = {1}, .stride = {1}, .data = position};
+    for (int i = 0; i < steps; i++) {
+        ++*position;
+        assert_int_equal(lathe_session_set_input(session, 1, &tensor, &err), LATHE_OK);
+        assert_int_equal(lathe_session_run(session, &err), LATHE_OK);
+    }
+}
+
+/* A steady step is one launch of a graph, whatever the position: kernels, memory and graphs are made before.
+ */
+static void test_steady_steps(void **state)
+{
+    enum { STEPS = 8 };
+    static const char *const never[] = {"cuLaunchKernel", "cuModule",    "cuFunc",
+                                        "cuMemAlloc",     "cuMemFree",   "cuMemHost",
+                                        "cuStreamBegin",  "cuGraphInst", "cuGraphExec"};
+    (void)state;
+    int before[LT_COUNT(never)], all, graphs;
+    int64_t position = 0, token = 5;
+    lathe_model *model;
+    lathe_session *session;
+    lathe_error err = {0};
+    const lathe_session_options options = {.keep_state = 1,
+                                           .placement = {.device = "cuda:0", .keep_islands = 1}};
+    const lathe_tensor tokens = {
+        .dtype = LATHE_I64, .rank = 2, .dim = {1, 1}, .stride = {1, 1}, .data = &token};
+    assert_int_equal(lathe_model_open(MODEL ".pt2", &model, &err), LATHE_OK);
+    assert_int_equal(lathe_session_create(model, &options, &session, &err), LATHE_OK);
+    assert_int_equal(lathe_session_set_input(session, 0, &tokens, &err), LATHE_OK);
+    run_steps(session, &position, 2);
+    for (size_t i = 0; i < LT_COUNT(never); i++) before[i] = calls(never[i]);
+    all = calls("");
+    graphs = calls("cuGraphLaunch");
+    run_steps(session, &position, STEPS);
+    for (size_t i = 0; i < LT_COUNT(never); i++) assert_int_equal(calls(never[i]), before[i]);
+    assert_int_equal(calls("cuGraphLaunch") - graphs, STEPS);
+    print_message("%d calls of the driver a step\n", (calls("") - all) / STEPS);
+    lathe_session_close(session);
+    lathe_model_close(model);
+}
+
 static void *symbol(const char *name)
 {
     void *library = dlopen("libcuda.so.1", RTLD_NOW);
@@ -184,15 +230,17 @@ static void *symbol(const char *name)
 
 int main(void)
 {
-    void *functions[] = {symbol("standin_fail"), symbol("standin_capability"), symbol("standin_count")};
+    void *functions[] = {symbol("standin_fail"), symbol("standin_capability"), symbol("standin_count"),
+                         symbol("standin_calls")};
     memcpy(&fail_call, &functions[0], sizeof fail_call);
     memcpy(&set_capability, &functions[1], sizeof set_capability);
     memcpy(&count, &functions[2], sizeof count);
+    memcpy(&calls, &functions[3], sizeof calls);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runs),          cmocka_unit_test(test_copies),
         cmocka_unit_test(test_large_group),   cmocka_unit_test(test_broken_kernel),
         cmocka_unit_test(test_architectures), cmocka_unit_test(test_every_failure),
-        cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_sessions),      cmocka_unit_test(test_steady_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@ typedef uint lt_u32;
     , uint3 lt_group [[threadgroup_position_in_grid]], uint3 lt_item [[thread_position_in_threadgroup]]
 #define LT_GLOBAL device
 #define LT_LOCAL threadgroup
+#define LT_PRIVATE thread
 #define LT_FN static inline
 #define LT_LOCAL_ARRAY(type, name, count) threadgroup type name[count]
 #define LT_BARRIER threadgroup_barrier(mem_flags::mem_threadgroup)
@@ -25,6 +26,71 @@ typedef uint lt_u32;
 #define LT_BITS(x) as_type<uint>(x)       /* of a float */
 #define LT_FROM_BITS(x) as_type<float>(x) /* the float */
 #define LT_FMA(a, b, c) fma(a, b, c)
+#define LT_UNROLL _Pragma("clang loop unroll(full)")
+#define LT_ALIGNED(p) ((ulong)(p) % 16 == 0)
+#define LT_SHUFFLE_XOR(x, lanes) simd_shuffle_xor(x, (ushort)(lanes))
+/* Fragments: 16 x 16 factors or sums of a product that a simdgroup holds together. Before version 3.1 the language has no
+ * bfloat: such factors are floats then. */
+#define LT_SUBGROUP_BARRIER simdgroup_barrier(mem_flags::mem_threadgroup)
+#define LT_TILE_T(dtype) LT_PASTE(LT_TILE_, dtype)
+#define LT_TILE_float16 half
+#if __METAL_VERSION__ >= 310
+#define LT_TILE_bfloat16 bfloat
+#else
+#define LT_TILE_bfloat16 float
+#endif
+#define LT_TILE_AT(row, column, width) ((row) * (width) + (column))
+#define LT_FRAG(dtype) lt_frag<LT_TILE_T(dtype)>
+template <typename T> struct lt_frag {
+    simdgroup_matrix<T, 8, 8> at[4];
+};
+struct lt_sums {
+    simdgroup_matrix<float, 8, 8> at[4];
+};
+template <typename T> void lt_tile_put(threadgroup T *to, uint4 quad) { *(threadgroup uint4 *)to = quad; }
+static inline void lt_tile_put(threadgroup float *to, uint4 quad)
+{
+    for (int i = 0; i < 8; i++) to[i] = as_type<float>(quad[i / 2] >> (i % 2 * 16) << 16);
+}
+#define LT_TILE_PUT(to, quad) lt_tile_put(to, quad)
+#define lt_copy_start(to, from, n) \
+    lt_tile_put(to, (n) == 8 ? lt_octet_load_bfloat16(from).low : lt_octet_some(from, n).low)
+#define LT_COPY_END
+#define LT_COPY_WAIT(n)
+template <typename T> lt_frag<T> lt_frag_left(const threadgroup T *tile, int row, int column, int width)
+{
+    lt_frag<T> f;
+    for (int i = 0; i < 4; i++)
+        simdgroup_load(f.at[i], tile + LT_TILE_AT(row + i / 2 * 8, column + i % 2 * 8, width), width);
+    return f;
+}
+#define lt_frag_right_across lt_frag_left /* rows of the tile are rows of this factor */
+/* Rows of the tile are columns of this factor. */
+template <typename T> lt_frag<T> lt_frag_right(const threadgroup T *tile, int row, int column, int width)
+{
+    lt_frag<T> f;
+    for (int i = 0; i < 4; i++)
+        simdgroup_load(f.at[i], tile + LT_TILE_AT(row + i % 2 * 8, column + i / 2 * 8, width), width, 0, true);
+    return f;
+}
+static inline lt_sums lt_sums_none()
+{
+    lt_sums s;
+    for (int i = 0; i < 4; i++) s.at[i] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+    return s;
+}
+template <typename T> void lt_multiply(thread lt_sums &s, thread lt_frag<T> &a, thread lt_frag<T> &b)
+{
+    for (int i = 0; i < 8; i++) {
+        thread simdgroup_matrix<float, 8, 8> &sum = s.at[i / 2];
+        simdgroup_multiply_accumulate(sum, a.at[i / 4 * 2 + i % 2], b.at[i % 2 * 2 + i / 2 % 2], sum);
+    }
+}
+#define LT_MULTIPLY(dtype, sums, left, right) lt_multiply(sums, left, right)
+static inline void lt_sums_store(lt_sums s, threadgroup float *to, int width)
+{
+    for (int i = 0; i < 4; i++) simdgroup_store(s.at[i], to + i / 2 * 8 * width + i % 2 * 8, width);
+}
 /* Math functions of formulas: M(name) for floats. Kernels are compiled without fast math: these are the
  * precise ones. */
 #define LT_M(name) name

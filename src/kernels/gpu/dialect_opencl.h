@@ -21,6 +21,7 @@ typedef uint lt_u32;
 #define LT_BITS(x) as_uint(x)       /* of a float */
 #define LT_FROM_BITS(x) as_float(x) /* the float */
 #define LT_FMA(a, b, c) fma(a, b, c)
+#define LT_ALIGNED(p) ((size_t)(p) % 16 == 0)
 /* Math functions of formulas: M(name) for floats, MD(name) for doubles. */
 #define LT_M(name) name
 #define LT_MD(name) name
