@@ -1,14 +1,16 @@
 """Measures lathe and the peers that are there, in turns, and writes the figures down with what is aimed at.
 
-usage: bench/compare.sh NAME [--rounds N] [--minutes M] [--only TEXT] [--fresh] [--prepare] [--table]
+usage: bench/compare.sh NAME [--rounds N] [--minutes M] [--only TEXT] [--isa ISA] [--fresh] [--prepare] [--table]
 
   NAME        of the machine: results go to bench/results/NAME.json
   --rounds N  how often each measurement is made (default: 2)
   --minutes M no further round starts after that time (default: 12)
   --only TEXT only measurements whose name contains TEXT
+  --isa avx2  as a processor with no more than AVX2 would run it: lathe, OpenVINO and PyTorch are masked; llama.cpp must
+              be one that was built so; onnxruntime cannot be masked
   --fresh     forgets what was measured before
   --prepare   makes the models that are measured, and stops
-  --table     measures nothing: writes docs/performance.md from the results that are there
+  --table     measures nothing: writes docs/performance.md from the results that are there, of all machines
 
 A release build is needed, and in the environment, each for the rows that want it:
 
@@ -42,6 +44,7 @@ SMOLLM = os.path.join(CACHE, "SmolLM2-135M-Instruct.Q4_1.gguf")
 QWEN_GRAPH = os.path.join(ROOT, "bench/graphs/qwen2.5-1.5b.bf16.pt2")
 SMOLLM_GRAPH = os.path.join(ROOT, "share/smollm2-135m.pt2")
 THREADS = "2"
+MASKS = {"avx2": {"LATHE_CPU": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}}
 
 
 def qwen(name):
@@ -399,19 +402,38 @@ def row_lines(r):
     return lines
 
 
-def write_table(r, path):
-    first = next((row for rounds in r.data["rounds"].values() for measured in rounds for row in measured.values() if "isa" in row), {})
-    limits = [row for rounds in r.data["rounds"].values() for measured in rounds for row in measured.values() if row.get("threads") == int(THREADS)]
-    bandwidth = statistics.median(row["bandwidth_gb_s"] for row in limits if "bandwidth_gb_s" in row) if limits else 0
-    peak = statistics.median(row["peak_gflop_s"] for row in limits if "peak_gflop_s" in row) if limits else 0
-    out = ["# Performance", "",
-           "Written by `bench/compare.sh`; do not edit. lathe and its peers ran in turns on one machine; times are medians over all",
-           "samples of all rounds. Shares are of what lathe's own threads read and multiply at most, measured in the same process.", "",
-           f"Machine: {r.data.get('machine', 'unknown')}, {THREADS} threads, {first.get('isa', '?')}; read bandwidth {bandwidth:.1f} GB/s, float32 multiply-adds {peak:.0f} GFLOP/s.", "",
-           "## Aims", "", *target_lines(r), ""]
+def all_measured(r):
+    return [row for rounds in r.data["rounds"].values() for measured in rounds for row in measured.values()]
+
+
+def limit(r, field):
+    values = [row[field] for row in all_measured(r) if row.get("threads") == int(THREADS) and field in row]
+    return statistics.median(values) if values else 0
+
+
+def section(name, r):
+    first = next((row for row in all_measured(r) if "isa" in row), {})
+    masked = r.data.get("mask")
+    out = [f"## {name}", "",
+           f"Machine: {r.data.get('machine', 'unknown')}, {THREADS} threads, {first.get('isa', '?')}; read bandwidth {limit(r, 'bandwidth_gb_s'):.1f} GB/s, "
+           f"float32 multiply-adds {limit(r, 'peak_gflop_s'):.0f} GFLOP/s."]
+    if masked:
+        out.append(f"lathe, PyTorch and OpenVINO are held to {masked}, llama.cpp is built for it; onnxruntime uses all that the processor has.")
+    out += ["", "### Aims", "", *target_lines(r), ""]
     if r.data["failures"]:
         out += ["Not measured:", "", *[f"- {name}: {text}" for name, text in sorted(r.data["failures"].items())], ""]
-    out += ["## All figures of lathe", "", *row_lines(r), ""]
+    return out + ["### All figures of lathe", "", *row_lines(r), ""]
+
+
+def write_table(folder, path):
+    """A section for each machine that has results of a comparison."""
+    out = ["# Performance", "",
+           "Written by `bench/compare.sh`; do not edit. lathe and its peers ran in turns on one machine; times are medians over all",
+           "samples of all rounds. Shares are of what lathe's own threads read and multiply at most, measured in the same process.", ""]
+    for file in sorted(os.listdir(folder)):
+        r = Results(os.path.join(folder, file), False)
+        if r.data["rounds"]:
+            out += section(file.removesuffix(".json"), r)
     with open(path, "w") as file:
         file.write("\n".join(out))
 
@@ -446,10 +468,15 @@ def main():
                 print(f"{name}: {error}", file=sys.stderr)
         return 0
     if "--table" not in arguments:
-        results.data["machine"] = machine()
+        mask = option(arguments, "--isa", "")
+        if mask and mask not in MASKS:
+            print(f"--isa {mask}: expected one of {', '.join(MASKS)}", file=sys.stderr)
+            return 2
+        os.environ.update(MASKS.get(mask, {}))
+        results.data.update({"machine": machine(), "mask": mask})
         measure(results, option(arguments, "--rounds", 2), option(arguments, "--minutes", 12.0), option(arguments, "--only", ""))
         results.save()
-    write_table(results, os.path.join(ROOT, "docs/performance.md"))
+    write_table(os.path.join(ROOT, "bench/results"), os.path.join(ROOT, "docs/performance.md"))
     print(f"wrote {os.path.relpath(results.path, ROOT)} and docs/performance.md", file=sys.stderr)
     return 0
 

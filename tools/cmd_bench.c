@@ -59,6 +59,7 @@ typedef struct bench {
     int n, first;    /* rows; the first of the present number of threads */
     double start;
     long runs_done, runs_planned;
+    char device[64];
 } bench;
 
 /* ---- Rows ---- */
@@ -102,7 +103,7 @@ static lathe_status relate_to_limits(bench *b, long threads, lathe_error *err)
     bench_reset_peak_memory(); /* its own is none of the model's */
     for (; status == LATHE_OK && b->first < b->n; b->first++) {
         bench_finish(&b->rows[b->first], &limits);
-        if (b->options->placement.lathe.device) b->rows[b->first].device = b->options->placement.lathe.device;
+        b->rows[b->first].device = b->device;
     }
     return status;
 }
@@ -267,6 +268,7 @@ static lathe_status measure_start(bench *b, subject *s, const char *state, lathe
     double start = bench_seconds();
     lathe_status status = tool_open_model(o->file, &o->weights, &s->model, err);
     if (status != LATHE_OK) return status;
+    snprintf(b->device, sizeof b->device, "%s", tool_device_of(s->model, &o->placement));
     if (o->weights.random) start = bench_seconds(); /* making them up is no part of it */
     double loaded = bench_seconds();
     status = open_subject(o, s, o->threads.value[0], err);

@@ -28,12 +28,15 @@ static const char help[] =
     "  --activations 8|16   bits of what is multiplied with quantised weights: 16 is as exact\n"
     "                       as float32 (default), 8 is faster\n"
     "  --kv TYPE            what caches are stored as: f32, bf16, f16 or int8 (default: as\n"
-    "                       MODEL has them)\n"
+    "                       MODEL has them)\n" TOOL_PLACEMENT_HELP
     "  -O0, -O1, -O2        what is optimised: nothing, simplification, all (default: -O2)\n"
     "  --emit graph         prints the optimised graph and writes nothing\n"
     "  --emit passes        prints the graph as imported and after each pass\n"
     "  --emit program       prints the steps, and where what they read and write lies\n"
     "\n"
+    "With a device, the file says that it runs there, and which node goes where (--dim: for open\n"
+    "sizes that of the least ones); what runs it can be told otherwise, and where the device is not\n"
+    "there, it runs on the CPU.\n"
     "For --emit all symbolic sizes must be fixed.\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage or a broken file.\n";
 
@@ -46,7 +49,8 @@ enum {
     OPT_EMIT,
     OPT_QUANTIZE,
     OPT_ACTIVATIONS,
-    OPT_KV
+    OPT_KV,
+    OPT_PLACEMENT
 };
 
 typedef struct compile_options {
@@ -54,6 +58,7 @@ typedef struct compile_options {
     tool_weights weights;
     lathe_dim dims[MAX_DIMS];
     lathe_compile_options how;
+    tool_placement placement;
     lathe_dump emit;
     bool emits;
 } compile_options;
@@ -121,19 +126,23 @@ static int parse(compile_options *o, int argc, char **argv, bool *done)
                                             {"quantize", required_argument, NULL, OPT_QUANTIZE},
                                             {"activations", required_argument, NULL, OPT_ACTIVATIONS},
                                             {"kv", required_argument, NULL, OPT_KV},
+                                            {"islands", required_argument, NULL, OPT_PLACEMENT},
+                                            TOOL_PLACEMENT_LONG(OPT_PLACEMENT),
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "o:O:h", options, NULL)) != -1;) {
+    for (int option, which = 0; (option = getopt_long(argc, argv, "o:O:h", options, &which)) != -1;) {
         if (option == 'h') return fputs(help, stdout), *done = true, EXIT_DONE;
         if (option == '?')
             return tool_usage("compile", "unknown option or missing value: '%s'", argv[optind - 1]);
-        if (!take_option(o, option, optarg))
-            return tool_usage("compile", "'%s' is no value for this option", optarg);
+        bool taken = option == OPT_PLACEMENT ? tool_set_placement(&o->placement, options[which].name, optarg)
+                                             : take_option(o, option, optarg);
+        if (!taken) return tool_usage("compile", "'%s' is no value for this option", optarg);
     }
     if (argc - optind != 1) return tool_usage("compile", "one MODEL is needed");
     o->model = argv[optind];
     o->how.dims = o->dims;
+    o->how.placement = o->placement.lathe;
     if (!o->output == !o->emits) return tool_usage("compile", "one of -o and --emit is needed");
     return EXIT_DONE;
 }
@@ -193,7 +202,7 @@ static lathe_status compile(lathe_model *model, compile_options *o, lathe_error 
 
 int cmd_compile(int argc, char **argv)
 {
-    compile_options o = {0};
+    static compile_options o;
     bool done = false;
     lathe_error err;
     lathe_model *model;

@@ -17,15 +17,18 @@ static const char help[] =
     "  --inputs F           safetensors with input.K (default: FILE with .safetensors for .pt2, and\n"
     "                       without .core)\n"
     "  -O 0|1|2             optimisation before nodes are compared: none, simplification, all (default)\n"
-    "  --case F             where the node that differs goes: input.K, output.K (trusted), found.K\n"
-    "                       (default: difference.safetensors)\n"
+    "  --skip N             nodes that are not compared, from the first on: to find a second difference\n"
+    "  -o, --output F       where the node that differs goes, as a model of its own for 'lathe verify';\n"
+    "                       beside it .safetensors with input.K, output.K (trusted), found.K and\n"
+    "                       tolerance.K (default: FILE with .difference.lathe for .pt2)\n"
     "\n"
     "Exit status: 0 nothing differs, 1 a node does or failed to run, 2 wrong usage or a broken file.\n";
 
 typedef struct diff_options {
-    const char *file, *inputs, *device, *against, *case_path;
+    const char *file, *inputs, *device, *against, *output;
     tool_weights weights;
     int optimize;
+    size_t skip;
 } diff_options;
 
 /* *inputs is freed by the caller, also after an error. */
@@ -55,16 +58,20 @@ static int compare(const diff_options *o, lathe_model *model, const lathe_tensor
 {
     lathe_error err;
     lathe_difference difference;
+    char beside[TOOL_PATH_BYTES];
+    tool_sibling(o->file, ".difference.lathe", beside);
+    const char *output = o->output ? o->output : beside;
     lathe_diff_options how = {.device = {.device = o->device},
                               .against = {.device = o->against},
                               .inputs = inputs,
                               .optimize = o->optimize,
-                              .case_path = o->case_path,
+                              .skip = o->skip,
+                              .case_path = output,
                               .on_node = show_progress};
     if (lathe_model_diff(model, &how, &difference, &err) != LATHE_OK) return tool_fail(&err);
     if (difference.text)
-        printf("%snodes before it agree: %zu of %zu; written to %s\n", difference.text,
-               difference.checked - 1, difference.nodes, o->case_path);
+        printf("%snodes before it agree: %zu of %zu\nwritten as a model: lathe verify %s --device %s\n",
+               difference.text, difference.checked - 1, difference.nodes, output, o->device);
     else printf("%zu nodes agree\n", difference.nodes);
     int code = difference.text ? EXIT_DIFFERS : EXIT_DONE;
     lathe_text_free(difference.text);
@@ -89,12 +96,20 @@ static int run(const diff_options *o)
     return code;
 }
 
+static bool take_number(const char *value, size_t *out)
+{
+    char *end;
+    *out = (size_t)strtoull(value, &end, 10);
+    return value[0] >= '0' && value[0] <= '9' && !*end;
+}
+
 static bool take_option(diff_options *o, const char *arg, const char *value)
 {
     if (strcmp(arg, "--device") == 0) return o->device = value, true;
     if (strcmp(arg, "--against") == 0) return o->against = value, true;
     if (strcmp(arg, "--inputs") == 0) return o->inputs = value, true;
-    if (strcmp(arg, "--case") == 0) return o->case_path = value, true;
+    if (strcmp(arg, "-o") == 0 || strcmp(arg, "--output") == 0) return o->output = value, true;
+    if (strcmp(arg, "--skip") == 0) return take_number(value, &o->skip);
     if (strcmp(arg, "--weights") == 0) return tool_add_weights(&o->weights, value);
     if (strcmp(arg, "-O") != 0 || strspn(value, "012") != 1 || value[1]) return false;
     o->optimize = value[0] - '0' + 1;
@@ -103,7 +118,7 @@ static bool take_option(diff_options *o, const char *arg, const char *value)
 
 int cmd_diff(int argc, char **argv)
 {
-    diff_options o = {.against = "ref", .case_path = "difference.safetensors"};
+    diff_options o = {.against = "ref"};
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(arg, "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;

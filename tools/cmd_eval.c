@@ -186,6 +186,7 @@ static lathe_status open_models(eval *e, lathe_error *err)
                                        .kv_type = o->kv_type[i],
                                        .placement = o->placement.lathe};
         status = tool_open_model(o->model[i], &o->weights[i], &e->model[i], err);
+        if (status == LATHE_OK) tool_device_of(e->model[i], &o->placement);
         if (status == LATHE_OK)
             status = lathe_generator_create(e->model[i], NULL, NULL, &how, &e->generator[i], err);
     }

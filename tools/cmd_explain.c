@@ -9,7 +9,7 @@ static const char help[] =
     "Tells how a model is divided over devices: regions, each value that is carried between them\n"
     "with its bytes and the reason, and what to change. Nothing is run, and no weights are read.\n"
     "\n"
-    "Usage: lathe explain MODEL --device LIST [OPTIONS]\n"
+    "Usage: lathe explain MODEL [--device LIST] [OPTIONS]\n"
     "\n" TOOL_PLACEMENT_HELP
     "  --dim NAME=N         a size that the model leaves open (default: the least); may be repeated\n"
     "  --graph mermaid|dot  draw the regions, coloured by device\n"
@@ -51,6 +51,7 @@ static int explain(const explain_options *o)
     char *text = NULL;
     lathe_compile_options compile = {.dims = o->dims, .n_dims = (size_t)o->n_dims};
     lathe_status status = lathe_model_open(o->file, &model, &err);
+    if (status == LATHE_OK) tool_device_of(model, &o->placement);
     if (status == LATHE_OK && o->n_dims) status = lathe_model_compile(model, &compile, &err);
     if (status == LATHE_OK) status = lathe_model_explain(model, &o->placement.lathe, o->form, &text, &err);
     int code = status == LATHE_OK ? EXIT_DONE : tool_fail(&err);

@@ -299,8 +299,10 @@ static int use_folder(generate_options *o)
 static lathe_status open_models(const generate_options *o, engine *e, lathe_error *err)
 {
     lathe_status status = LATHE_OK;
-    for (int i = 0; i < o->n_models && status == LATHE_OK; i++)
+    for (int i = 0; i < o->n_models && status == LATHE_OK; i++) {
         status = tool_open_model(o->model[i], &o->weights, &e->model[i], err);
+        if (status == LATHE_OK) tool_device_of(e->model[i], &o->placement);
+    }
     return status;
 }
 

@@ -60,6 +60,7 @@ static lathe_status open_subject(const profile_options *o, subject *s, lathe_err
     size_t last = (size_t)(o->prompt ? o->prompt : o->depth + 1);
     lathe_status status = tool_open_model(o->file, &o->weights, &s->model, err);
     if (status != LATHE_OK) return status;
+    tool_device_of(s->model, &o->placement);
     s->seen = 1;
     lathe_generator_options options = {.context = o->context ? o->context
                                                   : last < 2 ? 2

@@ -178,6 +178,7 @@ static int run_model(const run_options *options)
     lathe_session *session = NULL;
     lathe_error err;
     lathe_status status = tool_open_model(options->file, &options->weights, &model, &err);
+    if (status == LATHE_OK) tool_device_of(model, &options->placement);
     if (status == LATHE_OK)
         status = lathe_session_create(model,
                                       &(lathe_session_options){.activations = options->weights.activations,

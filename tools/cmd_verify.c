@@ -14,7 +14,9 @@ static const char help[] =
     "\n"
     "Usage: lathe verify FILE... [OPTIONS]\n"
     "\n"
-    "  --golden F     the recorded tensors: input.K, output.K and, where known, exact.K (default: FILE with\n"
+    "  --golden F     the recorded tensors: input.K, output.K and, where known, exact.K or tolerance.K, "
+    "which\n"
+    "                 'lathe diff' writes for each element (default: FILE with\n"
     "                 .safetensors for .pt2 or .json, and without .core)\n"
     "  --weights F    weights for archives that hold the graph only; may be repeated (default: those in\n"
     "                 FILE's .weights.safetensors, where there is one)\n"
@@ -96,6 +98,21 @@ static void compare_with_torch(const lathe_tensor *have, const lathe_tensor *wan
     }
 }
 
+/* Each element has a tolerance of its own. */
+static void compare_with_margins(const lathe_tensor *have, const lathe_tensor *want,
+                                 const lathe_tensor *margin, size_t output, verify_result *result)
+{
+    int64_t n = lathe_tensor_count(want);
+    for (int64_t i = 0; i < n; i++) {
+        double a = lathe_tensor_value(have, i), b = lathe_tensor_value(want, i), d = distance(a, b);
+        if (d > result->largest) {
+            result->largest = d;
+            result->output = output;
+        }
+        if (d > lathe_tensor_value(margin, i)) fail(result, output, "is %.9g, expected %.9g", a, b);
+    }
+}
+
 /* One unit in the last place of x in the precision of the dtype. */
 static double ulp(lathe_dtype dtype, double x)
 {
@@ -169,13 +186,16 @@ static lathe_status compare_output(lathe_session *session, lathe_tensors *golden
                                    const verify_options *options, verify_result *result, lathe_error *err)
 {
     char name[32];
-    lathe_tensor have, want, exact;
-    int found, has_exact;
+    lathe_tensor have, want, exact, margin;
+    int found, has_exact, has_margin;
     snprintf(name, sizeof name, "output.%zu", i);
     lathe_status status = lathe_tensors_get(golden, name, &want, &found, err);
     if (status != LATHE_OK || !found) return status;
     snprintf(name, sizeof name, "exact.%zu", i);
     status = lathe_tensors_get(golden, name, &exact, &has_exact, err);
+    snprintf(name, sizeof name, "tolerance.%zu", i);
+    if (status == LATHE_OK) status = lathe_tensors_get(golden, name, &margin, &has_margin, err);
+    has_margin = has_margin && same_shape(&margin, &want);
     if (status == LATHE_OK) status = lathe_session_output(session, i, &have, err);
     if (status != LATHE_OK) return status;
     if (have.rank < 0 || have.dtype != want.dtype || !same_shape(&have, &want)) {
@@ -188,7 +208,8 @@ static lathe_status compare_output(lathe_session *session, lathe_tensors *golden
     read_index(file, &rtol, &atol);
     if (options->rtol >= 0) rtol = options->rtol;
     if (options->atol >= 0) atol = options->atol;
-    if (has_exact) compare_with_exact(&have, &want, &exact, i, result);
+    if (has_margin) compare_with_margins(&have, &want, &margin, i, result);
+    else if (has_exact) compare_with_exact(&have, &want, &exact, i, result);
     else compare_with_torch(&have, &want, rtol, atol, i, result);
     return LATHE_OK;
 }
@@ -220,6 +241,7 @@ static lathe_status verify_file(const char *file, const verify_options *options,
     if (!weights.n && access(beside, R_OK) == 0) tool_add_weights(&weights, beside);
     tool_sibling(file, ".safetensors", path);
     lathe_status status = tool_open_model(file, &weights, &model, err);
+    if (status == LATHE_OK) tool_device_of(model, &options->placement);
     if (status == LATHE_OK)
         status = lathe_tensors_open(options->golden ? options->golden : path, &golden, err);
     if (status == LATHE_OK) status = verify_opened(model, golden, file, options, result, err);

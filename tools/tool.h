@@ -103,6 +103,10 @@ typedef struct tool_placement {
         "pin", required_argument, NULL, id                                              \
     }
 
+/* Where a model runs: as asked for, else as it was compiled; says so where those devices are not here. The
+ * text is the option's or the model's. */
+const char *tool_device_of(const lathe_model *model, const tool_placement *placement);
+
 /* Takes an option (with or without the two dashes) and its value; false: it is none of them, or there are too
  * many pins. */
 bool tool_set_placement(tool_placement *placement, const char *option, const char *value);

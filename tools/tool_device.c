@@ -4,6 +4,15 @@
 
 #include "tool.h"
 
+const char *tool_device_of(const lathe_model *model, const tool_placement *placement)
+{
+    lathe_placement compiled;
+    if (placement->lathe.device) return placement->lathe.device;
+    if (lathe_model_placement(model, &compiled)) return compiled.device ? compiled.device : "cpu";
+    fprintf(stderr, "compiled for %s, which is not here: it runs on the CPU\n", compiled.device);
+    return "cpu";
+}
+
 bool tool_set_placement(tool_placement *placement, const char *option, const char *value)
 {
     lathe_placement *p = &placement->lathe;

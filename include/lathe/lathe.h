@@ -164,58 +164,11 @@ LATHE_API LATHE_MUST_USE lathe_status lathe_model_input(lathe_model *model, size
 LATHE_API LATHE_MUST_USE lathe_status lathe_model_output(lathe_model *model, size_t index,
                                                          lathe_value_info *out, lathe_error *err);
 
-/* ---- Compiling ahead ---- */
+/* ---- Devices ---- */
 
-/* A symbolic size by its name, as lathe_model_input shows it. */
-typedef struct lathe_dim {
-    const char *name;
-    int64_t size;
-} lathe_dim;
-
-typedef struct lathe_compile_options {
-    const lathe_dim *dims; /* [n_dims]: these sizes are fixed from here on */
-    size_t n_dims;
-    int optimize, activations;       /* as in lathe_session_options: of sessions that do not ask for others */
-    const char *kv_type;             /* the same, of sessions that keep state */
-    lathe_quantization quantization; /* as lathe_model_quantize */
-} lathe_compile_options;
-
-/* Settles what a model's sessions would else be told, finds its weights and, where all sizes are known,
- * compiles it to see that it can. To be called before the first session is created; `options` may be NULL. */
-LATHE_API LATHE_MUST_USE lathe_status lathe_model_compile(lathe_model *model,
-                                                          const lathe_compile_options *options,
-                                                          lathe_error *err);
-
-/* Writes a compiled model as one file, which is opened as any other model, needs no weights files and no
- * parsing, and runs on every CPU. `tokenizer` (may be NULL) is a file or folder as lathe_tokenizer_open takes
- * it, and goes into the file too. */
-LATHE_API LATHE_MUST_USE lathe_status lathe_model_save(lathe_model *model, const char *path,
-                                                       const char *tokenizer, lathe_error *err);
-
-typedef enum lathe_dump {
-    LATHE_DUMP_GRAPH,  /* the optimised graph */
-    LATHE_DUMP_PASSES, /* the graph as imported, and after each pass */
-    LATHE_DUMP_PROGRAM /* steps, and where their tensors lie */
-} lathe_dump;
-
-/* What a model of known sizes is compiled to, as text for tests and people. It needs no weights. *text is
- * freed with lathe_text_free. */
-LATHE_API LATHE_MUST_USE lathe_status lathe_model_dump(lathe_model *model, lathe_dump form, char **text,
-                                                       lathe_error *err);
-
-/* Compares every part of a .lathe file with its checksum; an error names the first that is damaged. Opening a
- * file checks all but the weights. Other files have nothing to check. */
-LATHE_API LATHE_MUST_USE lathe_status lathe_model_check(lathe_model *model, lathe_error *err);
-
-/* ---- Sessions ---- */
-
-/* One timeline of runs: buffers, state, and a specialised program for each combination of input shapes met so
- * far. */
-typedef struct lathe_session lathe_session;
-
-/* Where a model runs, and in which order. All zero: on the CPU. */
+/* Where a model runs, and in which order. All zero: as the model was compiled, else on the CPU. */
 typedef struct lathe_placement {
-    /* NULL or "cpu": fast kernels where there are some; "ref": the plain references. Else devices between
+    /* "cpu": fast kernels where there are some; "ref": the plain references. Else devices between
      * commas, in the order in which they are preferred ("opencl:0,cuda:0"): what none of them can do runs on
      * the CPU, and with "ref" behind them on the references. */
     const char *device;
@@ -241,6 +194,60 @@ typedef struct lathe_device_entry {
 /* Writes the devices of the kinds that are built in, up to `room`; *count: how many there are. */
 LATHE_API LATHE_MUST_USE lathe_status lathe_list_devices(lathe_device_entry *out, size_t room, size_t *count,
                                                          lathe_error *err);
+
+/* ---- Compiling ahead ---- */
+
+/* A symbolic size by its name, as lathe_model_input shows it. */
+typedef struct lathe_dim {
+    const char *name;
+    int64_t size;
+} lathe_dim;
+
+typedef struct lathe_compile_options {
+    const lathe_dim *dims; /* [n_dims]: these sizes are fixed from here on */
+    size_t n_dims;
+    int optimize, activations;       /* as in lathe_session_options: of sessions that do not ask for others */
+    const char *kv_type;             /* the same, of sessions that keep state */
+    lathe_quantization quantization; /* as lathe_model_quantize */
+    lathe_placement placement;       /* of sessions that are not told another; its devices are there */
+} lathe_compile_options;
+
+/* Settles what a model's sessions would else be told, finds its weights and, where all sizes are known,
+ * compiles it to see that it can. To be called before the first session is created; `options` may be NULL. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_compile(lathe_model *model,
+                                                          const lathe_compile_options *options,
+                                                          lathe_error *err);
+
+/* Writes a compiled model as one file, which is opened as any other model, needs no weights files and no
+ * parsing, and runs on every CPU. `tokenizer` (may be NULL) is a file or folder as lathe_tokenizer_open takes
+ * it, and goes into the file too. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_save(lathe_model *model, const char *path,
+                                                       const char *tokenizer, lathe_error *err);
+
+/* Where the model's sessions run that are not told another placement: what it was compiled for. Returns 0
+ * when one of its devices is not there: they run on the CPU then. */
+LATHE_API int lathe_model_placement(const lathe_model *model, lathe_placement *out);
+
+typedef enum lathe_dump {
+    LATHE_DUMP_GRAPH,  /* the optimised graph */
+    LATHE_DUMP_PASSES, /* the graph as imported, and after each pass */
+    LATHE_DUMP_PROGRAM /* steps, and where their tensors lie */
+} lathe_dump;
+
+/* What a model of known sizes is compiled to, as text for tests and people. It needs no weights. *text is
+ * freed with lathe_text_free. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_dump(lathe_model *model, lathe_dump form, char **text,
+                                                       lathe_error *err);
+
+/* Compares every part of a .lathe file with its checksum; an error names the first that is damaged. Opening a
+ * file checks all but the weights. Other files have nothing to check. */
+LATHE_API LATHE_MUST_USE lathe_status lathe_model_check(lathe_model *model, lathe_error *err);
+
+/* ---- Sessions ---- */
+
+/* One timeline of runs: buffers, state, and a specialised program for each combination of input shapes met so
+ * far. */
+typedef struct lathe_session lathe_session;
 
 typedef struct lathe_session_options {
     /* Keep inputs that an output updates (KV caches) inside the session, zero at first: the input need not be
@@ -435,8 +442,10 @@ typedef struct lathe_diff_options {
     lathe_placement device, against; /* the one in question; the one that is trusted (all zero: the CPU) */
     const lathe_tensor *inputs;      /* [input count]; rank -1: not a tensor */
     int optimize;                    /* as in lathe_session_options */
-    const char *case_path;           /* where the inputs and outputs of a node that differs are written, as a
-                                        safetensors file: input.K, output.K (trusted), found.K; may be NULL */
+    size_t skip;           /* this many nodes differ as they like, to find what differs behind them */
+    const char *case_path; /* where a node that differs is written as a model of its own (a .lathe
+                              file), and beside it (.safetensors) input.K, output.K (trusted), found.K
+                              and tolerance.K; may be NULL */
     void (*on_node)(void *user, size_t done, size_t of); /* progress; may be NULL */
     void *user;
 } lathe_diff_options;

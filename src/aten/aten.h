@@ -89,7 +89,8 @@ extern const lt_aten_row *const lt_aten_families[];
     X(conv) \
     X(pool) \
     X(resample) \
-    X(recurrent)
+    X(recurrent) \
+    X(primitive)
 /* clang-format on */
 #define X(name) extern const lt_aten_row lt_aten_##name[];
 LT_ATEN_FAMILIES(X)

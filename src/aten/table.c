@@ -97,7 +97,8 @@ const lt_aten_row *lt_aten_find(const lt_aten_table *table, const char *target, 
     *form = LT_ATEN_FUNCTIONAL;
     if (lt_str_starts_with(target, "aten.")) target += 5;
     /* Rows of other libraries keep their prefix, and have no overloads. */
-    bool foreign = lt_str_starts_with(target, "prims.") || lt_str_starts_with(target, "transformers.");
+    bool foreign = lt_str_starts_with(target, "prims.") || lt_str_starts_with(target, "transformers.") ||
+                   lt_str_starts_with(target, "lathe.");
     if (strlen(target) + 16 > sizeof name) return NULL;
     snprintf(name, sizeof name, "%s%s", target, strchr(target, '.') ? "" : ".default");
     if (foreign && lt_str_ends_with(name, ".default")) name[strlen(name) - strlen(".default")] = '\0';

@@ -63,11 +63,14 @@ static lt_grid rows_of(const lt_tensor *tensor)
     return grid;
 }
 
-/* The kernel for queries and keys of these types and that size. */
-static int attend_type(const lt_cpu_kernels *kernels, lt_dtype q, lt_dtype k, int64_t dim)
+/* The kernel for queries and keys of these types and that size. Pairs of bfloat16 have weights of bfloat16.
+ */
+static int attend_type(const lt_cpu_kernels *kernels, const lt_attrs_sdpa *attrs, lt_dtype q, lt_dtype k,
+                       int64_t dim)
 {
     lt_gemm_type type = LT_GEMM_F32;
-    bool pairs = q == LATHE_BF16 && k == LATHE_BF16 && dim % 2 == 0;
+    bool rounds_so = !attrs->rounds || attrs->rounded == LATHE_BF16;
+    bool pairs = q == LATHE_BF16 && k == LATHE_BF16 && dim % 2 == 0 && rounds_so;
     if (pairs && kernels->attend[LT_ATTEND_PAIRS]) return LT_ATTEND_PAIRS;
     if (lt_sdpa_is_quantized(k)) return LT_ATTEND_INT8;
     lt_float_type(k, &type);
@@ -304,7 +307,7 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
                  .keys = k->dim[2],
                  .dim = q->dim[3],
                  .value_dim = call->out->dim[3],
-                 .kv_type = attend_type(&cpu->kernels, q->dtype, k->dtype, q->dim[3]),
+                 .kv_type = attend_type(&cpu->kernels, &call->attrs->sdpa, q->dtype, k->dtype, q->dim[3]),
                  .causal = call->attrs->sdpa.causal,
                  .scale = (float)call->attrs->sdpa.scale,
                  .empty = call->attrs->sdpa.empty_nan ? NAN : 0,

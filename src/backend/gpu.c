@@ -138,9 +138,17 @@ void lt_gpu_arg(lt_gpu_launch *launch, const lt_operand *operand)
     launch->args[launch->n_args++] = *operand;
 }
 
+/* Of an operand in the arena: it is no part of that, but the flag. */
+#define FLAG_INDEX UINT32_MAX
+
+bool lt_gpu_is_flag(const lt_operand *operand)
+{
+    return operand->kind == LT_BUFFER_ARENA && operand->index == FLAG_INDEX;
+}
+
 void lt_gpu_flag_arg(lt_gpu_launch *launch)
 {
-    lt_gpu_arg(launch, &(lt_operand){.kind = LT_BUFFER_ARENA, .index = LT_BUFFER_FLAG_INDEX});
+    lt_gpu_arg(launch, &(lt_operand){.kind = LT_BUFFER_ARENA, .index = FLAG_INDEX});
 }
 
 int lt_gpu_flag_value(const lt_gpu_lowering *lo)

@@ -60,8 +60,8 @@ lathe_status lt_gpu_takes(lt_gpu *gpu, lt_arena *arena, lt_op op, const lt_attrs
                           uint32_t n_in, const lt_type *out, const char **why, bool *takes,
                           lathe_error *err) LT_MUST_USE;
 
-/* Of an operand: the memory where kernels tell that an index was out of range. */
-#define LT_BUFFER_FLAG_INDEX UINT32_MAX
+/* Whether an argument of a launch is the memory where kernels tell that an index was out of range. */
+bool lt_gpu_is_flag(const lt_operand *operand);
 
 /* ---- For the families of lowerings ---- */
 

@@ -18,6 +18,13 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+uint64_t lt_digest(uint64_t digest, const void *data, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        digest = (digest ^ ((const uint8_t *)data)[i]) * UINT64_C(0x100000001b3);
+    return digest;
+}
+
 uint64_t lt_hash(const char *text, size_t length, const void *seed)
 {
     const uint64_t odd = 0x9e3779b97f4a7c15u;

@@ -10,6 +10,10 @@
  * nobody can make names that collide. */
 uint64_t lt_hash(const char *text, size_t length, const void *seed);
 
+/* FNV-1a of 64 bits, for what is written into files: start with LT_DIGEST_START. */
+#define LT_DIGEST_START UINT64_C(0xcbf29ce484222325)
+uint64_t lt_digest(uint64_t digest, const void *data, size_t bytes);
+
 /* Open-addressing hash map. Zero-initialise, then set `arena`. Keys are copied into the arena. */
 typedef struct lt_map {
     lt_arena *arena;

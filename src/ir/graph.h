@@ -67,6 +67,10 @@ lathe_status lt_graph_add_state(lt_graph *graph, const lt_state *state, uint32_t
 /* The node that makes a value; NULL for inputs, weights, states and constants. */
 const lt_node *lt_graph_producer(const lt_graph *graph, lt_id value);
 
+/* A number that tells graphs apart: of operators, attributes, types, and what reads what; not of names and of
+ * constants' bytes. */
+lathe_status lt_graph_digest(const lt_graph *graph, uint64_t *out, lathe_error *err) LT_MUST_USE;
+
 /* Stable text of the whole graph, for tests and people. */
 void lt_graph_print(const lt_graph *graph, lt_text *text);
 

@@ -11,15 +11,6 @@ const char *const lt_lathe_tokenizer_files[] = {LT_LATHE_TOKENIZER_GGUF, LT_LATH
                                                 "tokenizer_config.json", "generation_config.json",
                                                 "chat_template.jinja",   NULL};
 
-/* ---- Little-endian numbers ---- */
-
-static uint32_t get32(const uint8_t *at)
-{
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static uint64_t get64(const uint8_t *at) { return get32(at) | (uint64_t)get32(at + 4) << 32; }
-
 uint32_t lt_lathe_crc(uint32_t crc, const void *data, size_t size)
 {
     return (uint32_t)crc32_z(crc, data, size);
@@ -41,21 +32,21 @@ static lathe_status check_header(const lt_file *file, uint32_t *n, lathe_error *
         LT_FAIL(err, FORMAT, "%s",
                 lt_lathe_is(file) ? "a .lathe file whose line ends were changed on the way: copy it as binary"
                                   : "not a .lathe file");
-    uint32_t version = get32(h + LT_LATHE_AT_VERSION);
+    uint32_t version = lt_get32(h + LT_LATHE_AT_VERSION);
     if (version != LT_LATHE_VERSION)
         LT_FAIL(err, UNSUPPORTED,
                 "version %u of the .lathe format, this lathe reads version %d: compile the model again",
                 version, LT_LATHE_VERSION);
-    uint64_t size = get64(h + LT_LATHE_AT_SIZE);
+    uint64_t size = lt_get64(h + LT_LATHE_AT_SIZE);
     if (size != file->size)
         LT_FAIL(err, FORMAT, "%s: %zu bytes, written with %llu",
                 size > file->size ? "cut off" : "something was added", file->size, (unsigned long long)size);
-    *n = get32(h + LT_LATHE_AT_COUNT);
+    *n = lt_get32(h + LT_LATHE_AT_COUNT);
     if (*n > LT_LATHE_MAX_SECTIONS) LT_FAIL(err, FORMAT, "damaged: %u sections", *n);
     size_t table = *n * (size_t)LT_LATHE_ENTRY_BYTES;
     if (file->size - LT_LATHE_HEADER_BYTES < table) LT_FAIL(err, FORMAT, "damaged: %u sections", *n);
     uint32_t crc = lt_lathe_crc(0, h, LT_LATHE_AT_CRC);
-    if (lt_lathe_crc(crc, h + LT_LATHE_HEADER_BYTES, table) != get32(h + LT_LATHE_AT_CRC))
+    if (lt_lathe_crc(crc, h + LT_LATHE_HEADER_BYTES, table) != lt_get32(h + LT_LATHE_AT_CRC))
         LT_FAIL(err, FORMAT, "damaged: the checksum of its table does not fit");
     return LATHE_OK;
 }
@@ -64,7 +55,7 @@ static lathe_status check_header(const lt_file *file, uint32_t *n, lathe_error *
 static lathe_status read_section(const lt_file *file, const uint8_t *entry, size_t *end,
                                  lt_lathe_section *out, lathe_error *err)
 {
-    uint64_t offset = get64(entry + LT_LATHE_NAME_BYTES), size = get64(entry + LT_LATHE_NAME_BYTES + 8);
+    uint64_t offset = lt_get64(entry + LT_LATHE_NAME_BYTES), size = lt_get64(entry + LT_LATHE_NAME_BYTES + 8);
     if (!memchr(entry, 0, LT_LATHE_NAME_BYTES)) LT_FAIL(err, FORMAT, "damaged: a section's name has no end");
     out->name = (const char *)entry;
     if (offset < *end || offset > file->size || size > file->size - offset)
@@ -73,7 +64,7 @@ static lathe_status read_section(const lt_file *file, const uint8_t *entry, size
     *end = (size_t)(offset + size);
     out->data = file->data + offset;
     out->size = (size_t)size;
-    out->crc = get32(entry + LT_LATHE_NAME_BYTES + 16);
+    out->crc = lt_get32(entry + LT_LATHE_NAME_BYTES + 16);
     return LATHE_OK;
 }
 
@@ -134,8 +125,10 @@ static lathe_status read_records(const lt_lathe *lathe, const lt_lathe_section *
     for (size_t i = 0; i < count; i++) {
         const uint8_t *at = section->data + i * LT_LATHE_RECORD_BYTES;
         lt_lathe_record *r = &(*out)[i];
-        *r = (lt_lathe_record){
-            .offset = get64(at), .size = get64(at + 8), .crc = get32(at + 16), .form = get32(at + 20)};
+        *r = (lt_lathe_record){.offset = lt_get64(at),
+                               .size = lt_get64(at + 8),
+                               .crc = lt_get32(at + 16),
+                               .form = lt_get32(at + 20)};
         if (r->offset % LT_LATHE_ALIGN || r->offset > data->size || r->size > data->size - r->offset)
             LT_FAIL(err, FORMAT, "record %zu is said to have %llu bytes at %llu", i,
                     (unsigned long long)r->size, (unsigned long long)r->offset);
@@ -217,7 +210,7 @@ static bool is_whole(const lt_lathe_section *records, uint32_t index, const void
 {
     if (index == LT_NONE) return true;
     const uint8_t *record = records->data + (size_t)index * LT_LATHE_RECORD_BYTES;
-    return lt_lathe_crc(0, data, (size_t)get64(record + 8)) == get32(record + 16);
+    return lt_lathe_crc(0, data, (size_t)lt_get64(record + 8)) == lt_get32(record + 16);
 }
 
 lathe_status lt_lathe_verify(const lt_lathe *lathe, const lt_exported *exported, lathe_error *err)

@@ -9,7 +9,7 @@
 
 /* The version counts changes of anything in the file, so of lt_packing and its layouts as well. */
 enum {
-    LT_LATHE_VERSION = 1,
+    LT_LATHE_VERSION = 2,
     LT_LATHE_NAME_BYTES = 40,  /* of a section's name, with its end */
     LT_LATHE_PAGE = 64 * 1024, /* the weights begin at a multiple of any system's page */
     LT_LATHE_ALIGN = 64        /* and so does each weight of a cache line */
@@ -20,6 +20,7 @@ enum {
 #define LT_LATHE_GRAPH "graph"
 #define LT_LATHE_RECORDS "records"
 #define LT_LATHE_DATA "data"
+#define LT_LATHE_PARTITIONS "partitions" /* where there are some */
 
 /* Those of its tokenizer, which are called as the files that they were: a GGUF file without its tensors, or
  * tokenizer.json with the files beside it. */
@@ -105,6 +106,19 @@ lathe_status lt_lathe_write_graph(const lt_exported *x, const lt_lathe_place *pl
 /* Reads the graph and places the weights in the mapping. The bytes of weights are not touched. */
 lathe_status lt_lathe_load(const lt_lathe *lathe, const char *path, lt_arena *arena, lt_exported **out,
                            lathe_error *err) LT_MUST_USE;
+
+/* Which device each node of a graph is on (pass/partition.h). */
+typedef struct lt_lathe_partition {
+    uint64_t graph, devices;  /* digests of what it was formed for */
+    const uint8_t *device_of; /* [n_nodes]; of a file: in its mapping, unchecked */
+    uint32_t n_nodes;
+} lt_lathe_partition;
+
+/* The partitions' section: for each its digests (8 bytes each), the number of nodes (4), and a byte for each
+ * node. Reading: none where there is no such section. */
+void lt_lathe_encode_partition(const lt_lathe_partition *partition, lt_text *out);
+lathe_status lt_lathe_read_partitions(const lt_lathe *lathe, lt_arena *arena, lt_lathe_partition **out,
+                                      uint32_t *n, lathe_error *err) LT_MUST_USE;
 
 /* Compares every section and every weight with its checksum; the error names the first that is damaged. */
 lathe_status lt_lathe_verify(const lt_lathe *lathe, const lt_exported *exported,

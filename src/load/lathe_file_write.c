@@ -11,23 +11,12 @@ struct lt_lathe_writer {
     uint8_t head[LT_LATHE_HEADER_BYTES + LT_LATHE_MAX_SECTIONS * LT_LATHE_ENTRY_BYTES];
 };
 
-static void put32(uint8_t *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++) at[i] = (uint8_t)(value >> 8 * i);
-}
-
-static void put64(uint8_t *at, uint64_t value)
-{
-    put32(at, (uint32_t)value);
-    put32(at + 4, (uint32_t)(value >> 32));
-}
-
 void lt_lathe_encode_record(const lt_lathe_record *record, uint8_t out[LT_LATHE_RECORD_BYTES])
 {
-    put64(out, record->offset);
-    put64(out + 8, record->size);
-    put32(out + 16, record->crc);
-    put32(out + 20, record->form);
+    lt_put64(out, record->offset);
+    lt_put64(out + 8, record->size);
+    lt_put32(out + 16, record->crc);
+    lt_put32(out + 20, record->form);
 }
 
 static uint8_t *entry(lt_lathe_writer *writer)
@@ -88,9 +77,9 @@ size_t lt_lathe_writer_at(const lt_lathe_writer *writer)
 void lt_lathe_writer_end(lt_lathe_writer *writer)
 {
     uint8_t *at = entry(writer) + LT_LATHE_NAME_BYTES;
-    put64(at, writer->start);
-    put64(at + 8, lt_lathe_writer_at(writer));
-    put32(at + 16, writer->crc);
+    lt_put64(at, writer->start);
+    lt_put64(at + 8, lt_lathe_writer_at(writer));
+    lt_put32(at + 16, writer->crc);
     writer->n++;
 }
 
@@ -108,11 +97,11 @@ lathe_status lt_lathe_writer_finish(lt_lathe_writer *writer, lathe_error *err)
     uint8_t *h = writer->head;
     size_t table = writer->n * (size_t)LT_LATHE_ENTRY_BYTES;
     memcpy(h, LT_LATHE_MAGIC, LT_LATHE_MAGIC_BYTES);
-    put32(h + LT_LATHE_AT_VERSION, LT_LATHE_VERSION);
-    put32(h + LT_LATHE_AT_COUNT, writer->n);
-    put64(h + LT_LATHE_AT_SIZE, lt_writer_size(writer->file));
+    lt_put32(h + LT_LATHE_AT_VERSION, LT_LATHE_VERSION);
+    lt_put32(h + LT_LATHE_AT_COUNT, writer->n);
+    lt_put64(h + LT_LATHE_AT_SIZE, lt_writer_size(writer->file));
     uint32_t crc = lt_lathe_crc(0, h, LT_LATHE_AT_CRC);
-    put32(h + LT_LATHE_AT_CRC, lt_lathe_crc(crc, h + LT_LATHE_HEADER_BYTES, table));
+    lt_put32(h + LT_LATHE_AT_CRC, lt_lathe_crc(crc, h + LT_LATHE_HEADER_BYTES, table));
     LT_TRY(lt_writer_patch(writer->file, 0, h, LT_LATHE_HEADER_BYTES + table, err));
     return lt_writer_finish(writer->file, err);
 }

@@ -20,6 +20,25 @@ enum {
     LT_LATHE_MAX_SECTIONS = 64
 };
 
+/* Little-endian numbers. */
+static inline uint32_t lt_get32(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static inline uint64_t lt_get64(const uint8_t *at) { return lt_get32(at) | (uint64_t)lt_get32(at + 4) << 32; }
+
+static inline void lt_put32(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++) at[i] = (uint8_t)(value >> 8 * i);
+}
+
+static inline void lt_put64(uint8_t *at, uint64_t value)
+{
+    lt_put32(at, (uint32_t)value);
+    lt_put32(at + 4, (uint32_t)(value >> 32));
+}
+
 /* lathe_graph_read.c: reads it back; the texts stay in `data`. Weights get their record and no bytes. */
 lathe_status lt_lathe_read_graph(const uint8_t *data, size_t size, lt_exported *x,
                                  lathe_error *err) LT_MUST_USE;

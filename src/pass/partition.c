@@ -112,11 +112,32 @@ static lathe_status choose_devices(lt_chooser *c)
     return LATHE_OK;
 }
 
+/* The devices that are given; which views are free does not depend on who chooses. */
+static lathe_status take_devices(lt_chooser *c)
+{
+    const lt_choice *given = &c->rules->given;
+    if (given->n_nodes != c->graph->n_nodes)
+        LT_FAIL(c->err, FORMAT, "a partition of %u nodes, the graph has %u", given->n_nodes,
+                c->graph->n_nodes);
+    for (uint32_t i = 0; i < given->n_nodes; i++) {
+        const lt_node *node = &c->graph->nodes[i];
+        uint32_t device = given->device_of[i] == LT_CHOICE_FREE ? LT_NONE : given->device_of[i];
+        c->p->device_of[i] = LT_NONE;
+        if (is_free(c, node) != (device == LT_NONE) || (device != LT_NONE && device >= c->rules->n_devices))
+            LT_FAIL(c->err, FORMAT, "a partition with node %u (%s) on device %u of %u", i,
+                    lt_op_get(node->op)->name, given->device_of[i], c->rules->n_devices);
+        c->p->device_of[i] = device;
+        c->pinned[i] = c->rules->pinned && c->rules->pinned(c->rules->context, node) != LT_NONE;
+        if (device != LT_NONE && device != 0) c->p->why[i] = "as the file has it";
+    }
+    return LATHE_OK;
+}
+
 /* ---- States ---- */
 
 /* A state that anything on the CPU touches lives there, and is updated there: or all of it would cross in
- * every run. */
-static lathe_status settle_states(lt_chooser *c)
+ * every run. *moved: such updates were elsewhere. */
+static lathe_status settle_states(lt_chooser *c, bool *moved)
 {
     const lt_graph *g = c->graph;
     uint32_t cpu = c->rules->n_devices - 1,
@@ -143,6 +164,18 @@ static lathe_status settle_states(lt_chooser *c)
             continue;
         c->p->device_of[i] = cpu;
         c->p->why[i] = "writes to a state that the CPU reads";
+        *moved = true;
+    }
+    return LATHE_OK;
+}
+
+static lathe_status settle_all(lt_chooser *c)
+{
+    for (bool moved = true; moved;) {
+        moved = false;
+        LT_TRY(settle_states(c, &moved));
+        if (moved && c->rules->given.device_of)
+            LT_FAIL(c->err, FORMAT, "a partition that writes elsewhere to a state of the CPU");
     }
     return LATHE_OK;
 }
@@ -213,6 +246,7 @@ static lathe_status merge_islands(lt_chooser *c, bool *moved)
 {
     lt_partition *p = c->p;
     uint32_t cpu = c->rules->n_devices - 1;
+    bool stays = c->rules->keep_islands || c->rules->given.device_of;
     double *crossing;
     LT_ALLOC(c->graph->arena, crossing, p->n_regions, c->err);
     for (uint32_t i = 0; i < c->graph->n_nodes; i++) {
@@ -228,7 +262,7 @@ static lathe_status merge_islands(lt_chooser *c, bool *moved)
     *moved = false;
     for (uint32_t i = 0; i < c->graph->n_nodes; i++) {
         uint32_t r = p->region_of[i];
-        if (r == LT_NONE || p->regions[r].device == cpu || c->pinned[i] || c->rules->keep_islands ||
+        if (r == LT_NONE || p->regions[r].device == cpu || c->pinned[i] || stays ||
             crossing[r] <= p->regions[r].seconds * (1 - 1 / DEVICE_GAIN))
             continue;
         p->device_of[i] = cpu;
@@ -253,12 +287,12 @@ lathe_status lt_partition_graph(const lt_graph *graph, const lt_partition_rules 
     LT_ALLOC(graph->arena, c.pinned, graph->n_nodes, err);
     p->whole = graph;
     c.p = p;
-    LT_TRY(choose_devices(&c));
-    LT_TRY(settle_states(&c));
+    LT_TRY(rules->given.device_of ? take_devices(&c) : choose_devices(&c));
+    LT_TRY(settle_all(&c));
     do { /* each time some nodes fewer are left that can move */
         LT_TRY(form_regions(&c));
         LT_TRY(merge_islands(&c, &moved)); /* also guesses their work */
-        if (moved) LT_TRY(settle_states(&c));
+        if (moved) LT_TRY(settle_all(&c));
     } while (moved);
     *out = p;
     return lt_partition_build(p, rules->n_devices - 1, err);

@@ -8,11 +8,21 @@
 
 #include "ir/graph.h"
 
+/* The device of each node, as it was chosen before. */
+typedef struct lt_choice {
+    const uint8_t *device_of; /* [n_nodes]; LT_CHOICE_FREE: a view that belongs to no region */
+    uint32_t n_nodes;
+} lt_choice;
+
+enum { LT_CHOICE_FREE = UINT8_MAX };
+
 /* What is known of the devices. `takes` is asked for all but the last, which is the CPU and takes everything.
  */
 typedef struct lt_partition_rules {
     uint32_t n_devices; /* in the order in which they are preferred */
     bool keep_islands;  /* regions stay, however small */
+    lt_choice given;    /* device_of NULL: the devices are chosen here. It comes from a file: what is no
+                           choice for this graph is a FORMAT error */
     void *context;
     /* The device that the user wants for the node; LT_NONE: any. */
     uint32_t (*pinned)(void *context, const lt_node *node);

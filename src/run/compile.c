@@ -4,7 +4,7 @@
 #include "backend/cpu.h"
 #include "pass/hoist.h"
 #include "pass/pass.h"
-#include "run/model.h"
+#include "run/placement.h"
 
 static lathe_status fix_dim(lathe_model *model, const lathe_dim *dim, lathe_error *err)
 {
@@ -65,13 +65,13 @@ static lathe_status set_cache_type(const lathe_model *model, lt_text *passes, lt
 lathe_status lt_model_graph(const lathe_model *model, const lt_graph_request *request, lt_arena *arena,
                             lt_graph **out, lathe_error *err)
 {
-    struct lt_state_pair *pairs;
+    struct lt_state_pair *pairs = NULL;
     int64_t *bindings;
     lt_text *passes = request->passes;
     LT_TRY(bind_all(model, request->closed, arena, &bindings, err));
     int optimize = model->settings.optimize ? model->settings.optimize - 1 : LT_OPTIMIZE_MAX;
     lt_import_options options = {.bindings = bindings, .table = model->table};
-    LT_TRY(lt_model_find_pairs(model, &pairs, &options.n_pairs, err));
+    if (!request->stateless) LT_TRY(lt_model_find_pairs(model, &pairs, &options.n_pairs, err));
     options.pairs = pairs;
     lathe_status status = lt_import(model->exported, &options, arena, out, NULL, err);
     lt_heap_free(pairs);
@@ -79,7 +79,7 @@ lathe_status lt_model_graph(const lathe_model *model, const lt_graph_request *re
     if (passes) lt_text_printf(passes, "# as imported\n");
     if (passes) lt_graph_print(*out, passes);
     LT_TRY(lt_passes_run(out, optimize, !request->portable, passes, err));
-    return set_cache_type(model, passes, out, err);
+    return request->stateless ? LATHE_OK : set_cache_type(model, passes, out, err);
 }
 
 /* ---- Weights ---- */
@@ -191,6 +191,7 @@ lathe_status lathe_model_compile(lathe_model *model, const lathe_compile_options
     if (options && options->optimize) model->settings.optimize = options->optimize;
     if (options && options->activations) model->settings.activations = options->activations;
     if (options && options->kv_type) LT_TRY(set_kv_type(model, options->kv_type, err));
+    if (options) LT_TRY(lt_model_place(model, &options->placement, err));
     if (options && options->quantization) LT_TRY(lathe_model_quantize(model, options->quantization, err));
     lt_text program = {0};
     lathe_status status =

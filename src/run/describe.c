@@ -9,6 +9,7 @@
 #include "load/safetensors.h"
 #include "run/contract.h"
 #include "run/describe.h"
+#include "run/placement.h"
 
 /* ---- Models ---- */
 
@@ -282,10 +283,36 @@ static lathe_status describe_manifest(lt_json_builder *b, const lathe_model *mod
     return LATHE_OK;
 }
 
+/* How many nodes of each graph that the file has a partition of are on which device. */
+static lathe_status describe_partitions(lt_json_builder *b, const lathe_model *model, lt_json *out,
+                                        lathe_error *err)
+{
+    lt_json list = lt_json_new(LT_JSON_ARRAY);
+    for (uint32_t i = 0; i < model->n_partitions; i++) {
+        const lt_lathe_partition *partition = &model->partitions[i];
+        lt_json object = lt_json_new(LT_JSON_OBJECT), devices = lt_json_new(LT_JSON_OBJECT);
+        uint32_t counts[UINT8_MAX + 1] = {0};
+        for (uint32_t k = 0; k < partition->n_nodes; k++) counts[partition->device_of[k]]++;
+        for (uint32_t d = 0; d < UINT8_MAX; d++) {
+            const char *name;
+            if (!counts[d]) continue;
+            LT_TRY(lt_placement_name(&model->settings.placement, d, b->arena, &name, err));
+            put_int(b, &devices, name, counts[d]);
+        }
+        put_int(b, &object, "nodes", partition->n_nodes);
+        put_int(b, &object, "views", counts[UINT8_MAX]);
+        lt_json_put(b, &object, "on", devices);
+        lt_json_push(b, &list, object);
+    }
+    if (model->n_partitions) lt_json_put(b, out, "partitions", list);
+    return LATHE_OK;
+}
+
 static lathe_status describe_open_model(lt_json_builder *b, lathe_model *model, lt_json *out,
                                         lathe_error *err)
 {
     LT_TRY(describe_opened(b, model, out, err));
+    LT_TRY(describe_partitions(b, model, out, err));
     return describe_manifest(b, model, out, err);
 }
 

@@ -139,13 +139,3 @@ lathe_status lathe_describe_devices(char **text, lathe_error *err)
     else lt_text_free(&out);
     return status;
 }
-
-int lathe_device_exists(const char *device)
-{
-    const lathe_backend *backend;
-    uint32_t index, count = 0;
-    const char *why;
-    if (strcmp(device, "cpu") == 0 || strcmp(device, "ref") == 0) return 1;
-    if (lt_backend_find(device, NULL, &backend, &index, NULL) != LATHE_OK) return 0;
-    return backend->enumerate(&count, &why, NULL) == LATHE_OK && index < count;
-}

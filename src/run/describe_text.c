@@ -127,6 +127,21 @@ static void print_operators(const lt_json *root, lt_text *text)
                    unsupported);
 }
 
+static void print_partitions(const lt_json *root, lt_text *text)
+{
+    const lt_json *list = lt_json_member(root, "partitions"), *partition, *count;
+    size_t i, k;
+    if (lt_json_count(list)) lt_text_printf(text, "partitions (%zu)\n", lt_json_count(list));
+    lt_json_foreach (list, i, partition) {
+        lt_text_printf(text, "  %lld nodes:", (long long)lt_json_integer(lt_json_member(partition, "nodes")));
+        lt_json_foreach (lt_json_member(partition, "on"), k, count)
+            lt_text_printf(text, "%s %lld on %s", k ? "," : "", (long long)lt_json_integer(count),
+                           count->key);
+        lt_text_printf(text, "; %lld views\n",
+                       (long long)lt_json_integer(lt_json_member(partition, "views")));
+    }
+}
+
 /* Long values are cut short. */
 static void print_metadata(const lt_json *root, lt_text *text)
 {
@@ -156,6 +171,7 @@ void lt_describe_print(const char *path, const lt_json *root, lt_text *text)
     print_symbols(root, text);
     print_types(root, text);
     print_state(root, text);
+    print_partitions(root, text);
     print_weights(root, text);
     print_operators(root, text);
 }

@@ -7,14 +7,13 @@
 
 /* ---- Opening ---- */
 
-static lathe_status open_one(lt_devices *d, const char *name, const lathe_session_options *options,
-                             bool *reference, lathe_error *err)
+static lathe_status open_one(lt_devices *d, const char *name, bool *reference, lathe_error *err)
 {
     const lathe_backend *backend;
     uint32_t index;
     if (strcmp(name, "ref") == 0) *reference = true;
     if (*reference || strcmp(name, "cpu") == 0) return LATHE_OK;
-    LT_TRY(lt_backend_find(name, options->placement.backends, &backend, &index, err));
+    LT_TRY(lt_backend_find(name, d->placement.backends, &backend, &index, err));
     if (d->n == LT_MAX_DEVICES - 1) LT_FAIL(err, LIMIT, "more than %d devices", LT_MAX_DEVICES - 1);
     LT_TRY_NOTE(lt_gpu_open(backend, index, &d->gpus[d->n], err), err, "device '%s'", name);
     d->n++;
@@ -22,26 +21,14 @@ static lathe_status open_one(lt_devices *d, const char *name, const lathe_sessio
     return LATHE_OK;
 }
 
-/* The next entry of a list between commas, without the spaces around it, in `arena`; NULL at the end. */
-static lathe_status next_entry(lt_arena *arena, const char **list, char **out, lathe_error *err)
+static lathe_status open_list(lt_devices *d, bool *reference, lathe_error *err)
 {
-    *out = NULL;
-    if (!*list || !**list) return LATHE_OK;
-    size_t length = strcspn(*list, ",");
-    *out = lt_arena_strndup(arena, *list, length);
-    *list += length + ((*list)[length] == ',');
-    return *out ? LATHE_OK : lt_out_of_memory(err, length, 1);
-}
-
-static lathe_status open_list(lt_devices *d, const lathe_session_options *options, bool *reference,
-                              lathe_error *err)
-{
-    const char *list = options ? options->placement.device : NULL;
+    const char *list = d->placement.device;
     char *name;
     for (;;) {
-        LT_TRY(next_entry(d->arena, &list, &name, err));
+        LT_TRY(lt_next_entry(d->arena, &list, &name, err));
         if (!name) return LATHE_OK;
-        LT_TRY(open_one(d, name, options, reference, err));
+        LT_TRY(open_one(d, name, reference, err));
     }
 }
 
@@ -58,7 +45,7 @@ static lathe_status pin_operators(lt_devices *d, const char *list, lathe_error *
     const lt_xgraph *graph = &d->model->exported->graph;
     char *name;
     for (;;) {
-        LT_TRY(next_entry(d->arena, &list, &name, err));
+        LT_TRY(lt_next_entry(d->arena, &list, &name, err));
         if (!name) return LATHE_OK;
         if (lt_str_starts_with(name, "torch.ops.")) name += strlen("torch.ops.");
         for (uint32_t i = 0; i < graph->n_nodes; i++)
@@ -81,7 +68,7 @@ static lathe_status pin_nodes(lt_devices *d, const char *list, lathe_error *err)
     const lt_xgraph *graph = &d->model->exported->graph;
     char *entry;
     for (;;) {
-        LT_TRY(next_entry(d->arena, &list, &entry, err));
+        LT_TRY(lt_next_entry(d->arena, &list, &entry, err));
         if (!entry) return LATHE_OK;
         char *equals = strrchr(entry, '=');
         uint32_t device, i = 0;
@@ -94,24 +81,35 @@ static lathe_status pin_nodes(lt_devices *d, const char *list, lathe_error *err)
     }
 }
 
-static lathe_status read_pins(lt_devices *d, const lathe_session_options *options, lathe_error *err)
+static lathe_status read_pins(lt_devices *d, lathe_error *err)
 {
     uint32_t n = d->model->exported->graph.n_nodes;
     LT_ALLOC(d->arena, d->pinned, n, err);
     for (uint32_t i = 0; i < n; i++) d->pinned[i] = LT_NONE;
-    LT_TRY(pin_operators(d, options ? options->placement.cpu_ops : NULL, err));
-    return pin_nodes(d, options ? options->placement.pins : NULL, err);
+    LT_TRY(pin_operators(d, d->placement.cpu_ops, err));
+    return pin_nodes(d, d->placement.pins, err);
+}
+
+static lathe_status read_executor(const char *name, bool *dag, lathe_error *err)
+{
+    *dag = name && strcmp(name, "dag") == 0;
+    if (name && !*dag && strcmp(name, "linear") != 0)
+        LT_FAIL(err, INVALID_ARGUMENT, "executor '%s', expected linear or dag", name);
+    return LATHE_OK;
 }
 
 lathe_status lt_devices_open(lt_devices *d, lathe_model *model, const lathe_session_options *options,
                              lathe_error *err)
 {
     bool reference = false;
-    *d = (lt_devices){.model = model, .keep_islands = options && options->placement.keep_islands};
+    *d = (lt_devices){.model = model,
+                      .placement = lt_placement_settle(model, options ? &options->placement : NULL)};
+    d->as_saved = lt_placement_equal(&d->placement, &model->settings.placement);
+    LT_TRY(read_executor(d->placement.executor, &d->dag, err));
     LT_TRY(lt_arena_create(&d->arena, err));
-    LT_TRY(open_list(d, options, &reference, err));
+    LT_TRY(open_list(d, &reference, err));
     if (!reference) LT_TRY(lt_cpu_create(options ? options->threads : 0, &d->cpu, err));
-    return read_pins(d, options, err);
+    return read_pins(d, err);
 }
 
 /* Ties share a buffer. */
@@ -164,14 +162,70 @@ static lathe_status takes(void *context, uint32_t device, const lt_graph *graph,
                         out, err);
 }
 
+/* Of what decides which nodes they take: kinds, features and limits, and the kernels of this version. */
+static uint64_t digest_devices(const lt_devices *d)
+{
+    uint64_t digest = lt_digest(LT_DIGEST_START, LATHE_VERSION, sizeof LATHE_VERSION);
+    for (uint32_t g = 0; g < d->n; g++) {
+        const lt_gpu *gpu = d->gpus[g];
+        const lathe_device_info *info = &gpu->info;
+        uint32_t limits[] = {info->max_group, info->local_bytes, info->subgroup, info->features};
+        digest = lt_digest(digest, gpu->backend->name, strlen(gpu->backend->name) + 1);
+        digest = lt_digest(digest, limits, sizeof limits);
+    }
+    return digest;
+}
+
+/* The partition that the file has for this graph on these devices; LT_NONE: it has none. */
+static lathe_status find_saved(lt_devices *d, const lt_graph *graph, uint32_t *out, lathe_error *err)
+{
+    const lathe_model *model = d->model;
+    uint64_t digest, devices = digest_devices(d);
+    *out = LT_NONE;
+    d->origin = NULL;
+    if (!model->n_partitions || !d->n) return LATHE_OK;
+    d->origin = "formed anew: the file has none for these options";
+    if (!d->as_saved) return LATHE_OK;
+    LT_TRY(lt_graph_digest(graph, &digest, err));
+    d->origin = "formed anew: the file has none for this graph";
+    for (uint32_t i = 0; i < model->n_partitions && *out == LT_NONE; i++) {
+        if (model->partitions[i].graph != digest) continue;
+        bool fits = model->partitions[i].devices == devices;
+        d->origin =
+            fits ? "as the file has it" : "formed anew: the file's is for other devices, or another lathe";
+        if (fits) *out = i;
+    }
+    return LATHE_OK;
+}
+
 lathe_status lt_devices_partition(lt_devices *d, const lt_graph *graph, lt_partition **out, lathe_error *err)
 {
     lt_partition_rules rules = {.n_devices = d->n + 1,
-                                .keep_islands = d->keep_islands,
+                                .keep_islands = d->placement.keep_islands,
                                 .context = d,
                                 .pinned = pinned,
                                 .takes = takes};
-    return lt_partition_graph(graph, &rules, out, err);
+    uint32_t saved;
+    LT_TRY(find_saved(d, graph, &saved, err));
+    if (saved == LT_NONE) return lt_partition_graph(graph, &rules, out, err);
+    rules.given = (lt_choice){d->model->partitions[saved].device_of, d->model->partitions[saved].n_nodes};
+    LT_TRY_NOTE(lt_partition_graph(graph, &rules, out, err), err, "%s: section '%s'",
+                d->model->exported->path, LT_LATHE_PARTITIONS);
+    return LATHE_OK;
+}
+
+lathe_status lt_devices_save_partition(const lt_devices *d, const lt_partition *p, lt_text *out,
+                                       lathe_error *err)
+{
+    uint8_t *device_of;
+    LT_ALLOC(p->whole->arena, device_of, p->whole->n_nodes, err);
+    for (uint32_t i = 0; i < p->whole->n_nodes; i++)
+        device_of[i] = p->device_of[i] == LT_NONE ? LT_CHOICE_FREE : (uint8_t)p->device_of[i];
+    lt_lathe_partition saved = {
+        .devices = digest_devices(d), .device_of = device_of, .n_nodes = p->whole->n_nodes};
+    LT_TRY(lt_graph_digest(p->whole, &saved.graph, err));
+    lt_lathe_encode_partition(&saved, out);
+    return lt_text_status(out, err);
 }
 
 /* ---- Memory ---- */

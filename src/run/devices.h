@@ -7,6 +7,7 @@
 #include "backend/gpu.h"
 #include "pass/partition.h"
 #include "run/model.h"
+#include "run/placement.h"
 
 typedef struct lt_devices {
     lathe_model *model;
@@ -14,8 +15,11 @@ typedef struct lt_devices {
     lt_gpu *gpus[LT_MAX_DEVICES - 1];
     lathe_buffer **weights[LT_MAX_DEVICES - 1]; /* per device [exported->n_weights]; NULL: not there (yet) */
     uint32_t n;                                 /* of `gpus` */
-    uint32_t *pinned; /* [graph.n_nodes of the file]: the device that the user wants; LT_NONE: any */
-    bool keep_islands;
+    uint32_t *pinned;          /* [graph.n_nodes of the file]: the device that the user wants; LT_NONE: any */
+    lathe_placement placement; /* what holds for them */
+    bool dag;                  /* the executor */
+    bool as_saved;             /* it is the placement that the model's file was written for */
+    const char *origin;        /* of the last partition, constant text; NULL: the file has none */
     lt_arena *arena;
 } lt_devices;
 
@@ -24,9 +28,14 @@ lathe_status lt_devices_open(lt_devices *devices, lathe_model *model, const lath
                              lathe_error *err) LT_MUST_USE;
 void lt_devices_close(lt_devices *devices);
 
-/* Splits a graph into regions for these devices. */
+/* Splits a graph into regions for these devices: as the model's file has it, where it has a partition of this
+ * graph for them. */
 lathe_status lt_devices_partition(lt_devices *devices, const lt_graph *graph, lt_partition **out,
                                   lathe_error *err) LT_MUST_USE;
+
+/* Appends a partition as the model's file shall have it. */
+lathe_status lt_devices_save_partition(const lt_devices *devices, const lt_partition *partition, lt_text *out,
+                                       lathe_error *err) LT_MUST_USE;
 
 /* Memory of a device: the host's own where the device can use it, else a copy of it. *imported may be NULL.
  */

@@ -6,6 +6,7 @@
 #include "ops/convert.h"
 #include "pass/pass.h"
 #include "pass/subgraph.h"
+#include "run/diff.h"
 #include "run/dispatch.h"
 
 enum { MAX_NODE_INPUTS = 64 };
@@ -196,6 +197,15 @@ static double largest_of(const lt_tensor *tensor)
     return largest;
 }
 
+void lt_diff_margins(const lt_graph *graph, const lt_node *node, const lt_tensor *want, double *out)
+{
+    double largest = largest_of(want), terms = chain_length(graph, node);
+    for (int64_t i = 0; i < lathe_tensor_count(want); i++)
+        out[i] = lt_dtype_is_float(want->dtype)
+                     ? allowed(lathe_tensor_value(want, i), largest, terms, want->dtype)
+                     : 0;
+}
+
 /* True where all elements agree; else *at is the first that does not. */
 static bool agree(const lt_differ *d, const lt_node *node, const lt_tensor *have, const lt_tensor *want,
                   int64_t *at, double *margin)
@@ -235,31 +245,6 @@ static void tell(lt_differ *d, const lt_node *node, uint32_t output, const lt_te
                        lathe_tensor_value(have, i), lathe_tensor_value(want, i));
 }
 
-/* The node's inputs and both sides' outputs as tensors: input.K, output.K (trusted), found.K. */
-static lathe_status write_case(lt_differ *d, const lt_node *node, void **results)
-{
-    enum { MAX = MAX_NODE_INPUTS + 2 * LT_MAX_OUTPUTS };
-    const char *names[MAX];
-    lt_tensor tensors[MAX];
-    size_t n = 0;
-    for (uint32_t k = 0; k < node->n_in; k++) {
-        const lt_value *value = &d->graph->values[node->in[k]];
-        void *data = value->kind == LT_VALUE_CONST ? (void *)(uintptr_t)value->data : d->data[node->in[k]];
-        names[n] = lt_arena_printf(d->arena, "input.%u", k);
-        tensors[n++] = lt_tensor_of(&value->type, data);
-    }
-    for (uint32_t k = 0; k < lt_op_get(node->op)->n_out; k++) {
-        const lt_type *type = &d->graph->values[node->out + k].type;
-        names[n] = lt_arena_printf(d->arena, "output.%u", k);
-        tensors[n++] = lt_tensor_of(type, d->data[node->out + k]);
-        names[n] = lt_arena_printf(d->arena, "found.%u", k);
-        tensors[n++] = lt_tensor_of(type, results[k]);
-    }
-    for (size_t i = 0; i < n; i++)
-        if (!names[i]) return lt_out_of_memory(d->err, n, 1);
-    return lathe_tensors_write(d->options->case_path, names, tensors, n, d->err);
-}
-
 static lathe_status compare(lt_differ *d, uint32_t i, void **results)
 {
     const lt_node *node = &d->graph->nodes[i];
@@ -273,7 +258,9 @@ static lathe_status compare(lt_differ *d, uint32_t i, void **results)
         tell(d, node, k, &have, &want, at, margin, &text);
         LT_TRY(lt_text_status(&text, d->err));
         d->out->text = text.data;
-        return d->options->case_path ? write_case(d, node, results) : LATHE_OK;
+        lt_diff_case failed = {
+            .model = d->model, .graph = d->graph, .node = node, .data = d->data, .found = results};
+        return d->options->case_path ? lt_diff_write_case(&failed, d->options->case_path, d->err) : LATHE_OK;
     }
     return LATHE_OK;
 }
@@ -295,8 +282,9 @@ static lathe_status check_node(lt_differ *d, uint32_t i)
         if (status == LATHE_OK && !results[k]) status = lt_out_of_memory(d->err, bytes, 1);
     }
     if (status == LATHE_OK) status = run_node(d, 1, node, trusted);
-    if (status == LATHE_OK) status = run_node(d, 0, node, results);
-    if (status == LATHE_OK) status = compare(d, i, results);
+    bool compared = i >= d->options->skip;
+    if (status == LATHE_OK && compared) status = run_node(d, 0, node, results);
+    if (status == LATHE_OK && compared) status = compare(d, i, results);
     for (int k = 0; k < n; k++) lt_os_free(results[k]);
     drop_values(d, i);
     return status;

@@ -55,6 +55,14 @@ static lathe_status plain_strides(void *context, uint32_t weight, int64_t *strid
     return LATHE_OK;
 }
 
+static bool sets_flag(const lt_gpu_lowering *lo)
+{
+    for (uint32_t i = 0; i < lo->n; i++)
+        for (uint32_t k = 0; k < lo->launches[i].n_args; k++)
+            if (lt_gpu_is_flag(&lo->launches[i].args[k])) return true;
+    return false;
+}
+
 /* Steps of a region that is not the CPU's, as launches. */
 static lathe_status lower_stage(lt_dispatch *d, lt_stage *stage, lathe_error *err)
 {
@@ -72,6 +80,7 @@ static lathe_status lower_stage(lt_dispatch *d, lt_stage *stage, lathe_error *er
     }
     stage->launches = lo.launches;
     stage->n_launches = lo.n;
+    stage->checks = sets_flag(&lo);
     stage->program->arena_bytes = lo.scratch_base + lo.scratch_bytes;
     return LATHE_OK;
 }
@@ -220,16 +229,20 @@ static lathe_status download(lt_dispatch *d, uint32_t device, uint32_t result, c
                               lt_type_bytes(type), err);
 }
 
-/* Asks for what a device's region makes and others read. */
+/* Asks for what a device's region makes and others read, and for what its kernels could not return: an index
+ * that was out of range. */
 static lathe_status download_results(lt_dispatch *d, uint32_t region, lathe_error *err)
 {
-    const lt_stage *stage = &d->stages[region];
+    lt_stage *stage = &d->stages[region];
     for (uint32_t i = 0; i < stage->program->n_outputs; i++) {
         const lt_wire *wire = i < d->graph->n_outputs ? NULL : &d->partition->wires[i - d->graph->n_outputs];
         if (stage->program->outputs[i].rank < 0 || (wire && wire->readers == 1u << stage->device)) continue;
         LT_TRY(download(d, stage->device, i, &stage->program->outputs[i], err));
     }
-    return LATHE_OK;
+    const lt_gpu *gpu = d->devices->gpus[stage->device];
+    if (!stage->checks) return LATHE_OK;
+    return gpu->backend->read(gpu->device, d->boards[stage->device].flag, 0, &stage->flag, sizeof stage->flag,
+                              err);
 }
 
 static uint32_t source_of(const lt_stage *stage, uint32_t step)
@@ -263,13 +276,24 @@ static lathe_status start_on_device(lt_dispatch *d, uint32_t region, lathe_error
     return LATHE_OK;
 }
 
-static lathe_status finish_on_device(lt_dispatch *d, uint32_t region, lathe_error *err)
+static lathe_status check_flag(lt_dispatch *d, const lt_stage *stage, uint32_t *source, lathe_error *err)
+{
+    static const int32_t clear;
+    const lt_gpu *gpu = d->devices->gpus[stage->device];
+    if (!stage->checks || !stage->flag || (gpu->info.features & LATHE_DEVICE_DRY)) return LATHE_OK;
+    *source = (uint32_t)stage->flag - 1;
+    LT_TRY(gpu->backend->write(gpu->device, d->boards[stage->device].flag, 0, &clear, sizeof clear, err));
+    LT_FAIL(err, INVALID_ARGUMENT, "an index is out of range");
+}
+
+static lathe_status finish_on_device(lt_dispatch *d, uint32_t region, uint32_t *source, lathe_error *err)
 {
     lt_stage *stage = &d->stages[region];
     const lt_gpu *gpu = d->devices->gpus[stage->device];
     LT_TRY(gpu->backend->wait(gpu->device, stage->ticket, err));
     stage->end = lt_os_seconds();
     d->progress[region].phase = LT_DONE;
+    LT_TRY(check_flag(d, stage, source, err));
     return upload_wires(d, region, err);
 }
 
@@ -280,7 +304,7 @@ static lathe_status run_in_order(lt_dispatch *d, uint32_t *source, lathe_error *
             LT_TRY(run_on_host(d, r, source, err));
         } else {
             LT_TRY(start_on_device(d, r, err));
-            LT_TRY(finish_on_device(d, r, err));
+            LT_TRY(finish_on_device(d, r, source, err));
         }
     }
     return LATHE_OK;
@@ -313,26 +337,9 @@ static lathe_status run_as_ready(lt_dispatch *d, uint32_t *source, lathe_error *
             if (d->progress[r].phase == LT_RUNNING && older) running = r;
         }
         if (host != LT_NONE) LT_TRY(run_on_host(d, host, source, err));
-        else if (running != LT_NONE) LT_TRY(finish_on_device(d, running, err));
+        else if (running != LT_NONE) LT_TRY(finish_on_device(d, running, source, err));
         else return LATHE_OK;
     }
-}
-
-/* What kernels could not return: an index that was out of range. */
-static lathe_status check_flags(lt_dispatch *d, uint32_t *source, lathe_error *err)
-{
-    for (uint32_t g = 0; g < d->devices->n; g++) {
-        int32_t flag[2] = {0}; /* the step's number from 1 on, the region's */
-        const lt_gpu *gpu = d->devices->gpus[g];
-        if (!d->boards[g].flag) continue;
-        LT_TRY(gpu->backend->read(gpu->device, d->boards[g].flag, 0, flag, sizeof flag[0], err));
-        LT_TRY(lt_devices_finish(d->devices->gpus[g], err));
-        if (flag[0] == 0 || (gpu->info.features & LATHE_DEVICE_DRY)) continue;
-        *source = (uint32_t)flag[0] - 1;
-        LT_TRY(gpu->backend->write(gpu->device, d->boards[g].flag, 0, &flag[1], sizeof flag[0], err));
-        LT_FAIL(err, INVALID_ARGUMENT, "an index is out of range");
-    }
-    return LATHE_OK;
 }
 
 /* After an error nothing may go on running in memory that is about to change. */
@@ -351,7 +358,6 @@ lathe_status lt_dispatch_run(lt_dispatch *d, bool dag, uint32_t *source, lathe_e
     if (status == LATHE_OK) status = lt_boards_refresh(d, err);
     if (status == LATHE_OK) status = start_inputs(d, err);
     if (status == LATHE_OK) status = dag ? run_as_ready(d, source, err) : run_in_order(d, source, err);
-    if (status == LATHE_OK) status = check_flags(d, source, err);
-    else drain(d);
+    if (status != LATHE_OK) drain(d);
     return status;
 }

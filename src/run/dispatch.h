@@ -16,17 +16,19 @@ typedef struct lt_stage {
     lathe_batch *batch;
     lathe_buffer **consts; /* [program->n_consts], elsewhere */
     uint32_t n_launches;
+    bool checks;       /* a launch may meet an index that is out of range, and sets the board's flag */
+    int32_t flag;      /* what that was when the region ended: 0, or 1 + the node of the file */
     uint64_t ticket;   /* of its present run */
     double begin, end; /* of its last run, as lt_os_seconds has them */
 } lt_stage;
 
 /* The memory that a program's regions have on one device. */
 typedef struct lt_board {
-    lathe_buffer **inputs;  /* [n_inputs]; NULL: no region here reads it */
-    lathe_buffer **results; /* [n_outputs + n_wires]; NULL: nothing here makes or reads it */
-    lathe_buffer **hoisted; /* [n_hoisted] */
-    lathe_buffer *arena, *flag;
-    uint32_t changes; /* of the states when the batches were made */
+    lathe_buffer **inputs;      /* [n_inputs]; NULL: no region here reads it */
+    lathe_buffer **results;     /* [n_outputs + n_wires]; NULL: nothing here makes or reads it */
+    lathe_buffer **hoisted;     /* [n_hoisted] */
+    lathe_buffer *arena, *flag; /* flag NULL: no kernel here sets one */
+    uint32_t changes;           /* of the states when the batches were made */
     bool used;
 } lt_board;
 

@@ -50,7 +50,7 @@ static lathe_status resolve(lt_dispatch *d, lt_stage *stage, const lt_operand *o
     uint32_t g = stage->device, i = operand->index;
     lt_board *board = &d->boards[g];
     switch (operand->kind) {
-    case LT_BUFFER_ARENA: *out = i == LT_BUFFER_FLAG_INDEX ? board->flag : board->arena; return LATHE_OK;
+    case LT_BUFFER_ARENA: *out = lt_gpu_is_flag(operand) ? board->flag : board->arena; return LATHE_OK;
     case LT_BUFFER_INPUT:
         LT_TRY(need_memory(d, g, &board->inputs[i], lt_type_bytes(&d->input_types[i]), err));
         *out = board->inputs[i];
@@ -125,7 +125,8 @@ lathe_status lt_boards_refresh(lt_dispatch *d, lathe_error *err)
 
 /* ---- Boards ---- */
 
-static lathe_status create_board(lt_dispatch *d, uint32_t g, size_t arena_bytes, lathe_error *err)
+static lathe_status create_board(lt_dispatch *d, uint32_t g, size_t arena_bytes, bool checks,
+                                 lathe_error *err)
 {
     lt_board *board = &d->boards[g];
     static const int32_t clear[4];
@@ -134,6 +135,7 @@ static lathe_status create_board(lt_dispatch *d, uint32_t g, size_t arena_bytes,
     LT_ALLOC(d->arena, board->hoisted, d->n_hoisted, err);
     board->used = true;
     LT_TRY(need_memory(d, g, &board->arena, arena_bytes, err));
+    if (!checks) return LATHE_OK;
     LT_TRY(need_memory(d, g, &board->flag, sizeof clear, err));
     return d->devices->gpus[g]->backend->write(d->devices->gpus[g]->device, board->flag, 0, clear,
                                                sizeof clear, err);
@@ -144,15 +146,16 @@ lathe_status lt_boards_create(lt_dispatch *d, lathe_error *err)
     LT_ALLOC(d->arena, d->boards, d->devices->n, err);
     for (uint32_t g = 0; g < d->devices->n; g++) {
         size_t arena_bytes = 0;
-        bool used = false;
+        bool used = false, checks = false;
         for (uint32_t r = 0; r < d->partition->n_regions; r++) {
             lt_stage *stage = &d->stages[r];
             if (stage->device != g) continue;
             used = true;
+            checks |= stage->checks;
             if (stage->program->arena_bytes > arena_bytes) arena_bytes = stage->program->arena_bytes;
             LT_ALLOC(d->arena, stage->consts, stage->program->n_consts, err);
         }
-        if (used) LT_TRY(create_board(d, g, arena_bytes, err));
+        if (used) LT_TRY(create_board(d, g, arena_bytes, checks, err));
     }
     /* States have no buffers yet where nothing has run: the first run makes the batches then. */
     return LATHE_OK;

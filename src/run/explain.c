@@ -1,8 +1,6 @@
 /* Tells how a graph is divided over devices: regions, what is carried between them, and why. */
 #include <string.h>
 
-#include "pass/hoist.h"
-#include "pass/pass.h"
 #include "run/devices.h"
 
 typedef struct lt_explainer {
@@ -146,6 +144,7 @@ static void print_text(lt_explainer *e)
     lt_text_printf(out, "%u regions on", e->p->n_regions);
     for (uint32_t d = 0; d <= e->devices->n; d++) lt_text_printf(out, "%s %s", d ? "," : "", e->names[d]);
     lt_text_printf(out, "; %.3f MB are carried between devices in a run\n", carried / 1e6);
+    if (e->devices->origin) lt_text_printf(out, "the partition is %s\n", e->devices->origin);
     print_regions(e);
     if (cuts.length) lt_text_printf(out, "cuts\n%s", cuts.data);
     lt_text_free(&cuts);
@@ -198,12 +197,8 @@ static void draw(lt_explainer *e, bool dot)
 static lathe_status explain(lt_explainer *e, lathe_model *model, lt_devices *devices, lathe_description form,
                             lathe_error *err)
 {
-    lt_graph *graph;
     lt_partition *partition;
-    lt_hoist hoist;
-    LT_TRY(lt_model_graph(model, &(lt_graph_request){.portable = devices->n > 0}, e->arena, &graph, err));
-    LT_TRY(lt_hoist_split(graph, &hoist, err));
-    LT_TRY(lt_devices_partition(devices, hoist.rest, &partition, err));
+    LT_TRY(lt_model_partition(model, devices, false, e->arena, &partition, err));
     e->p = partition;
     for (uint32_t d = 0; d <= devices->n; d++) {
         e->names[d] = lt_devices_name(devices, d, e->arena);

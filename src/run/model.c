@@ -18,6 +18,8 @@ static lathe_status load_exported(lathe_model *model, const char *path, lathe_er
     case LT_MODEL_LATHE:
         LT_TRY(lt_lathe_open(&model->file, path, model->arena, &model->lathe, err));
         LT_TRY(lt_lathe_load(model->lathe, path, model->arena, &model->exported, err));
+        LT_TRY(lt_lathe_read_partitions(model->lathe, model->arena, &model->partitions, &model->n_partitions,
+                                        err));
         return lt_model_read_manifest(model, err);
     }
     LT_FAIL(err, INTERNAL, "format %d", (int)format);
@@ -47,9 +49,8 @@ static void use_packed(const lt_xweight *from, lt_model_weight *to)
     to->packed_from = from->packed;
 }
 
-static lathe_status open_exported(lathe_model *model, const char *path, lathe_error *err)
+lathe_status lt_model_settle(lathe_model *model, lathe_error *err)
 {
-    LT_TRY(load_exported(model, path, err));
     lt_exported *x = model->exported;
     LT_TRY(list_user_values(model, err));
     LT_TRY(lt_aten_table_create(model->arena, &model->table, err));
@@ -70,7 +71,8 @@ lathe_status lathe_model_open(const char *path, lathe_model **out, lathe_error *
     lathe_model *model = lt_heap_alloc(1, sizeof *model);
     if (!model) return lt_out_of_memory(err, 1, sizeof *model);
     lathe_status status = lt_arena_create(&model->arena, err);
-    if (status == LATHE_OK) status = open_exported(model, path, err);
+    if (status == LATHE_OK) status = load_exported(model, path, err);
+    if (status == LATHE_OK) status = lt_model_settle(model, err);
     if (status != LATHE_OK) {
         lathe_model_close(model);
         return status;

@@ -27,6 +27,7 @@ enum { LT_MAX_WEIGHTS_FILES = 32 };
 typedef struct lt_model_settings {
     int optimize, activations; /* as in lathe_session_options */
     const char *kv_type;       /* likewise, of sessions that keep caches */
+    lathe_placement placement; /* likewise */
 } lt_model_settings;
 
 struct lathe_model {
@@ -42,12 +43,17 @@ struct lathe_model {
     lt_weights *given;                       /* the weights files; NULL when there are none */
     const char *paths[LT_MAX_WEIGHTS_FILES]; /* of these, in the arena */
     uint32_t n_paths, n_user_inputs, n_user_outputs;
+    lt_lathe_partition *partitions; /* [n_partitions], of a .lathe file */
+    uint32_t n_partitions;
     struct lt_hoisted *hoisted; /* values computed from weights alone, shared by all sessions (hoisted.h) */
     lathe_quantization quantization; /* of matrices that linear layers read */
     lt_text unsupported;             /* the report; filled on first need */
     lt_text notes;                   /* what was done with weights that the user should know */
     bool looked;                     /* whether it was */
 };
+
+/* model.c: looks up what an exported program consists of, once model->exported is there. */
+lathe_status lt_model_settle(lathe_model *model, lathe_error *err) LT_MUST_USE;
 
 /* Finds the bytes of a weight: in the weights files, in the archive, or as the tie of
  * a weight that is not used itself. An error names the weight when there are none, or when they do not fit.
@@ -111,11 +117,21 @@ lathe_status lt_model_find_copies(const lathe_model *model, lt_arena *arena, lt_
 typedef struct lt_graph_request {
     bool closed;     /* sizes that are open are an error */
     bool portable;   /* nothing that the CPU alone runs */
+    bool stateless;  /* caches are inputs and outputs */
     lt_text *passes; /* gets the graph after every pass; may be NULL */
 } lt_graph_request;
 lathe_status lt_model_graph(const lathe_model *model, const lt_graph_request *request, lt_arena *arena,
                             lt_graph **out, lathe_error *err) LT_MUST_USE;
 bool lt_model_is_open(const lathe_model *model); /* whether some size is */
+
+/* partitions.c: the partition of such a graph for devices, in an arena. */
+struct lt_devices;
+struct lt_partition;
+lathe_status lt_model_partition(const lathe_model *model, struct lt_devices *devices, bool stateless,
+                                lt_arena *arena, struct lt_partition **out, lathe_error *err) LT_MUST_USE;
+
+/* The same: those of the model's placement, as a .lathe file has them; nothing where there are none. */
+lathe_status lt_model_write_partitions(lathe_model *model, lt_text *out, lathe_error *err) LT_MUST_USE;
 
 /* compile.c: brings the weights into the forms that the model's programs read. */
 lathe_status lt_model_place_weights(lathe_model *model, lathe_error *err) LT_MUST_USE;

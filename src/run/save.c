@@ -200,14 +200,17 @@ static lathe_status write_text(lt_saver *s, const char *name, const lt_text *tex
 
 static lathe_status write_all(lt_saver *s, const char *tokenizer)
 {
-    lt_text graph = {0}, manifest = {0};
+    lt_text graph = {0}, manifest = {0}, partitions = {0};
     LT_TRY(write_weights(s));
     lathe_status status = lt_lathe_write_graph(s->model->exported, s->places, &graph, s->err);
     if (status == LATHE_OK) status = write_text(s, LT_LATHE_GRAPH, &graph);
     if (status == LATHE_OK) status = lt_model_write_manifest(s->model, &manifest, s->err);
     if (status == LATHE_OK) status = write_text(s, LT_LATHE_MANIFEST, &manifest);
+    if (status == LATHE_OK) status = lt_model_write_partitions(s->model, &partitions, s->err);
+    if (status == LATHE_OK && partitions.length) status = write_text(s, LT_LATHE_PARTITIONS, &partitions);
     lt_text_free(&graph);
     lt_text_free(&manifest);
+    lt_text_free(&partitions);
     if (status == LATHE_OK) status = write_tokenizer(s, tokenizer);
     return status == LATHE_OK ? lt_lathe_writer_finish(s->out, s->err) : status;
 }

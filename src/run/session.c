@@ -29,7 +29,6 @@ struct lathe_session {
     lathe_model *model;
     lt_devices devices;
     lt_states states;
-    bool dag;                 /* the executor */
     int optimize;             /* 0 … LT_OPTIMIZE_MAX */
     lt_session_input *inputs; /* [n_inputs] */
     void **input_data;        /* [n_inputs + 1]: our copies, contiguous; behind them the selected row */
@@ -76,14 +75,6 @@ static lathe_status allocate(size_t bytes, void **out, lathe_error *err)
     return *out ? LATHE_OK : lt_out_of_memory(err, bytes, 1);
 }
 
-static lathe_status read_executor(const char *name, bool *dag, lathe_error *err)
-{
-    *dag = name && strcmp(name, "dag") == 0;
-    if (name && !*dag && strcmp(name, "linear") != 0)
-        LT_FAIL(err, INVALID_ARGUMENT, "executor '%s', expected linear or dag", name);
-    return LATHE_OK;
-}
-
 static lathe_status session_init(lathe_session *session, lathe_model *model,
                                  const lathe_session_options *options, lathe_error *err)
 {
@@ -93,7 +84,6 @@ static lathe_status session_init(lathe_session *session, lathe_model *model,
     session->model = model;
     int optimize = options && options->optimize ? options->optimize : model->settings.optimize;
     session->optimize = optimize ? optimize - 1 : LT_OPTIMIZE_MAX;
-    LT_TRY(read_executor(options ? options->placement.executor : NULL, &session->dag, err));
     LT_TRY(lt_devices_open(&session->devices, model, options, err));
     session->states.devices = &session->devices;
     int activations = options && options->activations ? options->activations : model->settings.activations;
@@ -433,7 +423,7 @@ lathe_status lathe_session_run(lathe_session *session, lathe_error *err)
     lt_dispatch *dispatch = &session->current->dispatch;
     dispatch->timed = session->traced != NULL;
     if (session->devices.cpu) lt_pool_trace(session->devices.cpu->pool, session->traced, MAX_TRACED);
-    lathe_status status = lt_dispatch_run(dispatch, session->dag, &source, err);
+    lathe_status status = lt_dispatch_run(dispatch, session->devices.dag, &source, err);
     return status == LATHE_OK ? status : note_source(session, source, status, err);
 }
 

@@ -40,6 +40,21 @@ static lathe_status read_kv_type(const lt_json *manifest, lt_model_settings *to,
     return LATHE_OK;
 }
 
+/* The texts are read as those of a session's options are, when one is created. */
+static lathe_status read_placement(const lt_json *manifest, lathe_placement *to, lathe_error *err)
+{
+    const lt_json *from;
+    LT_TRY(lt_json_get_object(manifest, "placement", &from, err));
+    LT_TRY(lt_json_get_string(from, "device", &to->device, err));
+    LT_TRY(lt_json_get_string(from, "executor", &to->executor, err));
+    LT_TRY(lt_json_get_string(from, "cpu_ops", &to->cpu_ops, err));
+    LT_TRY(lt_json_get_string(from, "pins", &to->pins, err));
+    bool keep;
+    LT_TRY(lt_json_get_bool(from, "keep_islands", &keep, err));
+    to->keep_islands = keep;
+    return LATHE_OK;
+}
+
 static lathe_status read_settings(const lt_json *manifest, lathe_model *model, lathe_error *err)
 {
     int64_t optimize, activations;
@@ -52,6 +67,8 @@ static lathe_status read_settings(const lt_json *manifest, lathe_model *model, l
         LT_FAIL(err, UNSUPPORTED, "field 'activations' is %lld, expected 8 or 16", (long long)activations);
     model->settings = (lt_model_settings){.optimize = (int)optimize + 1, .activations = (int)activations};
     if (lt_json_member(manifest, "kv")) LT_TRY(read_kv_type(manifest, &model->settings, err));
+    if (lt_json_member(manifest, "placement"))
+        LT_TRY(read_placement(manifest, &model->settings.placement, err));
     return read_quantization(manifest, &model->quantization, err);
 }
 
@@ -69,6 +86,17 @@ lathe_status lt_model_read_manifest(lathe_model *model, lathe_error *err)
 static void put_text(lt_json_builder *b, lt_json *to, const char *key, const char *text)
 {
     lt_json_put(b, to, key, lt_json_new_text(b, text, strlen(text)));
+}
+
+static void put_placement(lt_json_builder *b, lt_json *manifest, const lathe_placement *p)
+{
+    lt_json object = lt_json_new(LT_JSON_OBJECT);
+    put_text(b, &object, "device", p->device ? p->device : "cpu");
+    put_text(b, &object, "executor", p->executor ? p->executor : "linear");
+    put_text(b, &object, "cpu_ops", p->cpu_ops ? p->cpu_ops : "");
+    put_text(b, &object, "pins", p->pins ? p->pins : "");
+    lt_json_put(b, &object, "keep_islands", lt_json_new_bool(p->keep_islands));
+    lt_json_put(b, manifest, "placement", object);
 }
 
 static lt_json fixed_dims(lt_json_builder *b, const lt_exported *x)
@@ -95,6 +123,8 @@ lathe_status lt_model_write_manifest(const lathe_model *model, lt_text *out, lat
                 lt_json_new_int(model->settings.activations ? model->settings.activations : 16));
     put_text(&b, &manifest, "quantize", quantizations[model->quantization]);
     if (model->settings.kv_type) put_text(&b, &manifest, "kv", model->settings.kv_type);
+    const lathe_placement *placement = &model->settings.placement;
+    if (placement->device || placement->executor) put_placement(&b, &manifest, placement);
     lt_json_put(&b, &manifest, "dims", fixed_dims(&b, x));
     lt_json_write(&manifest, 1, out);
     if (b.failed) return lt_out_of_memory(err, 1, out->length);

@@ -146,7 +146,7 @@ static void free_all(run *r)
 static lathe_buffer *buffer_of(const run *r, const lt_operand *operand)
 {
     if (operand->kind != LT_BUFFER_ARENA) return r->rooms[operand->index].buffer;
-    return operand->index == LT_BUFFER_FLAG_INDEX ? r->flag : r->scratch;
+    return lt_gpu_is_flag(operand) ? r->flag : r->scratch;
 }
 
 static lathe_status submit(run *r, const lathe_launch *launches, uint32_t n)

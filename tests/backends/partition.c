@@ -1,5 +1,6 @@
 /* Whatever nodes are forced to the CPU, on whichever executor, a model gives what it gives on one device.
- * Usage: partition DEVICE SETS SEED MODEL.pt2…   (inputs from MODEL.safetensors beside each)
+ * A set that fails is made as small as it can be while it does.
+ * Usage: partition DEVICE [--sets N] [--seed N] MODEL.pt2…   (inputs from MODEL.safetensors beside each)
  * Exit status: 0 all equal, 1 some are not, 77 there is no such device. */
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 
 #include "run/model.h"
 
-enum { MAX_OUTPUTS = 64, PATH_BYTES = 4096, PINS_BYTES = 1 << 20 };
+enum { MAX_OUTPUTS = 64, PATH_BYTES = 4096, PINS_BYTES = 1 << 20, MAX_NODES = 4096 };
 
 typedef struct subject {
     const char *path;
@@ -98,19 +99,65 @@ static bool run(subject *s, const lathe_placement *placement)
     return status == LATHE_OK && good;
 }
 
+/* ---- Sets ---- */
+
+/* What is forced to the CPU, and how it runs. */
+typedef struct forced_set {
+    const char *device, *executor;
+    bool on_cpu[MAX_NODES];
+} forced_set;
+
 /* Each node with a chance that differs from set to set, so that there are few large regions and many small
  * ones. */
-static void choose_pins(const subject *s, uint64_t *state, char *pins)
+static void choose_set(const subject *s, uint64_t *state, forced_set *set)
+{
+    uint64_t chance = random_bits(state) % 100;
+    for (uint32_t i = 0; i < s->model->exported->graph.n_nodes; i++)
+        set->on_cpu[i] = random_bits(state) % 100 < chance;
+}
+
+/* As --pin takes them. */
+static void write_pins(const subject *s, const forced_set *set, char *pins)
 {
     const lt_xgraph *graph = &s->model->exported->graph;
-    uint64_t chance = random_bits(state) % 100;
     size_t used = 0;
     pins[0] = 0;
-    for (uint32_t i = 0; i < graph->n_nodes; i++) {
-        if (random_bits(state) % 100 >= chance || used + 256 > PINS_BYTES) continue;
-        used += (size_t)snprintf(pins + used, PINS_BYTES - used, "%s%s=cpu", used ? "," : "",
-                                 graph->nodes[i].name);
-    }
+    for (uint32_t i = 0; i < graph->n_nodes; i++)
+        if (set->on_cpu[i] && used + 256 < PINS_BYTES)
+            used += (size_t)snprintf(pins + used, PINS_BYTES - used, "%s%s=cpu", used ? "," : "",
+                                     graph->nodes[i].name);
+}
+
+static bool run_set(subject *s, const forced_set *set)
+{
+    static char pins[PINS_BYTES];
+    write_pins(s, set, pins);
+    return run(s, &(lathe_placement){
+                      .device = set->device, .executor = set->executor, .pins = pins, .keep_islands = 1});
+}
+
+/* Leaves out what the failure does not need: stretches of nodes, each time half as long. */
+static void shrink(subject *s, forced_set *set)
+{
+    uint32_t n = s->model->exported->graph.n_nodes;
+    for (uint32_t length = n; length > 0; length /= 2)
+        for (uint32_t at = 0; at < n; at += length) {
+            forced_set fewer = *set;
+            uint32_t end = at + length < n ? at + length : n;
+            for (uint32_t i = at; i < end; i++) fewer.on_cpu[i] = false;
+            if (memcmp(fewer.on_cpu, set->on_cpu, sizeof fewer.on_cpu) != 0 && !run_set(s, &fewer))
+                *set = fewer;
+        }
+}
+
+static void report(subject *s, forced_set *set, uint64_t seed, long number)
+{
+    static char pins[PINS_BYTES];
+    shrink(s, set);
+    write_pins(s, set, pins);
+    printf(
+        "%s: seed %llu, set %ld, the least that fails: --device %s --executor %s --islands keep --pin '%s'\n",
+        s->path, (unsigned long long)seed, number, set->device, set->executor, pins);
 }
 
 static bool open_subject(subject *s, const char *path)
@@ -122,48 +169,56 @@ static bool open_subject(subject *s, const char *path)
     *s = (subject){.path = path};
     bool good = lathe_model_open(path, &s->model, &s->err) == LATHE_OK &&
                 lathe_tensors_open(golden, &s->golden, &s->err) == LATHE_OK &&
-                lathe_model_output_count(s->model) <= MAX_OUTPUTS;
+                lathe_model_output_count(s->model) <= MAX_OUTPUTS &&
+                s->model->exported->graph.n_nodes <= MAX_NODES;
     if (!good) printf("%s: %s\n", path, s->err.message);
     return good;
 }
 
-static int check(const char *device, long sets, uint64_t seed, const char *path)
+typedef struct options {
+    const char *device;
+    long sets;
+    uint64_t seed;
+} options;
+
+static int check(const options *o, const char *path)
 {
-    static char pins[PINS_BYTES];
     subject s;
     long failed = 0;
-    uint64_t state = seed * 2 + 1;
+    uint64_t state = o->seed * 2 + 1;
     bool good = open_subject(&s, path) && run(&s, &(lathe_placement){.device = "cpu"});
-    for (long i = 0; i < sets && good; i++) {
-        choose_pins(&s, &state, pins);
-        const char *executor = i % 2 ? "dag" : "linear";
-        if (run(&s,
-                &(lathe_placement){.device = device, .executor = executor, .pins = pins, .keep_islands = 1}))
-            continue;
-        printf("%s: seed %llu, set %ld, %s: --device %s --pin %s\n", path, (unsigned long long)seed, i,
-               executor, device, pins);
-        failed++;
+    for (long i = 0; i < o->sets && good; i++) {
+        forced_set set = {.device = o->device, .executor = i % 2 ? "dag" : "linear"};
+        choose_set(&s, &state, &set);
+        if (run_set(&s, &set)) continue;
+        if (failed++ == 0) report(&s, &set, o->seed, i);
     }
     for (size_t i = 0; i < MAX_OUTPUTS; i++) free(s.expected[i]);
     lathe_tensors_close(s.golden);
     lathe_model_close(s.model);
     if (good)
-        printf("%s %s: %ld sets, %ld failed, seed %llu\n", failed ? "FAIL" : "ok  ", path, sets, failed,
-               (unsigned long long)seed);
+        printf("%s %s: %ld sets, %ld failed, seed %llu\n", failed ? "FAIL" : "ok  ", path, o->sets, failed,
+               (unsigned long long)o->seed);
     return good && !failed ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 5) {
-        printf("usage: partition DEVICE SETS SEED MODEL.pt2...\n");
+    options o = {.device = argc > 1 ? argv[1] : "", .sets = 200, .seed = 1};
+    int first = 2, failed = 0;
+    for (; first + 1 < argc && strncmp(argv[first], "--", 2) == 0; first += 2) {
+        if (strcmp(argv[first], "--sets") == 0) o.sets = atol(argv[first + 1]);
+        else if (strcmp(argv[first], "--seed") == 0) o.seed = (uint64_t)atoll(argv[first + 1]);
+        else break;
+    }
+    if (first >= argc || argv[first][0] == '-') {
+        printf("usage: partition DEVICE [--sets N] [--seed N] MODEL.pt2...\n");
         return 2;
     }
-    if (!lathe_device_exists(argv[1])) {
-        printf("skipped: there is no device %s\n", argv[1]);
+    if (!lathe_device_exists(o.device)) {
+        printf("skipped: there is no device %s\n", o.device);
         return 77;
     }
-    int failed = 0;
-    for (int i = 4; i < argc; i++) failed |= check(argv[1], atol(argv[2]), (uint64_t)atoll(argv[3]), argv[i]);
+    for (int i = first; i < argc; i++) failed |= check(&o, argv[i]);
     return failed;
 }

@@ -200,6 +200,9 @@ expect 0 "$lathe" $decode --quantize none,int8 --positions 1-32*8 --mode both --
 # shellcheck disable=SC2086
 expect 2 "$lathe" $decode --device abacus:0
 says err "abacus"
+expect 0 "$lathe" profile "$golden/models/tiny_bert.pt2" -r 1 --device null:0 --islands keep --executor dag \
+    --cpu-ops aten.gelu.default --by kernel --trace trace.json
+for where in null:0 cpu; do says trace.json "\"name\":\"steps on $where\""; done
 expect 0 "$lathe" profile "$source/share/tiny.pt2" -r 1 --device null:0 --by kernel
 says out "steps: "
 expect 1 env PATH=/nonexistent "$lathe" bench plot decode.json -o none
@@ -260,11 +263,36 @@ expect 0 "$lathe" explain "$golden/models/tiny_bert.pt2" --device null --cpu-ops
 says out "regions on null:0, cpu"
 says out "gelu x2 on cpu: as asked for"
 says out "the largest cut is"
+expect 0 "$lathe" compile "$golden/models/tiny_bert.pt2" --device null:0 --cpu-ops aten.gelu.default --islands keep --executor dag \
+    -o placed.lathe
+expect 0 "$lathe" inspect placed.lathe
+says out 'placement = {"device": "null:0", "executor": "dag", "cpu_ops": "aten.gelu.default"'
+says out "nodes: .* on null:0, .* on cpu"
+expect 0 "$lathe" explain placed.lathe
+says out "regions on null:0, cpu"
+says out "the partition is as the file has it"
+expect 0 "$lathe" explain placed.lathe --device null:0
+says out "formed anew: the file has none for these options"
+expect 0 "$lathe" verify placed.lathe --golden "$golden/models/tiny_bert.safetensors" --device cpu
+expect 1 "$lathe" verify placed.lathe --golden "$golden/models/tiny_bert.safetensors"
+expect 2 "$lathe" compile "$golden/models/tiny_bert.pt2" --device nul:0 -o wrong.lathe
+if "$lathe" devices | grep -q "^opencl:0"; then
+    expect 0 "$lathe" compile "$golden/models/tiny_bert.pt2" --device opencl:0 -o placed.lathe
+    expect 0 "$lathe" verify placed.lathe --golden "$golden/models/tiny_bert.safetensors"
+    [ ! -s err ] || fail "a model that runs where it was compiled for says $(cat err)"
+    expect 0 env OCL_ICD_VENDORS=/nowhere "$lathe" verify placed.lathe --golden "$golden/models/tiny_bert.safetensors"
+    says err "compiled for opencl:0, which is not here: it runs on the CPU"
+    expect 1 env OCL_ICD_VENDORS=/nowhere "$lathe" verify placed.lathe --golden "$golden/models/tiny_bert.safetensors" \
+        --device opencl:0
+fi
 expect 0 "$lathe" explain "$golden/models/tiny_llama_dynamic.pt2" --device null --dim s21=3 --graph dot
 says out "digraph regions"
-expect 1 "$lathe" diff "$golden/models/tiny_bert.pt2" --device null --case case.safetensors
+expect 1 "$lathe" diff "$golden/models/tiny_bert.pt2" --device null -o case.lathe
+says out "written as a model: lathe verify case.lathe --device null"
 says out "differs: output 0"
 says out "sparse.py"
+expect 0 "$lathe" verify case.lathe --device ref
+expect 1 "$lathe" verify case.lathe --device null
 expect 0 "$lathe" inspect case.safetensors
 says out "found.0"
 expect 0 "$lathe" diff "$golden/models/tiny_bert.pt2" --device cpu

@@ -76,16 +76,19 @@ static void reference_row(const lt_attend *t, int type, int64_t r, double *out, 
     for (int64_t d = 0; d < t->value_dim && !(sum > 0); d++) out[d] = (double)t->empty;
 }
 
-/* Scores are off by their chain of additions, exponentials by that and their own rounding, sums by theirs. */
+/* Scores are off by their chain of additions, exponentials by that and their own rounding, sums by theirs.
+ * Where pairs are multiplied, exponentials are bfloat16 then. */
 static void compare_rows(const lt_attend *t, int type)
 {
     double out[LT_ATTEND_DIM], magnitude[LT_ATTEND_DIM], spread;
+    double weight = type == LT_ATTEND_PAIRS ? check_rounding(LT_GEMM_BF16) : 0;
     for (int64_t r = 0; r < t->rows; r++) {
         reference_row(t, type, r, out, magnitude, &spread);
         for (int64_t d = 0; d < t->value_dim; d++) {
             if (isnan(out[d]) && isnan(check_get(t->q_type, t->row[r].out, d))) continue;
             double relative = 2 * ((double)t->dim + 4) * spread + (double)(t->end - t->begin) + 16;
-            double tolerance = 0x1p-24 * relative * magnitude[d] + check_rounding(t->q_type) * fabs(out[d]) +
+            double tolerance = (0x1p-24 * relative + weight) * magnitude[d] +
+                               check_rounding(t->q_type) * fabs(out[d]) +
                                (t->q_type == LT_GEMM_F16 ? 0x1p-25 : 1e-30);
             check_close((float)check_get(t->q_type, t->row[r].out, d), out[d], tolerance, "out", r, d);
         }

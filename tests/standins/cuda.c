@@ -73,7 +73,7 @@ EXPORT CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device)
 {
     BEGIN(0);
     cu_check_device(device, __func__);
-    *bytes = (size_t)1 << 32;
+    *bytes = STANDIN_MEMORY;
     return CUDA_SUCCESS;
 }
 
@@ -92,6 +92,7 @@ EXPORT CUresult cuMemAlloc_v2(CUdeviceptr *out, size_t bytes)
     BEGIN(1);
     cu_check_not_capturing(__func__);
     if (!bytes) return CUDA_ERROR_INVALID_VALUE;
+    if (bytes > STANDIN_MEMORY) return CUDA_ERROR_OUT_OF_MEMORY;
     *out = (CUdeviceptr)make_memory(DEVICE_MEMORY, bytes)->memory;
     return CUDA_SUCCESS;
 }

@@ -182,6 +182,7 @@ static id device_new_buffer(id self, SEL sel, NSUInteger length, NSUInteger stor
     (void)self, (void)sel;
     check_storage(storage);
     if (length == 0) standin_violation("a buffer of 0 bytes");
+    if (length > STANDIN_MEMORY) return NULL;
     return make_buffer(standin_alloc(length), length, 1);
 }
 

@@ -13,6 +13,9 @@ void standin_violation(const char *fmt, ...) __attribute__((format(printf, 1, 2)
 
 /* ---- Memory ---- */
 
+/* What the devices have: more than this in one piece is refused. */
+#define STANDIN_MEMORY ((size_t)1 << 32)
+
 /* Filled with bytes that are no sensible value; the pages before and behind it cannot be touched. */
 void *standin_alloc(size_t bytes);
 void standin_free(

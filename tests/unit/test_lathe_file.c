@@ -5,6 +5,7 @@
 #include "lathe/llm.h"
 #include "load/lathe_layout.h"
 #include "load/pt2.h"
+#include "run/devices.h"
 #include "run/model.h"
 
 #define MODEL LT_TEST_GOLDEN "/programs/cond_data.pt2"
@@ -170,6 +171,124 @@ static void packs_ahead(void **state)
     lathe_model_close(model);
 }
 
+/* ---- Placements ---- */
+
+#define BUFFERS LT_TEST_GOLDEN "/families/bufkv.pt2"
+static const lathe_compile_options placed = {
+    .placement = {.device = "null:0", .executor = "dag", .cpu_ops = "aten.add.Tensor", .keep_islands = 1}};
+
+static const char *origin_of(lathe_model *model, const lathe_session_options *options)
+{
+    lathe_error err;
+    lt_devices devices;
+    lt_arena *arena;
+    lt_partition *partition;
+    expect_ok(lt_arena_create(&arena, &err), &err);
+    expect_ok(lt_devices_open(&devices, model, options, &err), &err);
+    expect_ok(lt_model_partition(model, &devices, false, arena, &partition, &err), &err);
+    const char *origin = devices.origin;
+    lt_devices_close(&devices);
+    lt_arena_destroy(arena);
+    return origin;
+}
+
+static lathe_status run_on_zeros(lathe_model *model, lathe_error *err)
+{
+    static const uint64_t zeros[1 << 12];
+    lathe_session *session;
+    LT_TRY(lathe_session_create(model, NULL, &session, err));
+    lathe_status status = LATHE_OK;
+    for (size_t i = 0; i < lathe_model_input_count(model) && status == LATHE_OK; i++) {
+        lathe_value_info info;
+        lathe_tensor tensor;
+        expect_ok(lathe_model_input(model, i, &info, err), err);
+        lathe_tensor_init(&tensor, info.dtype, info.rank, info.dim, (void *)(uintptr_t)zeros);
+        status = lathe_session_set_input(session, i, &tensor, err);
+    }
+    if (status == LATHE_OK) status = lathe_session_run(session, err);
+    lathe_session_close(session);
+    return status;
+}
+
+/* Sessions that are not told otherwise run where the file says, divided as it says. */
+static void keeps_placement(void **state)
+{
+    lathe_error err;
+    lathe_model *model;
+    lathe_placement placement;
+    (void)state;
+    compile(BUFFERS, SCRATCH("placed.lathe"), &placed, NULL);
+    compile(SCRATCH("placed.lathe"), SCRATCH("again.lathe"), NULL, NULL);
+    expect_ok(lathe_model_open(SCRATCH("again.lathe"), &model, &err), &err);
+    assert_true(lathe_model_placement(model, &placement));
+    assert_string_equal(placement.device, "null:0");
+    assert_string_equal(placement.executor, "dag");
+    assert_true(model->n_partitions >= 1);
+    assert_string_equal(origin_of(model, NULL), "as the file has it");
+    lathe_session_options other = {.placement = {.device = "null:0", .keep_islands = 1}};
+    assert_string_equal(origin_of(model, &other), "formed anew: the file has none for these options");
+    other = (lathe_session_options){.placement = {.device = "cpu"}};
+    assert_null(origin_of(model, &other));
+    model->partitions[0].devices++;
+    assert_string_equal(origin_of(model, NULL),
+                        "formed anew: the file's is for other devices, or another lathe");
+    model->partitions[0].graph++;
+    assert_string_equal(origin_of(model, NULL), "formed anew: the file has none for this graph");
+    expect_ok(run_on_zeros(model, &err), &err);
+    lathe_model_close(model);
+}
+
+/* Where the device is not there, they run on the CPU. */
+static void device_may_be_missing(void **state)
+{
+    lathe_error err;
+    lathe_model *model;
+    lathe_placement placement;
+    lathe_session *session;
+    (void)state;
+    expect_ok(lathe_model_open(BUFFERS, &model, &err), &err);
+    expect_error(
+        lathe_model_compile(model, &(lathe_compile_options){.placement = {.device = "null:77"}}, &err),
+        LATHE_DEVICE, &err, "null:77");
+    model->settings.placement = (lathe_placement){.device = "null:77", .pins = "add=null:77"};
+    expect_ok(lathe_model_save(model, SCRATCH("missing.lathe"), NULL, &err), &err);
+    lathe_model_close(model);
+    expect_ok(lathe_model_open(SCRATCH("missing.lathe"), &model, &err), &err);
+    assert_false(lathe_model_placement(model, &placement));
+    expect_ok(run_on_zeros(model, &err), &err);
+    expect_error(lathe_session_create(model, &(lathe_session_options){.placement = {.device = "null:77"}},
+                                      &session, &err),
+                 LATHE_DEVICE, &err, "null:77");
+    lathe_model_close(model);
+}
+
+/* What a partition says of the graph that it claims to be of is checked. */
+static void partitions_are_checked(void **state)
+{
+    lathe_error err;
+    lathe_model *model;
+    (void)state;
+    compile(BUFFERS, SCRATCH("placed.lathe"), &placed, NULL);
+    expect_ok(lathe_model_open(SCRATCH("placed.lathe"), &model, &err), &err);
+    lt_lathe_partition *partition = &model->partitions[0];
+    uint8_t *device_of = calloc(partition->n_nodes, 1);
+    assert_non_null(device_of);
+    for (uint32_t i = 0; i < partition->n_nodes; i++) {
+        static const uint8_t wrong[] = {2, UINT8_MAX - 1, UINT8_MAX, 0};
+        memcpy(device_of, partition->device_of, partition->n_nodes);
+        bool is_free = device_of[i] == UINT8_MAX;
+        device_of[i] = is_free ? wrong[3] : wrong[i % 3];
+        lt_lathe_partition whole = *partition;
+        partition->device_of = device_of;
+        expect_error(run_on_zeros(model, &err), LATHE_FORMAT, &err, "a partition with node");
+        *partition = whole;
+    }
+    partition->n_nodes--;
+    expect_error(run_on_zeros(model, &err), LATHE_FORMAT, &err, "a partition of ");
+    free(device_of);
+    lathe_model_close(model);
+}
+
 /* ---- Damage ---- */
 
 static lathe_status use(const lt_file *file, lathe_error *err)
@@ -180,6 +299,9 @@ static lathe_status use(const lt_file *file, lathe_error *err)
     LT_TRY(lt_arena_create(&arena, err));
     lathe_status status = lt_lathe_open(file, "a.lathe", arena, &lathe, err);
     if (status == LATHE_OK) status = lt_lathe_load(lathe, "a.lathe", arena, &x, err);
+    lt_lathe_partition *partitions;
+    uint32_t n;
+    if (status == LATHE_OK) status = lt_lathe_read_partitions(lathe, arena, &partitions, &n, err);
     if (status == LATHE_OK) status = lt_lathe_verify(lathe, x, err);
     lt_arena_destroy(arena);
     return status;
@@ -207,8 +329,8 @@ static void names_what_is_wrong(void **state)
     expect_ok(use(&file, &err), &err);
     expect_error(use_changed(&file, 1, 'X', &err), LATHE_FORMAT, &err, "not a .lathe file");
     expect_error(use_changed(&file, 6, '\n', &err), LATHE_FORMAT, &err, "line ends were changed");
-    expect_error(use_changed(&file, LT_LATHE_AT_VERSION, 2, &err), LATHE_UNSUPPORTED, &err,
-                 "version 2 of the .lathe format, this lathe reads version 1");
+    expect_error(use_changed(&file, LT_LATHE_AT_VERSION, 3, &err), LATHE_UNSUPPORTED, &err,
+                 "version 3 of the .lathe format, this lathe reads version 2");
     expect_error(use_changed(&file, LT_LATHE_AT_COUNT, 3, &err), LATHE_FORMAT, &err, "checksum of its table");
     expect_error(use_changed(&file, LT_LATHE_HEADER_BYTES, 'x', &err), LATHE_FORMAT, &err,
                  "checksum of its table");
@@ -226,18 +348,29 @@ static void survives_damage(void **state)
     lt_file file;
     lathe_error err;
     (void)state;
-    expect_ok(lt_file_open(LT_TEST_GOLDEN "/../fuzz/corpus/lathe/literals.lathe", &file, &err), &err);
-    try_truncations(use, &file, file.size);
-    try_bit_flips(use, &file, file.size);
-    lt_file_close(&file);
+    static const char *const files[] = {"literals", "two_branches_placed"};
+    for (size_t i = 0; i < LT_COUNT(files); i++) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s/../fuzz/corpus/lathe/%s.lathe", LT_TEST_GOLDEN, files[i]);
+        expect_ok(lt_file_open(path, &file, &err), &err);
+        try_truncations(use, &file, file.size);
+        try_bit_flips(use, &file, file.size);
+        lt_file_close(&file);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(graphs_survive),  cmocka_unit_test(same_model_same_bytes),
-        cmocka_unit_test(fixes_sizes),     cmocka_unit_test(names_what_is_wrong),
-        cmocka_unit_test(survives_damage), cmocka_unit_test(packs_ahead),
+        cmocka_unit_test(graphs_survive),
+        cmocka_unit_test(same_model_same_bytes),
+        cmocka_unit_test(fixes_sizes),
+        cmocka_unit_test(names_what_is_wrong),
+        cmocka_unit_test(survives_damage),
+        cmocka_unit_test(packs_ahead),
+        cmocka_unit_test(keeps_placement),
+        cmocka_unit_test(device_may_be_missing),
+        cmocka_unit_test(partitions_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

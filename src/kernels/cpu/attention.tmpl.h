@@ -15,9 +15,10 @@ enum {
     ROWS = LT_ATTEND_ROWS,
     BLOCK_FLOATS = 16384, /* of keys (or values) in a block: with the scores they fit the first cache level */
     BLOCK_MAX = 128,      /* keys in a block; divides LT_ATTEND_CHUNK */
+    AHEAD = 16,           /* keys that are fetched ahead */
+    VALUES_AHEAD = 8,     /* likewise, of those that are on their way to the second level */
     BLOCK_MIN = 16,       /* a multiple of LANES */
     MANY = 7,             /* rows from which keys and values are converted before */
-    AHEAD = 16,           /* keys that are fetched ahead */
     KEYS = 4,             /* side by side in a tile of scores */
     Q_ROWS = REGISTERS > 16 ? 6 : 3,   /* rows in it */
     FEW_WIDE = REGISTERS > 16 ? 4 : 2, /* vectors in a tile of results of 4 to 6 rows */
@@ -49,6 +50,9 @@ typedef struct lt_attend_state {
     float scores[ROWS * BLOCK_MAX];     /* [row][room] of this block, then their exponentials */
     float most[ROWS], sum[ROWS];        /* sum: once weights are rounded, what they are multiplied by */
     float fade[ROWS];                   /* what the block changed earlier sums by */
+#ifdef PAIRS
+    uint16_t weights[ROWS * BLOCK_MAX]; /* [row][room] exponentials as bfloat16 */
+#endif
 } lt_attend_state;
 
 static int64_t block_keys(const lt_attend *t)
@@ -118,10 +122,15 @@ static __attribute__((noinline)) void score_wide(const lt_attend_state *s, int64
     score_rows(s, LT_GEMM_F32, rows, key, s->q_stride, scores);
 }
 
-/* Asks for `bytes` bytes that are read soon. */
-LT_INLINE void fetch(const void *from, int64_t bytes)
+/* Asks for `bytes` bytes that are read soon, and for such that the next part reads: those go to the second
+ * cache level, as the first is full. */
+LT_INLINE void fetch_near(const void *from, int64_t bytes)
 {
     for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)from + i);
+}
+LT_INLINE void fetch(const void *from, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)from + i, 0, 2);
 }
 
 /* Keys at … at + n - 1. Past the last one, a tile repeats it. */
@@ -136,7 +145,7 @@ LT_INLINE void score_block(const lt_attend *t, lt_attend_state *s, int type, boo
             int64_t index = at + lt_min_i64(k + j, n - 1);
             key[j] = element_at(type, t->k, index * t->k_stride);
             fetch(element_at(type, t->v, index * t->v_stride), t->value_dim * size);
-            fetch(element_at(type, t->k, (index + AHEAD) * t->k_stride), t->dim * size);
+            fetch_near(element_at(type, t->k, (index + AHEAD) * t->k_stride), t->dim * size);
         }
         if (pairs) {
             score_rows(s, LT_ATTEND_PAIRS, t->rows, key, t->dim / 2, s->scores + k);
@@ -256,94 +265,34 @@ static void soften(lt_attend_state *s, int64_t row)
 
 /* ---- Values ---- */
 
-/* Adds the block's values to `rows` rows from `row` on, `vectors` of them from column `column` on. `v`: the
- * value of the block's first key, v[column]. */
-LT_INLINE void value_tile(lt_attend_state *s, int type, int64_t row, int rows, int vectors, int64_t column,
-                          const void *v, int64_t v_stride, int64_t n, int64_t left)
+/* The values of a block. `next`: the keys of the next one, fetched meanwhile; NULL: values lie in a panel. */
+typedef struct lt_values {
+    const void *v, *next;
+    int64_t v_stride, next_stride, n; /* elements from key to key; keys */
+} lt_values;
+
+static lt_values values_at(const lt_attend *t, int type, int64_t at, int64_t n)
 {
-    vf acc[6][8];
-    float *out = s->out + row * s->out_stride + column;
-    const float *p = s->scores + row * s->room;
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) {
-        vf fade = vf_set(s->fade[row + i]);
-#pragma GCC unroll 8
-        for (int j = 0; j < vectors; j++)
-            acc[i][j] = vf_mul(fade, vf_load(out + i * s->out_stride + j * LANES));
-    }
-    for (int64_t k = 0; k < n; k++) {
-        vf x[8];
-#pragma GCC unroll 8
-        for (int j = 0; j < vectors; j++)
-            x[j] = vectors == 1 ? load_left(type, v, k * v_stride, left)
-                                : load_as(type, v, k * v_stride + j * LANES);
-#pragma GCC unroll 8
-        for (int i = 0; i < rows; i++) {
-            vf weight = vf_set(p[i * s->room + k]);
-#pragma GCC unroll 8
-            for (int j = 0; j < vectors; j++) acc[i][j] = vf_fma(weight, x[j], acc[i][j]);
-        }
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 8
-        for (int j = 0; j < vectors; j++) vf_store(out + i * s->out_stride + j * LANES, acc[i][j]);
+    return (lt_values){.v = element_at(type, t->v, at * t->v_stride),
+                       .next = element_at(type, t->k, (at + n) * t->k_stride),
+                       .v_stride = t->v_stride,
+                       .next_stride = t->k_stride,
+                       .n = n};
 }
 
-/* All columns of a few rows. */
-LT_INLINE void value_columns(const lt_attend *t, lt_attend_state *s, int type, int64_t row, int rows,
-                             int vectors, const void *v, int64_t n)
+/* Of `count` columns, what key k needs fetched. */
+LT_INLINE void fetch_values(const lt_values *b, int type, int64_t k, int64_t column, int64_t count)
 {
-    int64_t column = 0;
-    for (; column + vectors * LANES <= t->value_dim; column += vectors * LANES)
-        value_tile(s, type, row, rows, vectors, column, element_at(type, v, column), t->v_stride, n, LANES);
-    for (; column < t->value_dim; column += LANES)
-        value_tile(s, type, row, rows, 1, column, element_at(type, v, column), t->v_stride, n,
-                   t->value_dim - column);
+    int64_t bytes = count * element_size(type);
+    fetch_near(element_at(type, b->v, (k + VALUES_AHEAD) * b->v_stride + column), bytes);
+    fetch(element_at(type, b->next, k * b->next_stride + column), bytes);
 }
 
-/* One panel of WIDE vectors of every row; likewise. */
-static __attribute__((noinline)) void value_panel(lt_attend_state *s, int64_t rows, int64_t column,
-                                                  const float *panel, int64_t n)
-{
-    enum { STRIDE = WIDE * LANES };
-    int64_t row = 0;
-    for (; row + 6 <= rows; row += 6)
-        value_tile(s, LT_GEMM_F32, row, 6, WIDE, column, panel, STRIDE, n, LANES);
-    switch (rows - row) {
-    case 5: value_tile(s, LT_GEMM_F32, row, 5, WIDE, column, panel, STRIDE, n, LANES); break;
-    case 4: value_tile(s, LT_GEMM_F32, row, 4, WIDE, column, panel, STRIDE, n, LANES); break;
-    case 3: value_tile(s, LT_GEMM_F32, row, 3, WIDE, column, panel, STRIDE, n, LANES); break;
-    case 2: value_tile(s, LT_GEMM_F32, row, 2, WIDE, column, panel, STRIDE, n, LANES); break;
-    case 1: value_tile(s, LT_GEMM_F32, row, 1, WIDE, column, panel, STRIDE, n, LANES); break;
-    default: break;
-    }
-}
-
-LT_INLINE void value_block(const lt_attend *t, lt_attend_state *s, int type, int64_t at, int64_t n)
-{
-    const void *v = element_at(type, t->v, at * t->v_stride);
-    if (type == LT_ATTEND_INT8) scale_keys(t, s, v, t->v_stride, n);
-    switch (t->rows) {
-    case 1: value_columns(t, s, type, 0, 1, 8, v, n); return;
-    case 2: value_columns(t, s, type, 0, 2, 4, v, n); return;
-    case 3: value_columns(t, s, type, 0, 3, 3, v, n); return;
-    case 4: value_columns(t, s, type, 0, 4, FEW_WIDE, v, n); return;
-    case 5: value_columns(t, s, type, 0, 5, FEW_WIDE, v, n); return;
-    case 6: value_columns(t, s, type, 0, 6, FEW_WIDE, v, n); return;
-    default: break;
-    }
-    float panel[BLOCK_MAX * WIDE * LANES];
-    for (int64_t column = 0; column < t->value_dim; column += WIDE * LANES) {
-        for (int64_t k = 0; k < n; k++)
-            for (int j = 0; j < WIDE; j++) {
-                int64_t c = column + j * LANES, left = t->value_dim - c;
-                vf x = left > 0 ? load_left(type, v, k * t->v_stride + c, left) : vf_zero();
-                vf_store(panel + (k * WIDE + j) * LANES, x);
-            }
-        value_panel(s, t->rows, column, panel, n);
-    }
-}
+#ifdef PAIRS
+#include "kernels/cpu/attention_pairs.tmpl.h"
+#else
+#include "kernels/cpu/attention_values.tmpl.h"
+#endif
 
 /* ---- Whole calls ---- */
 
@@ -428,7 +377,8 @@ LT_INLINE void go_over(const lt_attend *t, lt_attend_state *s, int type, bool pa
             if (walk == WALK_WEIGH) weigh(t, s, r);
             else soften(s, r);
         }
-        if (walk != WALK_MEASURE) value_block(t, s, type, at, n);
+        if (walk == WALK_MEASURE) continue;
+        add_values(t, s, type, at, n);
     }
 }
 

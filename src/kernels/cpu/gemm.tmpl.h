@@ -7,7 +7,8 @@
  * the matrix: processors fetch far ahead in long streams, one stream alone does not fill the memory's
  * bandwidth, and with rows side by side every row would be a new short stream. More rows: PANEL weight rows
  * at a time are converted to float32 and transposed, CHUNK columns of them, and every row of x is multiplied
- * with that while it lies in the first cache level; sums pass from chunk to chunk through the result. An
+ * with that while it lies in the first cache level; sums pass from chunk to chunk through the result, so many
+ * columns at a time as stay in the second level. An
  * element's order of summation is the same wherever it falls in a tile. */
 #include "kernels/cpu/simd_types.h"
 
@@ -31,7 +32,8 @@ enum {
     PANEL = TILE_V * LANES, /* weight rows in a panel */
     CHUNK = 256,            /* columns of weights in a panel, in units */
     BLOCK = 40 * TILE_M,    /* rows of x that a panel meets: CHUNK columns of them stay in the second level */
-    SMALL = 65536,          /* units of x that stay there whole: then a panel's chunks follow each other */
+    RESULTS = 65536,        /* of a block's sums, as many as stay there while the chunks pass */
+    STEPS = 16,             /* units of columns from one fetch to the next */
     DOT_M = 3,              /* rows of x in a tile of dot products */
     DOT_N = 4,              /* weight rows in it */
     DOT_LIMIT = 20,         /* rows of x from which panels are faster */
@@ -54,11 +56,40 @@ LT_INLINE void store_within(float *row, int v, int64_t width, vf value)
     else if (left > 0) vf_store_part(row + v * LANES, value, left);
 }
 
+/* Weights that are packed next, fetched into the second cache level by the tiles before, a few lines at a
+ * time: all at once would make the processor wait for memory. */
+typedef struct lt_ahead {
+    const char *from;
+    int64_t stride, rows; /* bytes from row to row */
+    int64_t row, left;    /* the next line's row; lines that are left */
+    int64_t each;         /* lines at a time */
+} lt_ahead;
+
+enum { LINE_BYTES = 64 };
+
+static lt_ahead fetch_ahead(const void *from, int64_t stride, int64_t rows, int64_t bytes, int64_t m)
+{
+    int64_t lines = rows * ((bytes + LINE_BYTES - 1) / LINE_BYTES),
+            times = (m + TILE_M - 1) / TILE_M * (CHUNK / STEPS);
+    return (lt_ahead){
+        .from = from, .stride = stride, .rows = rows, .left = lines, .each = (lines + times - 1) / times};
+}
+
+LT_INLINE void fetch_lines(lt_ahead *a)
+{
+    for (int64_t i = lt_min_i64(a->each, a->left); i > 0; i--, a->left--) {
+        __builtin_prefetch(a->from + a->row * a->stride, 0, 2);
+        if (++a->row < a->rows) continue;
+        a->row = 0;
+        a->from += LINE_BYTES;
+    }
+}
+
 /* Rows m … m + rows of the result, columns n … n + width, over columns k0 … k0 + depth of x (units). A chunk
  * is summed from zero before it meets the bias or the chunks before it: in a chain that starts with a large
  * bias every small product would be rounded to the bias's precision. */
-LT_INLINE void tile(const lt_gemm *g, const float *panel, int64_t m, int rows, int64_t n, int64_t width,
-                    int64_t k0, int64_t depth)
+LT_INLINE void tile(const lt_gemm *g, const float *panel, lt_ahead *ahead, int64_t m, int rows, int64_t n,
+                    int64_t width, int64_t k0, int64_t depth)
 {
     vf acc[TILE_M][TILE_V];
     const INPUT *x[TILE_M];
@@ -68,15 +99,18 @@ LT_INLINE void tile(const lt_gemm *g, const float *panel, int64_t m, int rows, i
 #pragma GCC unroll 4
         for (int v = 0; v < TILE_V; v++) acc[i][v] = vf_zero();
     }
-    for (int64_t k = 0; k < depth; k++) {
-        vf w[TILE_V];
+    for (int64_t k = 0; k < depth;) {
+        fetch_lines(ahead);
+        for (int64_t end = lt_min_i64(k + STEPS, depth); k < end; k++) {
+            vf w[TILE_V];
 #pragma GCC unroll 4
-        for (int v = 0; v < TILE_V; v++) w[v] = vf_load(panel + k * PANEL + v * LANES);
+            for (int v = 0; v < TILE_V; v++) w[v] = vf_load(panel + k * PANEL + v * LANES);
 #pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            vf a = SET_INPUT(x[i] + k * UNIT);
+            for (int i = 0; i < rows; i++) {
+                vf a = SET_INPUT(x[i] + k * UNIT);
 #pragma GCC unroll 4
-            for (int v = 0; v < TILE_V; v++) acc[i][v] = MULTIPLY_ADD(a, w[v], acc[i][v]);
+                for (int v = 0; v < TILE_V; v++) acc[i][v] = MULTIPLY_ADD(a, w[v], acc[i][v]);
+            }
         }
     }
 #pragma GCC unroll 16
@@ -92,25 +126,25 @@ LT_INLINE void tile(const lt_gemm *g, const float *panel, int64_t m, int rows, i
 }
 
 /* What is left of the rows when whole tiles are done. */
-static void tile_rest(const lt_gemm *g, const float *panel, int64_t m, int rows, int64_t n, int64_t width,
-                      int64_t k0, int64_t depth)
+static void tile_rest(const lt_gemm *g, const float *panel, lt_ahead *ahead, int64_t m, int rows, int64_t n,
+                      int64_t width, int64_t k0, int64_t depth)
 {
-    for (; rows >= 4; rows -= 4, m += 4) tile(g, panel, m, 4, n, width, k0, depth);
+    for (; rows >= 4; rows -= 4, m += 4) tile(g, panel, ahead, m, 4, n, width, k0, depth);
     switch (rows) {
-    case 3: tile(g, panel, m, 3, n, width, k0, depth); break;
-    case 2: tile(g, panel, m, 2, n, width, k0, depth); break;
-    case 1: tile(g, panel, m, 1, n, width, k0, depth); break;
+    case 3: tile(g, panel, ahead, m, 3, n, width, k0, depth); break;
+    case 2: tile(g, panel, ahead, m, 2, n, width, k0, depth); break;
+    case 1: tile(g, panel, ahead, m, 1, n, width, k0, depth); break;
     default: break;
     }
 }
 
-static void panel_product(const lt_gemm *g, const float *panel, int64_t m, int64_t m1, int64_t n,
-                          int64_t width, int64_t k0, int64_t depth)
+static void panel_product(const lt_gemm *g, const float *panel, lt_ahead *ahead, int64_t m, int64_t m1,
+                          int64_t n, int64_t width, int64_t k0, int64_t depth)
 {
     for (; m + TILE_M <= m1; m += TILE_M)
-        if (width == PANEL) tile(g, panel, m, TILE_M, n, PANEL, k0, depth);
-        else tile(g, panel, m, TILE_M, n, width, k0, depth);
-    tile_rest(g, panel, m, (int)(m1 - m), n, width, k0, depth);
+        if (width == PANEL) tile(g, panel, ahead, m, TILE_M, n, PANEL, k0, depth);
+        else tile(g, panel, ahead, m, TILE_M, n, width, k0, depth);
+    tile_rest(g, panel, ahead, m, (int)(m1 - m), n, width, k0, depth);
 }
 
 #ifdef PAIRS

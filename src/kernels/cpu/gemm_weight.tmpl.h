@@ -60,10 +60,8 @@ LT_INLINE void NAME(dots_rows)(const lt_gemm *g, int64_t n, int cols, int64_t ap
     }
 }
 
-/* Weight rows n … n + width as columns: panel[k][row], zero past the last row; k0 and depth in units. What is
- * packed next lies `next` elements further on. */
-static void NAME(pack)(const lt_gemm *g, int64_t n, int64_t width, int64_t k0, int64_t depth, int64_t next,
-                       float *panel)
+/* Weight rows n … n + width as columns: panel[k][row], zero past the last row; k0 and depth in units. */
+static void NAME(pack)(const lt_gemm *g, int64_t n, int64_t width, int64_t k0, int64_t depth, float *panel)
 {
     const WEIGHT *w = (const WEIGHT *)g->w + n * g->w_stride + k0 * UNIT;
     for (int64_t r = 0; r < PANEL; r += LANES) {
@@ -71,9 +69,6 @@ static void NAME(pack)(const lt_gemm *g, int64_t n, int64_t width, int64_t k0, i
             vf v[LANES];
             int64_t left = depth - k;
             const WEIGHT *from = w + r * g->w_stride + k * UNIT;
-            if (k * UNIT * (int64_t)sizeof(WEIGHT) % 64 == 0)
-#pragma GCC unroll 16
-                for (int i = 0; i < LANES; i++) __builtin_prefetch(from + next + i * g->w_stride, 0, 2);
 #pragma GCC unroll 16
             for (int i = 0; i < LANES; i++, from += g->w_stride)
                 v[i] = r + i >= width ? vf_zero() : left >= LANES ? LOAD(from) : LOAD_PART(from, left);
@@ -84,33 +79,45 @@ static void NAME(pack)(const lt_gemm *g, int64_t n, int64_t width, int64_t k0, i
     }
 }
 
+/* The panel that comes after that of rows n … in the chunk from k on (units), of those up to n1. */
+static lt_ahead NAME(next_panel)(const lt_gemm *g, int64_t n0, int64_t n, int64_t n1, int64_t k, int64_t m)
+{
+    n += PANEL;
+    if (n >= n1 && k + CHUNK < g->k / UNIT) n = n0, k += CHUNK;
+    else if (n >= n1) k = 0;
+    int64_t rows = lt_min_i64(PANEL, g->n - n), depth = lt_min_i64(CHUNK, g->k / UNIT - k) * UNIT;
+    if (rows <= 0) return (lt_ahead){.rows = 1};
+    return fetch_ahead((const WEIGHT *)g->w + n * g->w_stride + k * UNIT,
+                       g->w_stride * (int64_t)sizeof(WEIGHT), rows, depth * (int64_t)sizeof(WEIGHT), m);
+}
+
 /* Rows m … m1 of x with weight rows n0 … n1, chunk by chunk. */
-static void NAME(panels)(const lt_gemm *g, int64_t m, int64_t m1, int64_t n0, int64_t n1, int64_t next)
+static void NAME(panels)(const lt_gemm *g, int64_t m, int64_t m1, int64_t n0, int64_t n1)
 {
     _Alignas(64) float panel[CHUNK * PANEL];
     for (int64_t k = 0; k < g->k / UNIT; k += CHUNK) {
         int64_t depth = lt_min_i64(CHUNK, g->k / UNIT - k);
         for (int64_t n = n0; n < n1; n += PANEL) {
             int64_t width = lt_min_i64(PANEL, n1 - n);
-            NAME(pack)(g, n, width, k, depth, next, panel);
-            panel_product(g, panel, m, m1, n, width, k, depth);
+            lt_ahead ahead = NAME(next_panel)(g, n0, n, n1, k, m1 - m);
+            NAME(pack)(g, n, width, k, depth, panel);
+            panel_product(g, panel, &ahead, m, m1, n, width, k, depth);
         }
     }
 }
 
 static void NAME(gemm)(const lt_gemm *g, int64_t n0, int64_t n1)
 {
-    int64_t n = n0;
     if (g->m < DOT_LIMIT || g->k == 0) {
-        int64_t part = (n1 - n0) / DOT_N;
+        int64_t part = (n1 - n0) / DOT_N, n = n0;
         for (; n < n0 + part; n++) NAME(dots_rows)(g, n, DOT_N, part);
         for (n = n0 + DOT_N * part; n < n1; n++) NAME(dots_rows)(g, n, 1, 1);
-    } else if (g->m * g->k / UNIT <= SMALL) {
-        for (; n < n1; n += PANEL) NAME(panels)(g, 0, g->m, n, lt_min_i64(n + PANEL, n1), CHUNK * UNIT);
-    } else {
-        for (int64_t m = 0; m < g->m; m += BLOCK)
-            NAME(panels)(g, m, lt_min_i64(g->m, m + BLOCK), n0, n1, PANEL * g->w_stride);
+        return;
     }
+    int64_t group = RESULTS / lt_min_i64(g->m, BLOCK) / PANEL * PANEL;
+    for (int64_t m = 0; m < g->m; m += BLOCK)
+        for (int64_t n = n0; n < n1; n += group)
+            NAME(panels)(g, m, lt_min_i64(g->m, m + BLOCK), n, lt_min_i64(n + group, n1));
 }
 
 #undef WEIGHT

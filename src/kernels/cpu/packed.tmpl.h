@@ -1,5 +1,6 @@
 /* Products with packed weights, over the vectors of a simd_*.h. The including file defines TILE_M and
- * TILE_PANELS, a register tile of rows of x and panels; FILL, the name of its fill function; and
+ * TILE_PANELS, a register tile of rows of x and panels; FEW_ROWS, so many rows of x or less go as one does;
+ * FILL, the name of its fill function; and
  *
  *     vi_zero, _store, _add, _round, _to_vf, _total     vectors of LANES int32
  *     vf_load_u8, vf_load_s8                            LANES bytes as floats
@@ -12,10 +13,11 @@
  *     UNSIGNED_BIAS                                     what quad_of_weights adds to signed weights
  *
  * One row of x: the weights go past as one stream a thread, which is what memory gives fastest; nothing is
- * fetched ahead of the processor's own prefetchers, whose way such hints only obstruct. More rows: a chunk of
- * some panels is unpacked and meets all rows of x while it lies in the first cache level; sums pass from
- * chunk to chunk through the result. Integers are summed within a group, floats from group to group: the
- * order of an element's sum is always the same. */
+ * fetched ahead of the processor's own prefetchers, whose way such hints only obstruct. A few rows: each
+ * panel meets one after the other, from the cache but for the first. More rows: a chunk of some panels is
+ * unpacked and meets all rows of x while it lies in the first cache level; sums pass from chunk to chunk
+ * through the result. Integers are summed within a group, floats from group to group: the order of an
+ * element's sum is always the same. */
 #include "kernels/cpu/simd_types.h"
 
 enum {
@@ -154,12 +156,12 @@ LT_INLINE void stream_group(int packing, int digits, const lt_header *h, const u
     for (int v = 0; v < VECTORS; v++) sum[v] = vf_fma(min_of(packing, h, j, v), vf_set(x->sum), sum[v]);
 }
 
-LT_INLINE void stream_panel(int packing, int digits, const lt_packed_gemm *g, int64_t n)
+LT_INLINE void stream_panel(int packing, int digits, const lt_packed_gemm *g, int64_t m, int64_t n)
 {
     const lt_packing_info info = lt_packing_table[packing];
     int64_t groups = lt_packed_groups(g->w->k);
     const uint8_t *at = panel_at(g->w, n);
-    const lt_xgroup *x = g->x;
+    const lt_xgroup *x = g->x + m * groups;
     vf sum[VECTORS];
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; v++) sum[v] = vf_zero();
@@ -170,7 +172,7 @@ LT_INLINE void stream_panel(int packing, int digits, const lt_packed_gemm *g, in
         for (int64_t j = 0; j < lt_min_i64(info.block_groups, groups - first); j++, at += info.group_bytes)
             stream_group(packing, digits, &header, at, j, x++, sum);
     }
-    store_row(g, g->bias, 0, n, VECTORS, sum);
+    store_row(g, g->bias, m, n, VECTORS, sum);
 }
 
 /* ---- Many rows ---- */
@@ -315,10 +317,14 @@ LT_INLINE void multiply_panels(int packing, int digits, const lt_packed_gemm *g,
 LT_INLINE void packed_gemm(int packing, int digits, const lt_packed_gemm *g, int64_t n0, int64_t n1,
                            void (*multiply)(const lt_chunk *c, int panels))
 {
+    if (g->m <= FEW_ROWS) {
+        for (int64_t n = n0; n < n1; n += LT_PANEL)
+            for (int64_t m = 0; m < g->m; m++) stream_panel(packing, digits, g, m, n);
+        return;
+    }
     for (int64_t n = n0; n < n1;) {
-        int panels = g->m > 1 && n + LT_PANEL * TILE_PANELS <= n1 ? TILE_PANELS : 1;
-        if (g->m == 1) stream_panel(packing, digits, g, n);
-        else multiply_panels(packing, digits, g, n, panels, multiply);
+        int panels = n + LT_PANEL * TILE_PANELS <= n1 ? TILE_PANELS : 1;
+        multiply_panels(packing, digits, g, n, panels, multiply);
         n += LT_PANEL * panels;
     }
 }

@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/simd_types.h"
 
-enum { TILE_M = 3, TILE_PANELS = 1 };
+enum { TILE_M = 3, TILE_PANELS = 1, FEW_ROWS = 1 };
 
 typedef __m256i vi, vb;
 

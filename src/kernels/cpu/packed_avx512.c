@@ -1,7 +1,7 @@
 /* Products with packed weights: 16-bit multiply-adds. */
 #include "kernels/cpu/packed_avx512.h"
 
-enum { TILE_M = 4, TILE_PANELS = 2 };
+enum { TILE_M = 4, TILE_PANELS = 2, FEW_ROWS = 4 };
 
 LT_INLINE vi dot_16(vi sum, vi a, vi b) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
 

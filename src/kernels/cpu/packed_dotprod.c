@@ -5,7 +5,7 @@
 #include "kernels/cpu/simd_neon.h"
 #include "kernels/cpu/simd_types.h"
 
-enum { TILE_M = 4, TILE_PANELS = 1 };
+enum { TILE_M = 4, TILE_PANELS = 1, FEW_ROWS = 1 };
 
 #define BYTE_DOTS 1
 #define UNSIGNED_BIAS(digits) 0

@@ -25,4 +25,28 @@ static inline vf vf_fma_pairs(vf a, vf b, vf c) /* a * b + c */
     return vbfdotq_f32(c, vreinterpretq_bf16_f32(a), vreinterpretq_bf16_f32(b));
 }
 
+/* 8 numbers, of which the first n count; zeros behind. */
+static inline vf vf_load_halves(const uint16_t *p, int64_t n)
+{
+    uint16_t part[2 * LANES] = {0};
+    if (n >= 2 * LANES) return vf_load_pairs(p);
+    __builtin_memcpy(part, p, (size_t)n * sizeof *p);
+    return vf_load_pairs(part);
+}
+
+/* 8 numbers of two rows, as pairs of one of each: those of columns 0 … 3, and of 4 … 7. */
+static inline void vf_join_rows(vf a, vf b, vf out[2])
+{
+    uint16x8_t x = vreinterpretq_u16_f32(a), y = vreinterpretq_u16_f32(b);
+    out[0] = vreinterpretq_f32_u16(vzip1q_u16(x, y));
+    out[1] = vreinterpretq_f32_u16(vzip2q_u16(x, y));
+}
+
+/* 8 floats as bfloat16, to the nearest, ties to even. */
+static inline void vf_store_as_bf16(uint16_t *p, vf low, vf high)
+{
+    vf_store_bf16(p, low);
+    vf_store_bf16(p + LANES, high);
+}
+
 #endif
