@@ -12,6 +12,7 @@ lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_block(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_unblock(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_blocked_conv(const lt_step *step, size_t *scratch);
+lt_cpu_run lt_bind_winograd_conv(const lt_cpu *cpu, const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_blocked_pool(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_elementwise(const lt_step *step, size_t *scratch); /* formulas, casts, chains */
 lt_cpu_run lt_bind_copy(const lt_step *step, size_t *scratch);
@@ -45,6 +46,12 @@ lt_prepare lt_prepare_linear(lt_cpu_run run);
 /* lt_pool_run for items that read and write `bytes` each: as many at a time as are worth waking a thread for,
  * all of them here when that is all there is. */
 void lt_cpu_split(const lt_cpu *cpu, int64_t count, int64_t bytes, lt_work work, void *context);
+
+/* What follows a convolution in blocks: the bounds that its kernel clamps to (infinite: none), and the
+ * function that rows of the result go through afterwards (NULL: none). */
+typedef void (*lt_row_function)(const float *x, const float *y, float *out, int64_t n);
+void lt_conv_bounds(const lt_attrs_blocked_conv *a, float *low, float *high);
+lt_row_function lt_conv_activation(const lt_cpu *cpu, const lt_attrs_blocked_conv *a);
 
 /* Whether an operand of the step is packed: nothing else may run it. */
 bool lt_reads_packed(const lt_step *step);

@@ -89,10 +89,10 @@ static const struct {
 
 lt_cpu_run lt_cpu_bind(const lt_cpu *cpu, const lt_step *step, size_t *scratch)
 {
-    (void)cpu;
     *scratch = 0;
     lt_cpu_run run = NULL;
     if (lt_reads_packed(step)) return lt_bind_packed(step, scratch);
+    if (step->op == LT_OP_WINOGRAD_CONV) return lt_bind_winograd_conv(cpu, step, scratch);
     if (lt_op_get(step->op)->flags & LT_OP_ELEMENTWISE) run = lt_bind_elementwise(step, scratch);
     for (size_t i = 0; i < LT_COUNT(bindings) && !run; i++)
         if (bindings[i].op == step->op) run = bindings[i].bind(step, scratch);

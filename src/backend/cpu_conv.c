@@ -8,6 +8,7 @@
 #include "backend/bind.h"
 
 enum {
+    CHUNK = 512,         /* terms that are summed at a time */
     TASK_TILES = 4,      /* about so many register tiles of positions are a task */
     NEAR_BYTES = 1 << 18 /* weights of this size stay in the second cache level next to what they meet */
 };
@@ -16,8 +17,8 @@ typedef struct lt_conv_job {
     const lt_cpu *cpu;
     lt_conv conv; /* of image 0 and group 0 */
     void (*run)(const lt_conv *conv, const lt_conv_part *part);
-    void (*activate)(const float *x, const float *y, float *out, int64_t n); /* NULL: clamping is all */
-    int64_t groups, x_image, x_group, w_group, out_image, out_group;         /* floats */
+    lt_row_function activate;                                        /* NULL: clamping is all */
+    int64_t groups, x_image, x_group, w_group, out_image, out_group; /* floats */
     int64_t blocks, sets;          /* output blocks of a group, and sets of conv_blocks of them */
     int64_t rows, stripe, stripes; /* of the output; rows of a task; tasks down */
     int64_t span, spans;           /* positions of a task along a row; tasks along */
@@ -162,7 +163,12 @@ static lt_row_op activation_row(lt_activation activation)
     return LT_ROW_OPS;
 }
 
-static void clamp_bounds(const lt_attrs_blocked_conv *a, float *low, float *high)
+lt_row_function lt_conv_activation(const lt_cpu *cpu, const lt_attrs_blocked_conv *a)
+{
+    return a->activation == LT_ACTIVATION_CLAMP ? NULL : cpu->kernels.row[activation_row(a->activation)];
+}
+
+void lt_conv_bounds(const lt_attrs_blocked_conv *a, float *low, float *high)
 {
     bool clamp = a->activation == LT_ACTIVATION_CLAMP;
     *low = clamp ? (float)a->low : -__builtin_inff();
@@ -184,6 +190,7 @@ static lt_conv describe(const lt_op_call *call, const lt_arrangement *r, int64_t
                  .x_row = (r->needed ? r->parts * r->part : x->dim[3]) * r->unit,
                  .tap = tap,
                  .w = w->data,
+                 .chunk = CHUNK,
                  .bias = call->in[2].data,
                  .add = call->n_in > 3 ? call->in[3].data : NULL,
                  .out = out->data,
@@ -193,7 +200,7 @@ static lt_conv describe(const lt_op_call *call, const lt_arrangement *r, int64_t
         int64_t at = k * a->conv.dilation[1];
         tap[k] = (at % a->conv.stride[1] * r->part + at / a->conv.stride[1]) * r->unit;
     }
-    clamp_bounds(a, &c.low, &c.high);
+    lt_conv_bounds(a, &c.low, &c.high);
     return c;
 }
 
@@ -213,7 +220,7 @@ static void run_dense(const lt_cpu *cpu, const lt_op_call *call)
                        .groups = a->conv.groups,
                        .blocks = w->dim[0] / a->conv.groups,
                        .rows = out->dim[2]};
-    if (a->activation != LT_ACTIVATION_CLAMP) job.activate = cpu->kernels.row[activation_row(a->activation)];
+    job.activate = lt_conv_activation(cpu, a);
     lt_conv *c = &job.conv;
     job.x_image = c->x_block * x->dim[1];
     job.x_group = job.x_image / a->conv.groups;
@@ -241,7 +248,7 @@ static void run_dense(const lt_cpu *cpu, const lt_op_call *call)
 typedef struct lt_depthwise_job {
     const lt_cpu *cpu;
     lt_depthwise task; /* of the first image and block */
-    void (*activate)(const float *x, const float *y, float *out, int64_t n);
+    lt_row_function activate;
     int64_t blocks, rows, plane; /* plane: floats of a block of the output */
 } lt_depthwise_job;
 
@@ -285,8 +292,8 @@ static void run_depthwise(const lt_cpu *cpu, const lt_op_call *call)
         job.task.padding[i] = a->conv.padding[i];
         job.task.dilation[i] = a->conv.dilation[i];
     }
-    clamp_bounds(a, &job.task.low, &job.task.high);
-    if (a->activation != LT_ACTIVATION_CLAMP) job.activate = cpu->kernels.row[activation_row(a->activation)];
+    lt_conv_bounds(a, &job.task.low, &job.task.high);
+    job.activate = lt_conv_activation(cpu, a);
     lt_pool_run(cpu->pool, out->dim[0] * job.rows * job.blocks, 1, depthwise_work, &job);
 }
 

@@ -57,6 +57,11 @@ static int cut_arg(const lt_op_call *call, int k, int d)
     return kept_dim(&call->in[k], reduced, call->attrs->arg.keepdim, d);
 }
 
+static int cut_kernels(const lt_op_call *call, int k, int d)
+{
+    return (void)call, (void)k, d < 2 ? d : NEVER;
+}
+
 static int cut_rows(const lt_op_call *call, int k, int d)
 {
     return (void)k, cut_others(call->in->rank - 1, d);
@@ -95,15 +100,19 @@ static const struct {
     lt_op op;
     lt_cut cut;
 } cuts[] = {
-    {LT_OP_REDUCE_SUM, cut_reduce},  {LT_OP_REDUCE_MEAN, cut_reduce}, {LT_OP_REDUCE_PROD, cut_reduce},
-    {LT_OP_REDUCE_MAX, cut_reduce},  {LT_OP_REDUCE_MIN, cut_reduce},  {LT_OP_REDUCE_VAR, cut_reduce},
-    {LT_OP_ARGMAX, cut_arg},         {LT_OP_ARGMIN, cut_arg},         {LT_OP_CUMSUM, cut_scan},
-    {LT_OP_CUMPROD, cut_scan},       {LT_OP_LOGCUMSUMEXP, cut_scan},  {LT_OP_CUMMAX, cut_scan},
-    {LT_OP_CUMMIN, cut_scan},        {LT_OP_SORT, cut_sort},          {LT_OP_TOPK, cut_topk},
-    {LT_OP_SOFTMAX, cut_softmax},    {LT_OP_LAYER_NORM, cut_norm},    {LT_OP_RMS_NORM, cut_norm},
-    {LT_OP_MATMUL, cut_matmul},      {LT_OP_LINEAR, cut_linear},      {LT_OP_ROPE, cut_rope},
-    {LT_OP_QUANTIZE_ROWS, cut_rows}, {LT_OP_MAX_POOL, cut_pool},      {LT_OP_AVG_POOL, cut_pool},
-    {LT_OP_RESAMPLE, cut_resample},
+    {LT_OP_REDUCE_SUM, cut_reduce},  {LT_OP_REDUCE_MEAN, cut_reduce},
+    {LT_OP_REDUCE_PROD, cut_reduce}, {LT_OP_REDUCE_MAX, cut_reduce},
+    {LT_OP_REDUCE_MIN, cut_reduce},  {LT_OP_REDUCE_VAR, cut_reduce},
+    {LT_OP_ARGMAX, cut_arg},         {LT_OP_ARGMIN, cut_arg},
+    {LT_OP_CUMSUM, cut_scan},        {LT_OP_CUMPROD, cut_scan},
+    {LT_OP_LOGCUMSUMEXP, cut_scan},  {LT_OP_CUMMAX, cut_scan},
+    {LT_OP_CUMMIN, cut_scan},        {LT_OP_SORT, cut_sort},
+    {LT_OP_TOPK, cut_topk},          {LT_OP_SOFTMAX, cut_softmax},
+    {LT_OP_LAYER_NORM, cut_norm},    {LT_OP_RMS_NORM, cut_norm},
+    {LT_OP_MATMUL, cut_matmul},      {LT_OP_LINEAR, cut_linear},
+    {LT_OP_ROPE, cut_rope},          {LT_OP_QUANTIZE_ROWS, cut_rows},
+    {LT_OP_MAX_POOL, cut_pool},      {LT_OP_AVG_POOL, cut_pool},
+    {LT_OP_RESAMPLE, cut_resample},  {LT_OP_WINOGRAD_WEIGHT, cut_kernels},
 };
 
 static lt_cut find_cut(lt_op op)

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "ops/blocked.h"
 #include "ops/convert.h"
 #include "ops/families.h"
 
@@ -109,16 +110,31 @@ static bool weight_fits(const lt_attrs_blocked_conv *a, const lt_type *x, const 
     }
 }
 
-/* The sizes of a plain convolution with the same kernel, for its rule. */
-static lathe_status infer_plane(const lt_attrs_blocked_conv *a, const lt_type *x, const lt_type *w,
-                                lt_type *out, lathe_error *err)
+static bool all_f32(const lt_type *in, int n_in)
 {
-    int at = w->rank == RANK_DEPTHWISE ? 1 : 2; /* where the kernel's dims are */
+    for (int i = 0; i < n_in; i++)
+        if (in[i].dtype != LATHE_F32) return false;
+    return true;
+}
+
+lathe_status lt_infer_conv_blocks(const lt_attrs_blocked_conv *a, const lt_type *in, int n_in,
+                                  const int64_t kernel[2], int64_t blocks, lt_type *out, lathe_error *err)
+{
+    char s[LT_TYPE_TEXT], t[LT_TYPE_TEXT];
+    const lt_type *x = in, *bias = &in[2];
     lt_attrs attrs = {.conv = a->conv};
     attrs.conv.groups = 1;
-    lt_type plain[2] = {{.dtype = x->dtype, .rank = 4, .dim = {x->dim[0], 1, x->dim[2], x->dim[3]}},
-                        {.dtype = w->dtype, .rank = 4, .dim = {1, 1, w->dim[at], w->dim[at + 1]}}};
-    return lt_infer_conv(LT_OP_CONV, &attrs, plain, 2, out, err);
+    lt_type plain[2] = {{.dtype = LATHE_F32, .rank = 4, .dim = {x->dim[0], 1, x->dim[2], x->dim[3]}},
+                        {.dtype = LATHE_F32, .rank = 4, .dim = {1, 1, kernel[0], kernel[1]}}};
+    if (!all_f32(in, n_in) || a->conv.spatial != 2 || a->conv.transposed || bias->rank != 2 ||
+        bias->dim[0] != blocks || bias->dim[1] != LT_BLOCK)
+        LT_FAIL(err, TYPE, "input %s and bias %s in blocks", lt_type_print(x, s), lt_type_print(bias, t));
+    LT_TRY(lt_infer_conv(LT_OP_CONV, &attrs, plain, 2, out, err));
+    out->dim[1] = blocks;
+    out->dim[out->rank++] = LT_BLOCK;
+    if (n_in == 4 && !lt_type_equal(&in[3], out))
+        LT_FAIL(err, TYPE, "%s to add to a result of %s", lt_type_print(&in[3], s), lt_type_print(out, t));
+    return LATHE_OK;
 }
 
 lathe_status lt_infer_blocked_conv(LT_INFER_ARGS)
@@ -127,21 +143,14 @@ lathe_status lt_infer_blocked_conv(LT_INFER_ARGS)
     const lt_attrs_blocked_conv *a = &attrs->blocked_conv;
     char s[LT_TYPE_TEXT], t[LT_TYPE_TEXT];
     if (n_in < 3 || n_in > 4) LT_FAIL(err, INTERNAL, "%d inputs, expected 3 or 4", n_in);
-    const lt_type *x = &in[0], *w = &in[1], *bias = &in[2];
-    bool floats = true;
-    for (int i = 0; i < n_in; i++) floats = floats && in[i].dtype == LATHE_F32;
-    if (!floats || a->conv.spatial != 2 || a->conv.transposed || !weight_fits(a, x, w) || bias->rank != 2 ||
-        bias->dim[0] != w->dim[0] || bias->dim[1] != LT_BLOCK)
+    const lt_type *x = &in[0], *w = &in[1];
+    if (!weight_fits(a, x, w))
         LT_FAIL(err, TYPE, "input %s and weight %s in blocks", lt_type_print(x, s), lt_type_print(w, t));
-    LT_TRY(infer_plane(a, x, w, out, err));
-    out->dim[1] = w->dim[0];
-    out->dim[out->rank++] = LT_BLOCK;
-    if (n_in == 4 && !lt_type_equal(&in[3], out))
-        LT_FAIL(err, TYPE, "%s to add to a result of %s", lt_type_print(&in[3], s), lt_type_print(out, t));
-    return LATHE_OK;
+    const int64_t *kernel = &w->dim[w->rank == RANK_DEPTHWISE ? 1 : 2];
+    return lt_infer_conv_blocks(a, in, n_in, kernel, w->dim[0], out, err);
 }
 
-static double activate(const lt_attrs_blocked_conv *a, double x)
+double lt_conv_activate(const lt_attrs_blocked_conv *a, double x)
 {
     double six = x + 3 < 0 ? 0 : x + 3 > 6 ? 6 : x + 3;
     switch (a->activation) {
@@ -215,7 +224,7 @@ lathe_status lt_ref_blocked_conv(const lt_op_call *call, lathe_error *err)
                     double sum = convolve(call, n, o, y, x);
                     sum += (double)*element(&call->in[2], (int64_t[]){block, lane});
                     if (call->n_in == 4) sum += (double)*element(&call->in[3], index);
-                    *element(out, index) = (float)activate(&call->attrs->blocked_conv, sum);
+                    *element(out, index) = (float)lt_conv_activate(&call->attrs->blocked_conv, sum);
                 }
     return LATHE_OK;
 }

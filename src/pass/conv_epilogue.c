@@ -10,6 +10,7 @@
 static const lt_node *open_conv(const lt_rewrite *rw, lt_id value)
 {
     const lt_node *conv = lt_rewrite_new(rw, rw->map[value], LT_OP_BLOCKED_CONV);
+    if (!conv) conv = lt_rewrite_new(rw, rw->map[value], LT_OP_WINOGRAD_CONV);
     if (!conv || rw->uses[value] != 1) return NULL;
     const lt_attrs_blocked_conv *a = &conv->attrs.blocked_conv;
     return a->activation == LT_ACTIVATION_CLAMP && isinf(a->low) && isinf(a->high) ? conv : NULL;
@@ -22,7 +23,7 @@ static lt_id rebuild(lt_rewrite *rw, const lt_node *conv, const lt_attrs *attrs,
     int n = 0;
     for (uint32_t k = 0; k < conv->n_in; k++) in[n++] = conv->in[k];
     if (add != LT_NONE) in[n++] = add;
-    return lt_build(&rw->b, LT_OP_BLOCKED_CONV, attrs, in, n);
+    return lt_build(&rw->b, conv->op, attrs, in, n);
 }
 
 static bool fuse_add(lt_rewrite *rw, const lt_node *node, lt_id *out)

@@ -31,6 +31,7 @@ static bool is_free_view(const lt_graph *graph, const lt_node *node)
 static bool is_worth_keeping(const lt_graph *graph, const lt_node *node)
 {
     double in = 0, out = 0;
+    if (node->op == LT_OP_WINOGRAD_WEIGHT) return true; /* the layout pass weighed that */
     for (uint32_t k = 0; k < node->n_in; k++) in += (double)lt_type_bytes(&graph->values[node->in[k]].type);
     for (int k = 0; k < lt_op_get(node->op)->n_out; k++)
         out += (double)lt_type_bytes(&graph->values[node->out + (lt_id)k].type);

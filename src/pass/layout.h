@@ -18,4 +18,9 @@ lt_id lt_layout_no_bias(lt_rewrite *rw, int64_t channels);
 /* The rule for convolutions. */
 bool lt_layout_conv(lt_rewrite *rw, const lt_node *node, lt_id *out);
 
+/* Whether a convolution with these weights and this result is computed by Winograd's filtering, and its
+ * weights for that. */
+bool lt_layout_winograd_wins(const lt_attrs_conv *a, const lt_type *w, const lt_type *out);
+lt_id lt_layout_winograd_weight(lt_rewrite *rw, lt_id w, int64_t out_channels, int64_t channels);
+
 #endif

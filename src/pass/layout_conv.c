@@ -5,7 +5,7 @@
 #include "base/block.h"
 #include "pass/layout.h"
 
-typedef enum lt_conv_form { CONV_PLAIN, CONV_DENSE, CONV_PLANAR, CONV_DEPTHWISE } lt_conv_form;
+typedef enum lt_conv_form { CONV_PLAIN, CONV_DENSE, CONV_WINOGRAD, CONV_PLANAR, CONV_DEPTHWISE } lt_conv_form;
 
 enum {
     PLANAR_CHANNELS = 8, /* up to so many, an input that is not blocked stays so */
@@ -32,7 +32,8 @@ static lt_conv_form form_of(const lt_rewrite *rw, const lt_node *node)
     int64_t out = w->dim[0] / a->groups;
     if (a->groups == 1) {
         bool blocked = lt_layout_blocked(rw, rw->map[node->in[0]]) != LT_NONE;
-        return blocked || w->dim[1] > PLANAR_CHANNELS ? CONV_DENSE : CONV_PLANAR;
+        if (!blocked && w->dim[1] <= PLANAR_CHANNELS) return CONV_PLANAR;
+        return lt_layout_winograd_wins(a, w, lt_rewrite_type(rw, node->out)) ? CONV_WINOGRAD : CONV_DENSE;
     }
     if (w->dim[1] == 1 && out == 1) return CONV_DEPTHWISE;
     int64_t merged = merged_groups(w->dim[1], out);
@@ -92,6 +93,7 @@ static lt_id pack_weight(lt_rewrite *rw, lt_id w, const lt_type *type, lt_conv_f
         return w;
     }
     a->channels = dim[1];
+    if (form == CONV_WINOGRAD) return lt_layout_winograd_weight(rw, w, dim[0], dim[1]);
     w = block_first(rw, w, dim[0]);
     if (form == CONV_PLANAR)
         return reshape(rw, w, 5, (int64_t[]){lt_blocks(dim[0]), dim[1], dim[2], dim[3], LT_BLOCK});
@@ -160,7 +162,8 @@ bool lt_layout_conv(lt_rewrite *rw, const lt_node *node, lt_id *out)
     lt_id w = pack_weight(rw, rw->map[node->in[1]], weight, form, &attrs.blocked_conv);
     lt_id bias = pack_bias(rw, node, channels);
     attrs.blocked_conv.conv = over_planes(&attrs.blocked_conv.conv);
-    x = lt_build(&rw->b, LT_OP_BLOCKED_CONV, &attrs, (lt_id[]){x, w, bias}, 3);
+    lt_op op = form == CONV_WINOGRAD ? LT_OP_WINOGRAD_CONV : LT_OP_BLOCKED_CONV;
+    x = lt_build(&rw->b, op, &attrs, (lt_id[]){x, w, bias}, 3);
     if (row) x = lt_build_squeeze(&rw->b, x, 2);
     *out = lt_layout_unblock(rw, x, channels);
     return true;

@@ -32,10 +32,19 @@ static lathe_status sketch_packed(void *context, uint32_t weight, bool linear, b
 /* ---- Rows ---- */
 
 static const char *const kinds[LT_OP_COUNT] = {
-    [LT_OP_LINEAR] = "linear",     [LT_OP_MATMUL] = "matmul",  [LT_OP_GROUPED_MATMUL] = "experts",
-    [LT_OP_CONV] = "convolution",  [LT_OP_SDPA] = "attention", [LT_OP_BLOCKED_CONV] = "convolution",
-    [LT_OP_LAYER_NORM] = "norm",   [LT_OP_RMS_NORM] = "norm",  [LT_OP_ROPE] = "rotary",
-    [LT_OP_SOFTMAX] = "softmax",   [LT_OP_INDEX] = "look-up",  [LT_OP_GATHER] = "look-up",
+    [LT_OP_LINEAR] = "linear",
+    [LT_OP_MATMUL] = "matmul",
+    [LT_OP_GROUPED_MATMUL] = "experts",
+    [LT_OP_CONV] = "convolution",
+    [LT_OP_SDPA] = "attention",
+    [LT_OP_BLOCKED_CONV] = "convolution",
+    [LT_OP_WINOGRAD_CONV] = "convolution",
+    [LT_OP_LAYER_NORM] = "norm",
+    [LT_OP_RMS_NORM] = "norm",
+    [LT_OP_ROPE] = "rotary",
+    [LT_OP_SOFTMAX] = "softmax",
+    [LT_OP_INDEX] = "look-up",
+    [LT_OP_GATHER] = "look-up",
     [LT_OP_CHAIN] = "elementwise",
 };
 

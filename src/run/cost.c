@@ -2,6 +2,14 @@
 #include "run/cost.h"
 
 #include "base/block.h"
+#include "base/winograd.h"
+
+static double winograd_tiles(const lt_tensor *out)
+{
+    double tiles = (double)out->dim[0];
+    for (int i = 2; i < 4; i++) tiles *= (double)((out->dim[i] + LT_WINOGRAD_OUT - 1) / LT_WINOGRAD_OUT);
+    return tiles;
+}
 
 static double step_flops(const lt_step *step)
 {
@@ -13,6 +21,8 @@ static double step_flops(const lt_step *step)
     case LT_OP_CONV: return 2 * out * (double)lathe_tensor_count(b) / (double)lt_max_i64(b->dim[0], 1);
     case LT_OP_BLOCKED_CONV: /* every weight meets every position once */
         return 2 * (double)lathe_tensor_count(b) * out / (double)lt_max_i64(b->dim[0] * LT_BLOCK, 1);
+    case LT_OP_WINOGRAD_CONV: /* every weight meets every tile once */
+        return 2 * (double)lathe_tensor_count(b) * winograd_tiles(&step->args[step->n_in].tensor);
     case LT_OP_SDPA: return 4 * (double)lathe_tensor_count(a) * (double)b->dim[2];
     default: return 0;
     }

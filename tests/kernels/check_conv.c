@@ -35,6 +35,8 @@ static void choose(conv_case *t, bool planar, int64_t channels, int64_t blocks, 
         reach = lt_max_i64(reach, t->tap[k]);
         t->tap[k] *= unit;
     }
+    c->chunk = check_range(0, 1) ? 512 : 16;
+    c->streams = check_range(0, 1);
     c->height = check_range(1, 5);
     int64_t reads = (c->kernel[0] - 1) * c->dilation + 1;
     t->rows = lt_max_i64(1, (c->height + 2 * c->padding - reads) / c->stride + 1);
@@ -269,6 +271,7 @@ static void bench_one(const lt_cpu_kernels *kernels, int64_t channels, int64_t o
                    .x_row = width * LT_BLOCK,
                    .x_block = width * LT_BLOCK * size,
                    .tap = tap,
+                   .chunk = 512,
                    .out_block = size * size * LT_BLOCK,
                    .low = 0,
                    .high = INFINITY};

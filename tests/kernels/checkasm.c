@@ -17,8 +17,8 @@
 #include "base/half.h"
 #include "base/os.h"
 
-static const check_suite *const suites[] = {&check_gemm, &check_packed, &check_attention,
-                                            &check_rows, &check_conv,   &check_blocks};
+static const check_suite *const suites[] = {&check_gemm, &check_packed, &check_attention, &check_rows,
+                                            &check_conv, &check_blocks, &check_winograd};
 
 enum { MAX_BUFFERS = 200, REGION = 8 << 20, CANARY = 256, FILL = 0xff, MAX_FAILURES = 20 };
 

@@ -14,7 +14,8 @@ typedef struct check_suite {
     void (*bench)(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below);
 } check_suite;
 
-extern const check_suite check_gemm, check_packed, check_attention, check_rows, check_conv, check_blocks;
+extern const check_suite check_gemm, check_packed, check_attention, check_rows, check_conv, check_blocks,
+    check_winograd;
 
 /* ---- Random ---- */
 

@@ -9,5 +9,6 @@ void lt_cpu_fill_avx512(lt_cpu_kernels *kernels)
     lt_cpu_fill_rows_avx512(kernels);
     lt_cpu_fill_conv_avx512(kernels);
     lt_cpu_fill_blocks_avx512(kernels);
+    lt_cpu_fill_winograd_avx512(kernels);
     lt_cpu_fill_probe_avx512(kernels);
 }

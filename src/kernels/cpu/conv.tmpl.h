@@ -4,12 +4,12 @@
  *
  * A tile of positions by output channels stays in registers while all taps and input channels go past: a
  * weight vector is loaded once for all positions, an input element is broadcast to all output channels. Sums
- * are taken in chunks of about CHUNK terms and pass from chunk to chunk through the result: the weights of a
+ * are taken in chunks of terms and pass from chunk to chunk through the result: the weights of a
  * chunk stay in a near cache level while all positions go past, and short chains keep rounding errors small.
  * Each output is summed in the same order wherever it falls in a tile. */
 #include "kernels/cpu/simd_types.h"
 
-enum { PARTS = LT_BLOCK / LANES, VECTORS = TILE_B * PARTS, CHUNK = 512 };
+enum { PARTS = LT_BLOCK / LANES, VECTORS = TILE_B * PARTS };
 
 /* The taps that meet rows of the input. */
 LT_INLINE void rows_inside(const lt_conv *c, int64_t first, int64_t *begin, int64_t *end)
@@ -122,10 +122,12 @@ BLOCKS(DEFINE_TILES)
 static const lt_conv_tile dense_tiles[TILE_B][TILE_P] = {BLOCKS(DENSE_TILES)};
 static const lt_conv_tile planar_tiles[TILE_B][TILE_P] = {BLOCKS(PLANAR_TILES)};
 
-/* Floats from a chunk's weights to those of the next one, or of the first one of the output blocks behind. */
-static int64_t next_weights(const lt_conv_part *part, int64_t unit_floats, int64_t units,
+/* Floats from a chunk's weights to those of the next one, or of the first one of the output blocks behind.
+ * Where weights are read once, chunks are short: to the same ones of the output blocks behind. */
+static int64_t next_weights(const lt_conv *c, const lt_conv_part *part, int64_t unit_floats, int64_t units,
                             const lt_chunk *chunk)
 {
+    if (c->streams) return part->blocks * units * unit_floats;
     if (chunk->end < units) return (chunk->end - chunk->begin) * unit_floats;
     return (part->blocks * units - chunk->begin) * unit_floats;
 }
@@ -135,13 +137,13 @@ static int64_t next_weights(const lt_conv_part *part, int64_t unit_floats, int64
 static void run(const lt_conv_tile *table, bool planar, const lt_conv *c, const lt_conv_part *part)
 {
     int64_t units = planar ? c->channels : lt_blocks(c->channels), lines = planar ? 1 : LT_BLOCK;
-    int64_t terms = c->kernel[0] * c->kernel[1] * lines, step = lt_max_i64(1, CHUNK / terms);
+    int64_t terms = c->kernel[0] * c->kernel[1] * lines, step = lt_max_i64(1, c->chunk / terms);
     int64_t n = part->end - part->begin, tiles = (n + TILE_P - 1) / TILE_P, all = tiles * part->rows;
     int64_t least = n / lt_max_i64(tiles, 1), longer = n - least * tiles;
-    if (units <= step) lines = 0; /* so few weights are soon there */
+    if (units <= step && !c->streams) lines = 0; /* so few weights are soon there */
     for (int64_t u = 0; u < units; u += step) {
         lt_chunk chunk = {.begin = u, .end = lt_min_i64(u + step, units)};
-        chunk.ahead = next_weights(part, terms * LT_BLOCK, units, &chunk);
+        chunk.ahead = next_weights(c, part, terms * LT_BLOCK, units, &chunk);
         for (int64_t y = 0, t = 0; y < part->rows; y++)
             for (int64_t i = 0, x = part->begin; i < tiles; i++, x += least + (i <= longer)) {
                 chunk.line = chunk.last_line;

@@ -141,11 +141,13 @@ typedef struct lt_conv {
     const int64_t *tap;     /* [kernel[1]], in floats */
     const float *w;         /* [out blocks][in blocks][down][along][LT_BLOCK in][LT_BLOCK out], planar: [out
                                blocks][channels][down][along][LT_BLOCK] */
-    const float *bias;      /* [out blocks][LT_BLOCK] */
-    const float *add;       /* added before clamping, laid out as the output; NULL: nothing */
-    float *out;             /* [out blocks][rows][out_width][LT_BLOCK] */
-    int64_t out_block;      /* floats between blocks of the output */
-    float low, high;        /* the result is clamped */
+    int64_t chunk;     /* about so many terms are summed at a time: short chains keep rounding errors small */
+    bool streams;      /* weights behind those of a part are those of the next one */
+    const float *bias; /* [out blocks][LT_BLOCK] */
+    const float *add;  /* added before clamping, laid out as the output; NULL: nothing */
+    float *out;        /* [out blocks][rows][out_width][LT_BLOCK] */
+    int64_t out_block; /* floats between blocks of the output */
+    float low, high;   /* the result is clamped */
 } lt_conv;
 
 /* Which outputs to compute. */
@@ -166,6 +168,22 @@ typedef struct lt_depthwise {
     float *out;        /* [rows][out_width][LT_BLOCK] */
     float low, high;
 } lt_depthwise;
+
+/* Convolution by Winograd's minimal filtering (base/winograd.h): from tiles of one block of channels to their
+ * positions and, when these were multiplied, from there to tiles of the output. Tiles are numbered along
+ * rows, then down, then from image to image; those at an edge read zeros, and write what is inside. */
+typedef struct lt_winograd {
+    int64_t down, across;              /* tiles of an image */
+    int64_t height, width, padding[2]; /* of the input */
+    int64_t out_height, out_width;     /* of the output */
+    const float *x;                    /* the block of image 0: [height][width][LT_BLOCK] */
+    float *positions;                  /* [LT_WINOGRAD_POSITIONS] times [tiles of the call][LT_BLOCK] */
+    int64_t x_image, out_image, position_step; /* floats between images and between positions */
+    const float *bias;                         /* [LT_BLOCK] */
+    const float *add;                          /* as of lt_conv */
+    float *out;                                /* the block of image 0: [out_height][out_width][LT_BLOCK] */
+    float low, high;
+} lt_winograd;
 
 /* Positions of one block of channels that an element of a pool's result stands for. */
 typedef struct lt_pool_window {
@@ -212,8 +230,10 @@ typedef struct lt_cpu_kernels {
 
     void (*conv)(const lt_conv *conv, const lt_conv_part *part);
     void (*conv_planar)(const lt_conv *conv, const lt_conv_part *part);
-    int64_t conv_blocks, conv_positions;                    /* of a register tile */
-    void (*depthwise)(const lt_depthwise *task, int64_t y); /* row y */
+    int64_t conv_blocks, conv_positions;                                           /* of a register tile */
+    void (*depthwise)(const lt_depthwise *task, int64_t y);                        /* row y */
+    void (*winograd_input)(const lt_winograd *task, int64_t first, int64_t count); /* tiles */
+    void (*winograd_output)(const lt_winograd *task, int64_t first, int64_t count);
     /* One block of channels of one position: NaN when one is; -infinity or zero for no positions. */
     void (*pool_max)(const lt_pool_window *window, float *out);
     void (*pool_mean)(const lt_pool_window *window, float *out);
@@ -243,6 +263,7 @@ void lt_cpu_kernels_init(lt_cpu_kernels *kernels, lt_cpu_level level);
     void lt_cpu_fill_rows_##level(lt_cpu_kernels *kernels);      \
     void lt_cpu_fill_conv_##level(lt_cpu_kernels *kernels);      \
     void lt_cpu_fill_blocks_##level(lt_cpu_kernels *kernels);    \
+    void lt_cpu_fill_winograd_##level(lt_cpu_kernels *kernels);  \
     void lt_cpu_fill_probe_##level(lt_cpu_kernels *kernels);
 LT_CPU_FILLS(generic)
 LT_CPU_FILLS(avx2)

@@ -68,5 +68,6 @@ void lt_cpu_fill_generic(lt_cpu_kernels *kernels)
     lt_cpu_fill_rows_generic(kernels);
     lt_cpu_fill_conv_generic(kernels);
     lt_cpu_fill_blocks_generic(kernels);
+    lt_cpu_fill_winograd_generic(kernels);
     lt_cpu_fill_probe_generic(kernels);
 }
