@@ -187,7 +187,7 @@ static lathe_status compare_output(lathe_session *session, lathe_tensors *golden
 {
     char name[32];
     lathe_tensor have, want, exact, margin;
-    int found, has_exact, has_margin;
+    int found, has_exact, has_margin = 0;
     snprintf(name, sizeof name, "output.%zu", i);
     lathe_status status = lathe_tensors_get(golden, name, &want, &found, err);
     if (status != LATHE_OK || !found) return status;

@@ -43,6 +43,10 @@ typedef struct lt_field {
 #define CONV(a)                                                                                  \
     COUNT(a.spatial, 1, LT_MAX_SPATIAL), SIZE(a.stride), SIZE(a.padding), SIZE(a.padding_after), \
         SIZE(a.dilation), SIZE(a.groups), FLAG(a.transposed)
+#define BLOCKED_CONV                                                                        \
+    CONV(blocked_conv.conv), SIZE(blocked_conv.channels),                                   \
+        COUNT(blocked_conv.activation, 0, LT_ACTIVATION_HARDSWISH), REAL(blocked_conv.low), \
+        REAL(blocked_conv.high)
 #define POOL                                                                                         \
     COUNT(pool.spatial, 1, LT_MAX_SPATIAL), FLAG(pool.adaptive), SIZE(pool.size), SIZE(pool.kernel), \
         SIZE(pool.stride), SIZE(pool.padding), SIZE(pool.dilation), FLAG(pool.ceil_mode),            \
@@ -97,9 +101,8 @@ static const lt_field *const fields_of[LT_OP_COUNT] = {
     [LT_OP_RMS_NORM] = FIELDS(NORM),
     [LT_OP_CONV] = FIELDS(CONV(conv)),
     [LT_OP_UNBLOCK] = FIELDS(SIZE(unblock.channels)),
-    [LT_OP_BLOCKED_CONV] = FIELDS(CONV(blocked_conv.conv), SIZE(blocked_conv.channels),
-                                  COUNT(blocked_conv.activation, 0, LT_ACTIVATION_HARDSWISH),
-                                  REAL(blocked_conv.low), REAL(blocked_conv.high)),
+    [LT_OP_BLOCKED_CONV] = FIELDS(BLOCKED_CONV),
+    [LT_OP_WINOGRAD_CONV] = FIELDS(BLOCKED_CONV),
     [LT_OP_BLOCKED_MAX_POOL] = FIELDS(POOL),
     [LT_OP_BLOCKED_AVG_POOL] = FIELDS(POOL),
     [LT_OP_MAX_POOL] = FIELDS(POOL),
