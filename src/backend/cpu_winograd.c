@@ -57,8 +57,8 @@ static lt_winograd_plan make_plan(const lt_tensor *x, const lt_tensor *w, const 
 {
     lt_winograd_plan p = {.in_blocks = w->dim[2],
                           .out_blocks = w->dim[1],
-                          .down = (out->dim[2] + LT_WINOGRAD_OUT - 1) / LT_WINOGRAD_OUT,
-                          .across = (out->dim[3] + LT_WINOGRAD_OUT - 1) / LT_WINOGRAD_OUT};
+                          .down = lt_winograd_tiles(out->dim[2]),
+                          .across = lt_winograd_tiles(out->dim[3])};
     p.tiles = x->dim[0] * p.down * p.across;
     int64_t tile = LT_WINOGRAD_POSITIONS * (p.in_blocks + p.out_blocks) * LT_BLOCK * (int64_t)sizeof(float);
     int64_t weights = lathe_tensor_count(w) * (int64_t)sizeof(float);

@@ -12,7 +12,15 @@
 #ifndef LT_WINOGRAD_H
 #define LT_WINOGRAD_H
 
+#include <stdint.h>
+
 enum { LT_WINOGRAD_TAPS = 3, LT_WINOGRAD_OUT = 4, LT_WINOGRAD_IN = 6, LT_WINOGRAD_POSITIONS = 36 };
+
+/* Tiles along a dim of the output. */
+static inline int64_t lt_winograd_tiles(int64_t n)
+{
+    return n / LT_WINOGRAD_OUT + (n % LT_WINOGRAD_OUT != 0);
+}
 
 #define LT_WINOGRAD_A 0.625
 #define LT_WINOGRAD_B 1.5

@@ -13,7 +13,7 @@ enum {
 
 static double larger(double a, double b) { return a > b ? a : b; }
 
-static double tiles_of(int64_t n) { return (double)((n + LT_WINOGRAD_OUT - 1) / LT_WINOGRAD_OUT); }
+static double tiles_of(int64_t n) { return (double)lt_winograd_tiles(n); }
 
 bool lt_layout_winograd_wins(const lt_attrs_conv *a, const lt_type *w, const lt_type *out)
 {

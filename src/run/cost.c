@@ -7,7 +7,7 @@
 static double winograd_tiles(const lt_tensor *out)
 {
     double tiles = (double)out->dim[0];
-    for (int i = 2; i < 4; i++) tiles *= (double)((out->dim[i] + LT_WINOGRAD_OUT - 1) / LT_WINOGRAD_OUT);
+    for (int i = 2; i < 4; i++) tiles *= (double)lt_winograd_tiles(out->dim[i]);
     return tiles;
 }
 
