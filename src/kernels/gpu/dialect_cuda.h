@@ -50,10 +50,12 @@ LT_FN lt_u16 lt_to_float16(float x)
 }
 #endif
 /* Fragments: 16 x 16 factors or sums of a product that a subgroup holds together. A tile in local memory is rows of pieces
- * of 8 elements, which change places from row to row, so that eight of a column lie in different banks. */
+ * of 8 elements, which change places from row to row, so that eight of a column lie in different banks: among as many as are a power
+ * of two that divides how many there are. */
 #define LT_SUBGROUP_BARRIER __syncwarp()
 #define LT_TILE_T(dtype) lt_u16
-#define LT_TILE_TURN(row, width) ((width) < 64 ? (row) * ((width) / 8) / 8 % ((width) / 8) : (row) % 8)
+#define LT_TILE_ALIKE(width) (((width) / 8 & -((width) / 8)) < 8 ? (width) / 8 & -((width) / 8) : 8)
+#define LT_TILE_TURN(row, width) (((width) < 64 ? (row) * ((width) / 8) / 8 : (row)) % LT_TILE_ALIKE(width))
 #define LT_TILE_AT(row, column, width) ((row) * (width) + ((column) / 8 ^ LT_TILE_TURN(row, width)) * 8)
 #define LT_TILE_PUT(to, quad) (*(uint4 *)(to) = (quad))
 #define LT_FRAG(dtype) lt_frag
