@@ -135,7 +135,8 @@ static void check_attention(suite *s)
     for (size_t d = 0; d < LT_COUNT(floats); d++)
         for (size_t k = 0; k < LT_COUNT(lengths); k++)
             for (int kind = 0; kind < 7; kind++) {
-                int l = lengths[k][0], keys = lengths[k][1], width = kind % 2 ? 24 : 32;
+                static const int widths[] = {16, 24, 32, 24, 32, 24, 48};
+                int l = lengths[k][0], keys = lengths[k][1], width = widths[kind];
                 lt_case c = {.op = LT_OP_SDPA, .n_in = 3, .terms = 64};
                 lt_attrs_sdpa *a = &c.attrs.sdpa;
                 *a = (lt_attrs_sdpa){

@@ -7,8 +7,8 @@ typedef long long lt_i64;
 typedef unsigned long long lt_u64;
 typedef unsigned int lt_u32;
 #define LT_KERNEL extern "C" __global__ void
-/* A kernel for groups of so many items, of which so many run on a multiprocessor: its compiler then spends registers on
- * loads that are under way together, and no more. */
+/* A kernel for groups of so many items, of which so many run on a multiprocessor: its compiler then spends
+ * registers on loads that are under way together, and no more. */
 #define LT_KERNEL_FOR(items, groups) extern "C" __launch_bounds__(items, groups) __global__ void
 #define LT_BUF(index, type, name) type *name
 #define LT_PARAMS(index, type, name) const __grid_constant__ type name
@@ -49,11 +49,13 @@ LT_FN lt_u16 lt_to_float16(float x)
     return bits;
 }
 #endif
-/* Fragments: 16 x 16 factors or sums of a product that a subgroup holds together. A tile in local memory is rows of pieces
- * of 8 elements, which change places from row to row, so that eight of a column lie in different banks. */
+/* Fragments: 16 x 16 factors or sums of a product that a subgroup holds together. A tile in local memory is
+ * rows of pieces of 8 elements, which change places from row to row, so that eight of a column lie in
+ * different banks: among as many as are a power of two that divides how many there are. */
 #define LT_SUBGROUP_BARRIER __syncwarp()
 #define LT_TILE_T(dtype) lt_u16
-#define LT_TILE_TURN(row, width) ((width) < 64 ? (row) * ((width) / 8) / 8 % ((width) / 8) : (row) % 8)
+#define LT_TILE_ALIKE(width) (((width) / 8 & -((width) / 8)) < 8 ? (width) / 8 & -((width) / 8) : 8)
+#define LT_TILE_TURN(row, width) (((width) < 64 ? (row) * ((width) / 8) / 8 : (row)) % LT_TILE_ALIKE(width))
 #define LT_TILE_AT(row, column, width) ((row) * (width) + ((column) / 8 ^ LT_TILE_TURN(row, width)) * 8)
 #define LT_TILE_PUT(to, quad) (*(uint4 *)(to) = (quad))
 #define LT_FRAG(dtype) lt_frag
@@ -65,29 +67,32 @@ typedef struct lt_sums {
 } lt_sums;
 #ifdef __CUDA_ARCH__
 #define LT_LOCAL_ADDRESS(p) ((lt_u32)__cvta_generic_to_shared(p))
-#define LT_FRAG_READ(name, how)                                                                                  \
-    LT_FN void name(lt_u32 to[4], const lt_u16 *from)                                                            \
-    {                                                                                                            \
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4" how ".shared.b16 {%0, %1, %2, %3}, [%4];"                   \
-                     : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])                                        \
-                     : "r"(LT_LOCAL_ADDRESS(from)));                                                             \
+#define LT_FRAG_READ(name, how)                                                                \
+    LT_FN void name(lt_u32 to[4], const lt_u16 *from)                                          \
+    {                                                                                          \
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4" how ".shared.b16 {%0, %1, %2, %3}, [%4];" \
+                     : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])                      \
+                     : "r"(LT_LOCAL_ADDRESS(from)));                                           \
     }
 LT_FRAG_READ(lt_frag_read, "")
 LT_FRAG_READ(lt_frag_read_turned, ".trans")
-#define LT_FRAG_MMA(name, type)                                                                                  \
-    LT_FN void name(float sum[4], const lt_u32 a[4], const lt_u32 b[2])                                          \
-    {                                                                                                            \
-        asm("mma.sync.aligned.m16n8k16.row.col.f32." type "." type ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "   \
-            "{%8, %9}, {%0, %1, %2, %3};"                                                                        \
-            : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])                                             \
-            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                 \
+#define LT_FRAG_MMA(name, type)                                                  \
+    LT_FN void name(float sum[4], const lt_u32 a[4], const lt_u32 b[2])          \
+    {                                                                            \
+        asm("mma.sync.aligned.m16n8k16.row.col.f32." type "." type               \
+            ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "                          \
+            "{%8, %9}, {%0, %1, %2, %3};"                                        \
+            : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])             \
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1])); \
     }
 LT_FRAG_MMA(lt_frag_mma_bfloat16, "bf16")
 LT_FRAG_MMA(lt_frag_mma_float16, "f16")
 /* Starts to copy a piece, of which n elements are there; the others become zeros. */
 LT_FN void lt_copy_start(lt_u16 *to, const lt_u16 *from, int n)
 {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(LT_LOCAL_ADDRESS(to)), "l"(from), "r"(2 * n));
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                 :
+                 : "r"(LT_LOCAL_ADDRESS(to)), "l"(from), "r"(2 * n));
 }
 #define LT_COPY_END asm volatile("cp.async.commit_group;" : : : "memory")
 #define LT_COPY_WAIT(n) asm volatile("cp.async.wait_group %0;" : : "n"(n) : "memory")
@@ -120,8 +125,8 @@ LT_FN lt_sums lt_sums_none()
     for (int i = 0; i < 8; i++) s.at[i] = 0.0f;
     return s;
 }
-#define LT_MULTIPLY(dtype, sums, left, right)                                                                    \
-    (LT_PASTE(lt_frag_mma_, dtype)((sums).at, (left).at, (right).at),                                            \
+#define LT_MULTIPLY(dtype, sums, left, right)                         \
+    (LT_PASTE(lt_frag_mma_, dtype)((sums).at, (left).at, (right).at), \
      LT_PASTE(lt_frag_mma_, dtype)((sums).at + 4, (left).at, (right).at + 2))
 LT_FN void lt_sums_store(lt_sums s, float *to, int width)
 {

@@ -29,8 +29,8 @@ typedef uint lt_u32;
 #define LT_UNROLL _Pragma("clang loop unroll(full)")
 #define LT_ALIGNED(p) ((ulong)(p) % 16 == 0)
 #define LT_SHUFFLE_XOR(x, lanes) simd_shuffle_xor(x, (ushort)(lanes))
-/* Fragments: 16 x 16 factors or sums of a product that a simdgroup holds together. Before version 3.1 the language has no
- * bfloat: such factors are floats then. */
+/* Fragments: 16 x 16 factors or sums of a product that a simdgroup holds together. Before version 3.1 the
+ * language has no bfloat: such factors are floats then. */
 #define LT_SUBGROUP_BARRIER simdgroup_barrier(mem_flags::mem_threadgroup)
 #define LT_TILE_T(dtype) LT_PASTE(LT_TILE_, dtype)
 #define LT_TILE_float16 half
@@ -70,7 +70,8 @@ template <typename T> lt_frag<T> lt_frag_right(const threadgroup T *tile, int ro
 {
     lt_frag<T> f;
     for (int i = 0; i < 4; i++)
-        simdgroup_load(f.at[i], tile + LT_TILE_AT(row + i % 2 * 8, column + i / 2 * 8, width), width, 0, true);
+        simdgroup_load(f.at[i], tile + LT_TILE_AT(row + i % 2 * 8, column + i / 2 * 8, width), width, 0,
+                       true);
     return f;
 }
 static inline lt_sums lt_sums_none()
