@@ -7,8 +7,10 @@
 
 /* What one way to compute a convolution costs, in multiply-adds. */
 enum {
-    TRANSFORM = 8, /* a number of a tile, taken to its position or from there */
-    READ = 16      /* a weight from memory, while nothing else is waiting for it */
+    TRANSFORM = 8,   /* a number of a tile, taken to its position or from there */
+    READ = 16,       /* a weight from memory, while nothing else is waiting for it */
+    SMALL = 96 << 20 /* what takes less than this is not worth four times the weights, and results that are
+                        two to three times as far from exact ones as sums of products are */
 };
 
 static double larger(double a, double b) { return a > b ? a : b; }
@@ -26,6 +28,7 @@ bool lt_layout_winograd_wins(const lt_attrs_conv *a, const lt_type *w, const lt_
     double outputs = images * (double)out->dim[2] * (double)out->dim[3];
     double places = LT_WINOGRAD_POSITIONS * images * tiles_of(out->dim[2]) * tiles_of(out->dim[3]);
     double direct = larger(outputs * taps, READ * taps) * pairs;
+    if (outputs * taps * pairs < SMALL) return false;
     double winograd =
         larger(places, READ * LT_WINOGRAD_POSITIONS) * pairs + TRANSFORM * places * (channels + out_channels);
     return winograd < direct;

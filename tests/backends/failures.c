@@ -59,7 +59,8 @@ static void indices_are_checked(void **state)
     int found;
     (void)state;
     assert_int_equal(lathe_model_open(LT_TEST_GOLDEN "/index/gather_big.pt2", &model, &err), LATHE_OK);
-    assert_int_equal(lathe_tensors_open(LT_TEST_GOLDEN "/index/gather_big.safetensors", &file, &err), LATHE_OK);
+    assert_int_equal(lathe_tensors_open(LT_TEST_GOLDEN "/index/gather_big.safetensors", &file, &err),
+                     LATHE_OK);
     assert_int_equal(lathe_model_input_count(model), 2);
     assert_int_equal(lathe_tensors_get(file, "input.0", &inputs[0], &found, &err), LATHE_OK);
     assert_int_equal(lathe_tensors_get(file, "input.1", &inputs[1], &found, &err), LATHE_OK);

@@ -136,10 +136,10 @@ def named(cases):
         "channels_last": (Net(lambda m, x: m.b(m.n(m.a(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)), a=conv(3, 32), n=nn.LayerNorm(32), b=conv(32, 8)), image(1, 3, 6, 6)),
         "no_batch": (Net(lambda m, x: F.relu(m.b(F.relu(m.a(x)))), a=conv(3, 20), b=conv(20, 4)), image(3, 6, 6)),
         "shared_weight": (Net(lambda m, x: m.c(F.relu(m.c(x))) + x, c=conv(20, 20)), image(1, 20, 6, 6)),
-        "tiles": (seq(conv(3, 24), nn.ReLU(), conv(24, 40), nn.ReLU6(), conv(40, 3, 1)), image(2, 3, 13, 18)),
-        "tiles_many": (Net(lambda m, x: m.c(F.max_pool2d(F.relu(m.b(y := F.relu(m.a(x))) + y), 4)), a=conv(3, 32), b=conv(32, 32), c=conv(32, 4, 1)), image(1, 3, 41, 38)),
-        "tiles_padding": (seq(conv(3, 32), nn.SiLU(), conv(32, 32, padding=2), nn.SiLU(), conv(32, 48, padding=0), nn.Hardswish(), conv(48, 33, padding=(0, 2)), nn.Sigmoid(), conv(33, 2, 1)), image(1, 3, 14, 17)),
-        "tiles_sum": (Net(lambda m, x: (y := m.a(x), F.relu(m.b(y) + y), m.d(F.gelu(m.c(y)) * m.b(y)))[1:], a=conv(3, 32, 1), b=conv(32, 32), c=conv(32, 32), d=conv(32, 2, 1)), image(1, 3, 16, 16)),
+        "tiles": (seq(conv(3, 40), nn.ReLU(), conv(40, 72), nn.ReLU6(), conv(72, 1, 1), nn.AvgPool2d(3)), image(2, 3, 45, 49)),
+        "tiles_many": (Net(lambda m, x: m.c(F.max_pool2d(F.relu(m.b(y := F.relu(m.a(x))) + y), 4)), a=conv(3, 64), b=conv(64, 64), c=conv(64, 2, 1)), image(1, 3, 61, 58)),
+        "tiles_padding": (seq(conv(3, 48), nn.SiLU(), conv(48, 48, padding=2), nn.SiLU(), conv(48, 64, padding=0), nn.Hardswish(), conv(64, 49, padding=(0, 2)), nn.Sigmoid(), conv(49, 1, 1), nn.AvgPool2d(3)), image(1, 3, 74, 77)),
+        "tiles_sum": (Net(lambda m, x: (y := m.a(x), F.relu(m.b(y) + y).mean((2, 3)), m.d(F.gelu(m.c(y)) * m.b(y)))[1:], a=conv(3, 48, 1), b=conv(48, 48), c=conv(48, 48), d=conv(48, 1, 1)), image(1, 3, 73, 70)),
         "many_terms": (seq(conv(600, 20, 3), nn.ReLU()), image(1, 600, 5, 5)),
     }
     for name, (module, args) in table.items():
