@@ -83,33 +83,19 @@ static void fail(verify_result *result, size_t output, const char *fmt, double a
     result->good = false;
 }
 
-static void compare_with_torch(const lathe_tensor *have, const lathe_tensor *want, double rtol, double atol,
-                               size_t output, verify_result *result)
+/* `margin`: a tolerance for each element; NULL: `atol` and `rtol` hold. */
+static void compare_with_torch(const lathe_tensor *have, const lathe_tensor *want, const lathe_tensor *margin,
+                               double rtol, double atol, size_t output, verify_result *result)
 {
     int64_t n = lathe_tensor_count(want);
     for (int64_t i = 0; i < n; i++) {
         double a = lathe_tensor_value(have, i), b = lathe_tensor_value(want, i), d = distance(a, b);
+        double limit = margin ? lathe_tensor_value(margin, i) : atol + rtol * (isfinite(b) ? fabs(b) : 0);
         if (d > result->largest) {
             result->largest = d;
             result->output = output;
         }
-        if (d > atol + rtol * (isfinite(b) ? fabs(b) : 0))
-            fail(result, output, "is %.9g, expected %.9g", a, b);
-    }
-}
-
-/* Each element has a tolerance of its own. */
-static void compare_with_margins(const lathe_tensor *have, const lathe_tensor *want,
-                                 const lathe_tensor *margin, size_t output, verify_result *result)
-{
-    int64_t n = lathe_tensor_count(want);
-    for (int64_t i = 0; i < n; i++) {
-        double a = lathe_tensor_value(have, i), b = lathe_tensor_value(want, i), d = distance(a, b);
-        if (d > result->largest) {
-            result->largest = d;
-            result->output = output;
-        }
-        if (d > lathe_tensor_value(margin, i)) fail(result, output, "is %.9g, expected %.9g", a, b);
+        if (d > limit) fail(result, output, "is %.9g, expected %.9g", a, b);
     }
 }
 
@@ -208,9 +194,8 @@ static lathe_status compare_output(lathe_session *session, lathe_tensors *golden
     read_index(file, &rtol, &atol);
     if (options->rtol >= 0) rtol = options->rtol;
     if (options->atol >= 0) atol = options->atol;
-    if (has_margin) compare_with_margins(&have, &want, &margin, i, result);
-    else if (has_exact) compare_with_exact(&have, &want, &exact, i, result);
-    else compare_with_torch(&have, &want, rtol, atol, i, result);
+    if (has_exact && !has_margin) compare_with_exact(&have, &want, &exact, i, result);
+    else compare_with_torch(&have, &want, has_margin ? &margin : NULL, rtol, atol, i, result);
     return LATHE_OK;
 }
 

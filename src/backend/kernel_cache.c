@@ -17,19 +17,12 @@ static bool key_text(const lt_kernel_key *key, lt_text *text)
     return !text->failed;
 }
 
-/* FNV-1a */
-static uint64_t hash(const lt_text *text)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < text->length; i++) h = (h ^ (unsigned char)text->data[i]) * 0x100000001b3u;
-    return h;
-}
-
 static bool find_path(const lt_text *key, char path[PATH_BYTES])
 {
     char folder[PATH_BYTES - 32];
     if (!lt_os_cache_folder("kernels", folder, sizeof folder)) return false;
-    snprintf(path, PATH_BYTES, "%s/%016llx.bin", folder, (unsigned long long)hash(key));
+    unsigned long long digest = lt_digest(LT_DIGEST_START, key->data, key->length);
+    snprintf(path, PATH_BYTES, "%s/%016llx.bin", folder, digest);
     return true;
 }
 

@@ -10,7 +10,7 @@
  * nobody can make names that collide. */
 uint64_t lt_hash(const char *text, size_t length, const void *seed);
 
-/* FNV-1a of 64 bits, for what is written into files: start with LT_DIGEST_START. */
+/* FNV-1a of 64 bits, the same in every process: start with LT_DIGEST_START. */
 #define LT_DIGEST_START UINT64_C(0xcbf29ce484222325)
 uint64_t lt_digest(uint64_t digest, const void *data, size_t bytes);
 

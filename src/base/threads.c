@@ -20,6 +20,8 @@ enum {
     WORK_BYTES = 192 << 10 /* of stack that work may use: small tiles of many operands */
 };
 
+_Static_assert(MAX_THREADS *CHUNKS_PER_THREAD <= UINT16_MAX, "a queue counts chunks in 16 bits");
+
 /* How long a worker waits awake. Longer than the scheduler's tick: a worker that is woken on the caller's
  * processor must be seen beside it by the tick to be moved to an idle one; one that sleeps again before would
  * never take part. */

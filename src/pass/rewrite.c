@@ -141,18 +141,11 @@ static bool same_node(const lt_node *a, const lt_node *b)
            memcmp(&a->attrs, &b->attrs, sizeof a->attrs) == 0;
 }
 
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size) /* FNV-1a */
-{
-    const uint8_t *bytes = data;
-    for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 static uint64_t hash_node(const lt_node *node)
 {
-    uint64_t hash = hash_bytes(UINT64_C(0xcbf29ce484222325), &node->op, sizeof node->op);
-    hash = hash_bytes(hash, node->in, node->n_in * sizeof *node->in);
-    return hash_bytes(hash, &node->attrs, sizeof node->attrs);
+    uint64_t hash = lt_digest(LT_DIGEST_START, &node->op, sizeof node->op);
+    hash = lt_digest(hash, node->in, node->n_in * sizeof *node->in);
+    return lt_digest(hash, &node->attrs, sizeof node->attrs);
 }
 
 /* The slot of an equal node, or the empty one where it would be. */

@@ -181,13 +181,14 @@ static uint64_t digest_devices(const lt_devices *d)
 static lathe_status find_saved(lt_devices *d, const lt_graph *graph, uint32_t *out, lathe_error *err)
 {
     const lathe_model *model = d->model;
-    uint64_t digest, devices = digest_devices(d);
+    uint64_t digest;
     *out = LT_NONE;
     d->origin = NULL;
     if (!model->n_partitions || !d->n) return LATHE_OK;
     d->origin = "formed anew: the file has none for these options";
     if (!d->as_saved) return LATHE_OK;
     LT_TRY(lt_graph_digest(graph, &digest, err));
+    uint64_t devices = digest_devices(d);
     d->origin = "formed anew: the file has none for this graph";
     for (uint32_t i = 0; i < model->n_partitions && *out == LT_NONE; i++) {
         if (model->partitions[i].graph != digest) continue;
@@ -260,6 +261,16 @@ static size_t span_bytes(const lt_type *type, const int64_t *stride)
     return (size_t)(last + 1) * lathe_dtype_size(type->dtype);
 }
 
+/* Memory of a device that a weight is in, unless a tie has it there already. */
+static lathe_status bring_weight(lt_devices *d, uint32_t gpu, uint32_t weight, const void *data, size_t bytes,
+                                 lathe_buffer **buffer, lathe_error *err)
+{
+    if (*buffer) return LATHE_OK;
+    LT_TRY_NOTE(lt_devices_share(d->gpus[gpu], (void *)(uintptr_t)data, bytes, buffer, NULL, err), err,
+                "weight '%s'", d->model->exported->weights[weight].name);
+    return LATHE_OK;
+}
+
 lathe_status lt_devices_weight(lt_devices *d, uint32_t gpu, uint32_t weight, lathe_buffer **out,
                                lathe_error *err)
 {
@@ -275,9 +286,7 @@ lathe_status lt_devices_weight(lt_devices *d, uint32_t gpu, uint32_t weight, lat
         if (tie->data == w->data && span_bytes(&d->model->exported->weights[i].type, tie->stride) == bytes)
             *buffer = d->weights[gpu][i];
     }
-    if (!*buffer)
-        LT_TRY_NOTE(lt_devices_share(d->gpus[gpu], (void *)(uintptr_t)w->data, bytes, buffer, NULL, err), err,
-                    "weight '%s'", x->name);
+    LT_TRY(bring_weight(d, gpu, weight, w->data, bytes, buffer, err));
     *out = *buffer;
     return LATHE_OK;
 }
@@ -290,10 +299,8 @@ lathe_status lt_devices_packed(lt_devices *d, uint32_t gpu, uint32_t weight, lat
     lathe_buffer **buffer = &d->packed[gpu][weight];
     for (uint32_t i = 0; i < d->model->exported->n_weights && !*buffer; i++)
         if (weights[i].packed.data == w->data) *buffer = d->packed[gpu][i];
-    if (!*buffer)
-        LT_TRY_NOTE(lt_devices_share(d->gpus[gpu], w->data, (size_t)lt_packed_bytes(w->packing, w->n, w->k),
-                                     buffer, NULL, err),
-                    err, "weight '%s'", d->model->exported->weights[weight].name);
+    LT_TRY(
+        bring_weight(d, gpu, weight, w->data, (size_t)lt_packed_bytes(w->packing, w->n, w->k), buffer, err));
     *out = *buffer;
     return LATHE_OK;
 }

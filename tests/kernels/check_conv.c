@@ -48,13 +48,6 @@ static void choose(conv_case *t, bool planar, int64_t channels, int64_t blocks, 
     c->high = check_range(0, 1) ? INFINITY : 1;
 }
 
-static float *random_floats(int64_t n)
-{
-    float *out = check_buffer((size_t)n * sizeof *out);
-    check_floats(out, n, 1);
-    return out;
-}
-
 /* Lanes behind the last channel stay what check_buffer made them: NaN. */
 static void make_operands(conv_case *t)
 {
@@ -68,10 +61,10 @@ static void make_operands(conv_case *t)
                 check_floats(x + u * c->x_block + y * c->x_row + i * unit,
                              t->planar ? 1 : lt_min_i64(LT_BLOCK, c->channels - u * LT_BLOCK), 1);
     c->x = x;
-    c->w = random_floats(t->blocks * n * taps * unit * LT_BLOCK);
-    c->bias = random_floats(t->blocks * LT_BLOCK);
+    c->w = check_float_buffer(t->blocks * n * taps * unit * LT_BLOCK);
+    c->bias = check_float_buffer(t->blocks * LT_BLOCK);
     int64_t out = (t->blocks - 1) * c->out_block + t->rows * c->out_width * LT_BLOCK;
-    c->add = check_range(0, 1) ? random_floats(out) : NULL;
+    c->add = check_range(0, 1) ? check_float_buffer(out) : NULL;
     c->out = check_buffer((size_t)out * sizeof(float));
     c->tap = t->tap;
 }
@@ -206,10 +199,10 @@ static void check_depthwise(const lt_cpu_kernels *kernels, int64_t width)
                (long long)t.height, (long long)width, (long long)t.kernel[0], (long long)t.kernel[1],
                (long long)t.stride[0], (long long)t.stride[1], (long long)t.padding[0],
                (long long)t.padding[1], (long long)t.dilation[0], (long long)t.dilation[1]);
-    t.x = random_floats(t.height * t.width * LT_BLOCK);
-    t.w = random_floats(t.kernel[0] * t.kernel[1] * LT_BLOCK);
-    t.bias = random_floats(LT_BLOCK);
-    t.add = check_range(0, 1) ? random_floats(out[0] * out[1] * LT_BLOCK) : NULL;
+    t.x = check_float_buffer(t.height * t.width * LT_BLOCK);
+    t.w = check_float_buffer(t.kernel[0] * t.kernel[1] * LT_BLOCK);
+    t.bias = check_float_buffer(LT_BLOCK);
+    t.add = check_range(0, 1) ? check_float_buffer(out[0] * out[1] * LT_BLOCK) : NULL;
     t.out = check_buffer((size_t)(out[0] * out[1] * LT_BLOCK) * sizeof(float));
     for (int64_t y = 0; y < out[0]; y++) kernels->depthwise(&t, y);
     compare_depthwise(&t, out[0]);

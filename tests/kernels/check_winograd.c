@@ -40,13 +40,6 @@ static void choose(winograd_case *t, int64_t height, int64_t width)
     w->high = check_range(0, 1) ? INFINITY : 1;
 }
 
-static float *random_floats(int64_t n)
-{
-    float *out = check_buffer((size_t)n * sizeof *out);
-    check_floats(out, n, 1);
-    return out;
-}
-
 static int64_t position_floats(const winograd_case *t)
 {
     return (POSITIONS - 1) * t->w.position_step + t->count * LT_BLOCK;
@@ -105,7 +98,7 @@ static void check_input(const lt_cpu_kernels *kernels, int64_t height, int64_t w
                (long long)t.images, (long long)height, (long long)width, (long long)w->padding[0],
                (long long)w->padding[1], (long long)w->out_height, (long long)w->out_width,
                (long long)t.first, (long long)t.count);
-    w->x = random_floats(t.images * w->x_image);
+    w->x = check_float_buffer(t.images * w->x_image);
     w->positions = check_buffer((size_t)position_floats(&t) * sizeof(float));
     kernels->winograd_input(w, t.first, t.count);
     for (int64_t i = 0; i < t.count; i++)
@@ -156,9 +149,9 @@ static void check_output(const lt_cpu_kernels *kernels, int64_t height, int64_t 
     lt_winograd *w = &t.w;
     check_case("output %lldx%lldx%lld tiles %lld, %lld", (long long)t.images, (long long)w->out_height,
                (long long)w->out_width, (long long)t.first, (long long)t.count);
-    w->positions = random_floats(position_floats(&t));
-    w->bias = random_floats(LT_BLOCK);
-    w->add = check_range(0, 1) ? random_floats(t.images * w->out_image) : NULL;
+    w->positions = check_float_buffer(position_floats(&t));
+    w->bias = check_float_buffer(LT_BLOCK);
+    w->add = check_range(0, 1) ? check_float_buffer(t.images * w->out_image) : NULL;
     w->out = check_buffer((size_t)(t.images * w->out_image) * sizeof(float));
     kernels->winograd_output(w, t.first, t.count);
     for (int64_t i = 0; i < t.count; i++)
@@ -195,10 +188,9 @@ static void check(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below)
 /* ---- Speed ---- */
 
 typedef struct bench_job {
-    const lt_cpu_kernels *kernels;
     lt_winograd w;
     void (*run)(const lt_winograd *task, int64_t first, int64_t count);
-    int64_t blocks, plane;
+    int64_t plane;
 } bench_job;
 
 static void work(void *context, int64_t begin, int64_t end)
@@ -220,7 +212,7 @@ static void bench_one(const lt_cpu_kernels *kernels, int64_t size, int64_t block
     size_t image = (size_t)(blocks * plane) * sizeof(float),
            positions = (size_t)(POSITIONS * (blocks * tiles + 1) * LT_BLOCK) * sizeof(float);
     float *memory[4] = {check_memory(image), check_memory(positions), check_memory(image), check_memory(64)};
-    bench_job job = {.kernels = kernels, .run = kernels->winograd_input, .blocks = blocks, .plane = plane};
+    bench_job job = {.run = kernels->winograd_input, .plane = plane};
     job.w = (lt_winograd){.down = across,
                           .across = across,
                           .height = size,

@@ -114,6 +114,13 @@ void *check_buffer(size_t bytes)
     exit(2);
 }
 
+float *check_float_buffer(int64_t n)
+{
+    float *out = check_buffer((size_t)n * sizeof *out);
+    check_floats(out, n, 1);
+    return out;
+}
+
 static void release_buffers(void)
 {
     for (int i = 0; i < MAX_BUFFERS; i++) {

@@ -37,6 +37,7 @@ double check_rounding(lt_gemm_type type); /* the largest relative error of round
  * that are NaN as float32, bfloat16 and float16, so that reading what was never written shows. Lives until
  * the case ends. */
 void *check_buffer(size_t bytes);
+float *check_float_buffer(int64_t n); /* of random floats */
 
 /* ---- Cases ---- */
 

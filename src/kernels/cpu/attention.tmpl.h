@@ -15,10 +15,10 @@ enum {
     ROWS = LT_ATTEND_ROWS,
     BLOCK_FLOATS = 16384, /* of keys (or values) in a block: with the scores they fit the first cache level */
     BLOCK_MAX = 128,      /* keys in a block; divides LT_ATTEND_CHUNK */
-    AHEAD = 16,           /* keys that are fetched ahead */
-    VALUES_AHEAD = 8,     /* likewise, of those that are on their way to the second level */
     BLOCK_MIN = 16,       /* a multiple of LANES */
     MANY = 7,             /* rows from which keys and values are converted before */
+    AHEAD = 16,           /* keys that are fetched ahead */
+    VALUES_AHEAD = 8,     /* likewise, of those that are on their way to the second level */
     KEYS = 4,             /* side by side in a tile of scores */
     Q_ROWS = REGISTERS > 16 ? 6 : 3,   /* rows in it */
     FEW_WIDE = REGISTERS > 16 ? 4 : 2, /* vectors in a tile of results of 4 to 6 rows */
@@ -263,36 +263,7 @@ static void soften(lt_attend_state *s, int64_t row)
     s->most[row] = most;
 }
 
-/* ---- Values ---- */
-
-/* The values of a block. `next`: the keys of the next one, fetched meanwhile; NULL: values lie in a panel. */
-typedef struct lt_values {
-    const void *v, *next;
-    int64_t v_stride, next_stride, n; /* elements from key to key; keys */
-} lt_values;
-
-static lt_values values_at(const lt_attend *t, int type, int64_t at, int64_t n)
-{
-    return (lt_values){.v = element_at(type, t->v, at * t->v_stride),
-                       .next = element_at(type, t->k, (at + n) * t->k_stride),
-                       .v_stride = t->v_stride,
-                       .next_stride = t->k_stride,
-                       .n = n};
-}
-
-/* Of `count` columns, what key k needs fetched. */
-LT_INLINE void fetch_values(const lt_values *b, int type, int64_t k, int64_t column, int64_t count)
-{
-    int64_t bytes = count * element_size(type);
-    fetch_near(element_at(type, b->v, (k + VALUES_AHEAD) * b->v_stride + column), bytes);
-    fetch(element_at(type, b->next, k * b->next_stride + column), bytes);
-}
-
-#ifdef PAIRS
-#include "kernels/cpu/attention_pairs.tmpl.h"
-#else
 #include "kernels/cpu/attention_values.tmpl.h"
-#endif
 
 /* ---- Whole calls ---- */
 

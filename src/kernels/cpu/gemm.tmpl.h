@@ -8,8 +8,8 @@
  * bandwidth, and with rows side by side every row would be a new short stream. More rows: PANEL weight rows
  * at a time are converted to float32 and transposed, CHUNK columns of them, and every row of x is multiplied
  * with that while it lies in the first cache level; sums pass from chunk to chunk through the result, so many
- * columns at a time as stay in the second level. An
- * element's order of summation is the same wherever it falls in a tile. */
+ * columns at a time as stay in the second level. An element's order of summation is the same wherever it
+ * falls in a tile. */
 #include "kernels/cpu/simd_types.h"
 
 #ifdef PAIRS
