@@ -2,15 +2,6 @@
  * the threads instead of several, and one conversion of the input. The weights stay where they are. */
 #include "backend/bind.h"
 
-static bool same_operand(const lt_operand *a, const lt_operand *b)
-{
-    const lt_tensor *x = &a->tensor, *y = &b->tensor;
-    bool same = a->kind == b->kind && a->index == b->index && a->offset == b->offset &&
-                x->dtype == y->dtype && x->rank == y->rank;
-    for (int i = 0; same && i < x->rank; i++) same = x->dim[i] == y->dim[i] && x->stride[i] == y->stride[i];
-    return same;
-}
-
 /* Whether everything that the step reads but its input was there before the run. */
 static bool reads_weights_alone(const lt_step *step)
 {
@@ -31,7 +22,7 @@ uint32_t lt_cpu_join(const lt_cpu *cpu, const lt_step *steps, const lt_cpu_run *
     *scratch = 0;
     if (!lt_prepare_linear(runs[0])) return 1;
     while (joint < n && joint < LT_MAX_JOINT && runs[joint] == runs[0] &&
-           reads_weights_alone(&steps[joint]) && same_operand(&steps[joint].args[0], &steps[0].args[0])) {
+           reads_weights_alone(&steps[joint]) && lt_operand_equal(&steps[joint].args[0], &steps[0].args[0])) {
         lt_cpu_bind(cpu, &steps[joint++], &bytes);
         *scratch += bytes;
     }

@@ -59,7 +59,6 @@ uint32_t lt_gpu_team(const lt_gpu *gpu)
     return gpu->info.features & LATHE_DEVICE_SERIAL ? 1 : lt_gpu_group(gpu);
 }
 
-/* `body`: a text that was made; NULL: that of the file. */
 static lathe_status assemble(lt_gpu *gpu, const char *key, const char *file, const char *body,
                              const char *entry, const char *defines, lt_text *text, const lathe_kernel **out,
                              lathe_error *err)
@@ -71,9 +70,11 @@ static lathe_status assemble(lt_gpu *gpu, const char *key, const char *file, con
     lt_text_printf(text, "#define LT_ONLY_%s 1\n", entry); /* texts of several kernels show one */
     const char *parts[] = {defines, lt_gpu_text_get("params.h"), lt_gpu_text_get("common.k")};
     for (size_t i = 0; i < LT_COUNT(parts); i++) lt_text_append(text, parts[i], strlen(parts[i]));
-    if (body) lt_gpu_append_functions(text, doubles);
-    else body = lt_gpu_text_get(file);
-    lt_text_append(text, body, strlen(body));
+    if (body) {
+        lt_gpu_append_functions(text, doubles);
+        lt_text_append(text, body, strlen(body));
+    }
+    if (file) lt_text_printf(text, "%s", lt_gpu_text_get(file));
     LT_TRY(lt_text_status(text, err));
     LT_ALLOC(gpu->arena, kernel, 1, err);
     kernel->entry = lt_arena_strdup(gpu->arena, entry);
@@ -85,19 +86,19 @@ static lathe_status assemble(lt_gpu *gpu, const char *key, const char *file, con
     return LATHE_OK;
 }
 
-const lathe_kernel *lt_gpu_kernel(lt_gpu_lowering *lo, const char *text, const char *body, const char *entry,
+const lathe_kernel *lt_gpu_kernel(lt_gpu_lowering *lo, const char *file, const char *body, const char *entry,
                                   const char *defines)
 {
     if (lo->status != LATHE_OK) return NULL;
     lt_gpu *gpu = lo->gpu;
     const lathe_kernel *kernel = NULL;
     lt_text key = {0}, source = {0};
-    lt_text_printf(&key, "%s %s %s%s", text, entry, defines, body ? body : "");
+    lt_text_printf(&key, "%s %s %s%s", file ? file : "", entry, defines, body ? body : "");
     lo->status = lt_text_status(&key, lo->err);
     uint32_t known = lo->status == LATHE_OK ? lt_map_get(&gpu->kernel_of, key.data) : LT_NONE;
     if (known != LT_NONE) kernel = gpu->kernels[known];
     else if (lo->status == LATHE_OK)
-        lo->status = assemble(gpu, key.data, text, body, entry, defines, &source, &kernel, lo->err);
+        lo->status = assemble(gpu, key.data, file, body, entry, defines, &source, &kernel, lo->err);
     lt_text_free(&source);
     lt_text_free(&key);
     return kernel;
@@ -229,16 +230,21 @@ static bool fits_device(lt_gpu_lowering *lo, const lt_step *step)
     return true;
 }
 
-lathe_status lt_gpu_lower(lt_gpu_lowering *lo, const lt_step *step, bool *done, lathe_error *err)
+lathe_status lt_gpu_lower(lt_gpu_lowering *lo, const lt_step *steps, uint32_t n, uint32_t *done,
+                          lathe_error *err)
 {
+    const lt_step *step = steps;
     uint32_t first = lo->n;
     lt_gpu_lower_step lower = find_lowering(step->op);
     lo->err = err;
     lo->source = step->source;
     lo->scratch_used = 0;
     lo->why = lower ? "types, sizes or attributes that no kernel takes" : "an operator without kernels";
-    *done = lower && fits_device(lo, step) && lower(lo, step);
-    if (!*done) lo->n = first;
+    lo->next = step->with_next && n > 1 && fits_device(lo, &steps[1]) ? &steps[1] : NULL;
+    lo->took_next = false;
+    bool lowered = lower && fits_device(lo, step) && lower(lo, step);
+    if (!lowered) lo->n = first;
+    *done = !lowered ? 0 : lo->took_next ? 2 : 1;
     return lo->status;
 }
 
@@ -252,7 +258,9 @@ lathe_status lt_gpu_takes(lt_gpu *gpu, lt_arena *arena, lt_op op, const lt_attrs
         step.args[k] = (lt_operand){.kind = k < n_in ? LT_BUFFER_INPUT : LT_BUFFER_OUTPUT,
                                     .index = k,
                                     .tensor = lt_tensor_of(k < n_in ? &in[k] : &out[k - n_in], NULL)};
-    LT_TRY(lt_gpu_lower(&lo, &step, takes, err));
+    uint32_t done;
+    LT_TRY(lt_gpu_lower(&lo, &step, 1, &done, err));
+    *takes = done > 0;
     *why = *takes ? "" : lo.why;
     return LATHE_OK;
 }

@@ -48,13 +48,17 @@ typedef struct lt_gpu_lowering {
     size_t scratch_bytes; /* the most that a step wants */
     size_t scratch_used;  /* by this step */
     const char *why;      /* why the last step was declined: constant text */
+    const lt_step *next;  /* the step behind it, where that may be lowered with it; NULL */
+    bool took_next;       /* it was */
     /* The form of a weight that is an operand of kind PACKED. */
     lt_packing (*packing_of)(const void *packings, uint32_t weight);
     const void *packings;
 } lt_gpu_lowering;
 
-/* Appends the launches of a step. *done false: no kernels for its types, sizes or attributes; why. */
-lathe_status lt_gpu_lower(lt_gpu_lowering *lo, const lt_step *step, bool *done, lathe_error *err) LT_MUST_USE;
+/* Appends the launches of the first of n steps. *done is how many were lowered: 1, or 2 where the next one is
+ * computed with it; 0: there are no kernels for its types, sizes or attributes; why. */
+lathe_status lt_gpu_lower(lt_gpu_lowering *lo, const lt_step *steps, uint32_t n, uint32_t *done,
+                          lathe_error *err) LT_MUST_USE;
 
 /* Whether any form of the operator has kernels. */
 bool lt_gpu_has_lowering(lt_op op);
@@ -102,9 +106,9 @@ bool lt_gpu_decline(lt_gpu_lowering *lo, const char *why);
  * no part of what tells kernels apart. */
 void lt_gpu_append_functions(lt_text *text, bool doubles);
 
-/* The kernel `entry` of a text file, with these #define lines before it; `body` NULL: the file `text`, else
- * the text itself. NULL after an error. */
-const lathe_kernel *lt_gpu_kernel(lt_gpu_lowering *lo, const char *text, const char *body, const char *entry,
+/* The kernel `entry`, with these #define lines before everything. Its text is `body`, which may call the
+ * formulas of scalar.def, and that of the file behind it; either may be NULL. NULL after an error. */
+const lathe_kernel *lt_gpu_kernel(lt_gpu_lowering *lo, const char *file, const char *body, const char *entry,
                                   const char *defines);
 
 /* Appends a launch; returns it for arguments to be added, NULL after an error. Parameters are copied. */
@@ -172,12 +176,32 @@ const lathe_kernel *lt_gpu_lines_kernel(lt_gpu_lowering *lo, const lt_gpu_lines 
                                         const char *entry, const char *defines);
 lt_gpu_launch *lt_gpu_lines_emit(lt_gpu_lowering *lo, const lt_gpu_lines *lines, const lathe_kernel *kernel);
 
+/* gpu_chain.c: an elementwise step as a chain, and the text of its formulas: functions, and the lines that
+ * compute r0, r1 … from the operands v0, v1 …, each in the class of its type. */
+lt_attrs_chain lt_gpu_chain(const lt_step *step);
+bool lt_gpu_has_formulas(lt_gpu_lowering *lo, const lt_attrs_chain *chain); /* or declines */
+void lt_gpu_append_formulas(lt_text *text, const lt_attrs_chain *chain);
+void lt_gpu_append_chain(lt_text *text, const lt_attrs_chain *chain, const lt_step *step);
+const char *lt_gpu_class_type(const char *class); /* of C */
+
 /* A product (matrix.k): its operands, and what the kernels are told of them. */
+enum { LT_GPU_MORE = 2 };
 typedef struct lt_gpu_product {
     const lt_operand *a, *b, *bias, *out; /* bias: NULL when there is none */
     lt_product_params p;
-    int rank; /* of the batch */
+    int rank;                            /* of the batch */
+    const char *epilogue;                /* text; NULL: the product is stored as it is */
+    const lt_operand *more[LT_GPU_MORE]; /* what the epilogue reads besides */
+    int n_more;
 } lt_gpu_product;
+
+/* gpu_epilogue.c: has the product compute lo->next too, if that is elementwise over its result. */
+void lt_gpu_add_epilogue(lt_gpu_lowering *lo, lt_gpu_product *product);
+/* Kernels with the product's epilogue, and the last arguments of their launches. */
+const lathe_kernel *lt_gpu_product_kernel(lt_gpu_lowering *lo, const lt_gpu_product *product,
+                                          const char *file, const char *entry, const char *defines);
+void lt_gpu_more_args(lt_gpu_launch *launch, const lt_gpu_product *product);
+
 bool lt_gpu_multiply(lt_gpu_lowering *lo, const lt_gpu_product *product);
 /* The same by fragments; *done false: the device, the types or the strides are not for them. */
 bool lt_gpu_multiply_fragments(lt_gpu_lowering *lo, const lt_gpu_product *product, bool *done);

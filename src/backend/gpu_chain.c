@@ -45,7 +45,7 @@ void lt_gpu_append_functions(lt_text *text, bool doubles)
                    lt_gpu_text_get("scalar_float.tmpl.h"), lt_gpu_text_get("special.tmpl.h"));
 }
 
-static const char *class_type(const char *class)
+const char *lt_gpu_class_type(const char *class)
 {
     return class[0] == 'i' ? "int64_t" : class[1] == '6' ? "double" : "float";
 }
@@ -61,7 +61,7 @@ static void append_step_function(lt_text *text, const lt_chain_step *step, int n
         "#define T %s\n#define M(name) %s(name)\n#define FN(name) name##_%s\n"
         "#define WRAP(a, op, b) %s\n"
         "LT_FN T step%d(T x, T y, T z) { return (T)(%s); }\n#undef T\n#undef M\n#undef FN\n#undef WRAP\n",
-        class_type(class), strcmp(class, "f64") == 0 ? "LT_MD" : "LT_M", class,
+        lt_gpu_class_type(class), strcmp(class, "f64") == 0 ? "LT_MD" : "LT_M", class,
         integers ? "((int64_t)((uint64_t)(a)op(uint64_t)(b)))" : "((a)op(b))", number,
         integers ? f->integers : f->floats);
 }
@@ -88,7 +88,7 @@ static void append_argument(lt_text *text, const lt_chain_step *steps, const lt_
     lt_dtype dtype = input ? step->args[arg].tensor.dtype : (lt_dtype)steps[arg - LT_CHAIN_INPUTS].out;
     const char *from = lt_gpu_class(dtype);
     bool whole = class[0] == 'i' && from[0] == 'f';
-    lt_text_printf(text, whole ? "lt_whole_%s(%s%d)" : "(%s)%s%d", whole ? from : class_type(class),
+    lt_text_printf(text, whole ? "lt_whole_%s(%s%d)" : "(%s)%s%d", whole ? from : lt_gpu_class_type(class),
                    input ? "v" : "r", input ? arg : arg - LT_CHAIN_INPUTS);
 }
 
@@ -97,7 +97,7 @@ static void append_step(lt_text *text, const lt_attrs_chain *chain, const lt_ste
     const lt_chain_step *s = &chain->step[number];
     const char *class = lt_gpu_class((lt_dtype)s->compute), *out = lt_gpu_class((lt_dtype)s->out);
     int n = lt_chain_operands(s);
-    lt_text_printf(text, "    const %s r%d = LT_ROUND(%s, %s, (", class_type(out), number,
+    lt_text_printf(text, "    const %s r%d = LT_ROUND(%s, %s, (", lt_gpu_class_type(out), number,
                    lt_gpu_dtype((lt_dtype)s->out), class);
     if (s->op != LT_OP_CAST) lt_text_printf(text, "step%d(", number);
     for (int k = 0; k < (s->op == LT_OP_CAST ? 1 : 3); k++) {
@@ -107,12 +107,22 @@ static void append_step(lt_text *text, const lt_attrs_chain *chain, const lt_ste
     lt_text_printf(text, "%s));\n", s->op == LT_OP_CAST ? "" : ")");
 }
 
+void lt_gpu_append_formulas(lt_text *text, const lt_attrs_chain *chain)
+{
+    for (int s = 0; s < chain->n; s++)
+        if (chain->step[s].op != LT_OP_CAST) append_step_function(text, &chain->step[s], s);
+}
+
+void lt_gpu_append_chain(lt_text *text, const lt_attrs_chain *chain, const lt_step *step)
+{
+    for (int s = 0; s < chain->n; s++) append_step(text, chain, step, s);
+}
+
 static void append_kernel(lt_text *text, const lt_attrs_chain *chain, const lt_step *step, int rank)
 {
     int n = (int)step->n_in;
     const char *dtype = lt_gpu_dtype(step->args[n].tensor.dtype);
-    for (int s = 0; s < chain->n; s++)
-        if (chain->step[s].op != LT_OP_CAST) append_step_function(text, &chain->step[s], s);
+    lt_gpu_append_formulas(text, chain);
     lt_text_printf(text, "LT_KERNEL chain(");
     for (int k = 0; k < n; k++)
         lt_text_printf(text, "LT_BUF(%d, const LT_S(%s), b%d), ", k, lt_gpu_dtype(step->args[k].tensor.dtype),
@@ -124,18 +134,17 @@ static void append_kernel(lt_text *text, const lt_attrs_chain *chain, const lt_s
     append_offsets(text, rank, n + 1);
     for (int k = 0; k < n; k++) {
         lt_dtype in = step->args[k].tensor.dtype;
-        lt_text_printf(text, "    const %s v%d = LT_LOAD(%s, b%d, o%d);\n", class_type(lt_gpu_class(in)), k,
-                       lt_gpu_dtype(in), k, k);
+        lt_text_printf(text, "    const %s v%d = LT_LOAD(%s, b%d, o%d);\n",
+                       lt_gpu_class_type(lt_gpu_class(in)), k, lt_gpu_dtype(in), k, k);
     }
-    for (int s = 0; s < chain->n; s++) append_step(text, chain, step, s);
+    lt_gpu_append_chain(text, chain, step);
     lt_text_printf(text, "    LT_STORE(%s, %s, out, o%d, r%d);\n}\n", dtype,
                    lt_gpu_class(step->args[n].tensor.dtype), n, chain->n - 1);
 }
 
 /* ---- Lowering ---- */
 
-/* Whether the device has what the formulas need. */
-static bool formulas_exist(lt_gpu_lowering *lo, const lt_attrs_chain *chain)
+bool lt_gpu_has_formulas(lt_gpu_lowering *lo, const lt_attrs_chain *chain)
 {
     for (int s = 0; s < chain->n; s++) {
         const lt_chain_step *step = &chain->step[s];
@@ -157,7 +166,7 @@ static bool emit_chain(lt_gpu_lowering *lo, const lt_attrs_chain *chain, const l
     lt_chain_params p = {0};
     const lt_tensor *out = &step->args[step->n_in].tensor;
     int n_views = (int)step->n_in + 1;
-    if (!formulas_exist(lo, chain)) return false;
+    if (!lt_gpu_has_formulas(lo, chain)) return false;
     for (int v = 0; v < n_views; v++)
         if (!lt_gpu_view(&step->args[v], out->rank, out->dim, &p.view[v]))
             return lt_gpu_decline(lo, "a tensor that 32-bit offsets do not reach");
@@ -171,21 +180,27 @@ static bool emit_chain(lt_gpu_lowering *lo, const lt_attrs_chain *chain, const l
     lt_text body = {0};
     append_kernel(&body, chain, step, rank);
     lo->status = lt_text_status(&body, lo->err);
-    const lathe_kernel *kernel = lt_gpu_kernel(lo, "chain", body.data, "chain", defines);
+    const lathe_kernel *kernel = lt_gpu_kernel(lo, NULL, body.data, "chain", defines);
     lt_text_free(&body);
     lt_gpu_launch *launch = lt_gpu_emit(lo, kernel, &p, sizeof p);
     for (int v = 0; v < n_views; v++) lt_gpu_arg(launch, &step->args[v]);
     return lt_gpu_grid(launch, p.count, group);
 }
 
-static bool lower_chain(lt_gpu_lowering *lo, const lt_step *step)
+lt_attrs_chain lt_gpu_chain(const lt_step *step)
 {
-    if (step->op == LT_OP_CHAIN) return emit_chain(lo, &step->attrs.chain, step);
+    if (step->op == LT_OP_CHAIN) return step->attrs.chain;
     lt_dtype out = step->args[step->n_in].tensor.dtype;
     lt_attrs_chain chain = {.n = 1};
     chain.step[0] = (lt_chain_step){.op = (uint16_t)step->op, .out = (uint8_t)out, .arg = {0, 1, 2}};
     bool cast = step->op == LT_OP_CAST;
     chain.step[0].compute = (uint8_t)(cast ? step->args[0].tensor.dtype : step->attrs.elementwise.compute);
+    return chain;
+}
+
+static bool lower_chain(lt_gpu_lowering *lo, const lt_step *step)
+{
+    lt_attrs_chain chain = lt_gpu_chain(step);
     return emit_chain(lo, &chain, step);
 }
 

@@ -69,7 +69,7 @@ static const lathe_kernel *fragment_kernel(lt_gpu_lowering *lo, const lt_gpu_pro
              items, SUBGROUP, it->rank, lt_gpu_dtype(it->a->tensor.dtype), lt_gpu_dtype(bias->tensor.dtype),
              lt_gpu_dtype(it->out->tensor.dtype), t->m, t->n, t->down, t->across, DEPTH,
              count_stages(lo->gpu, t), it->p.b_step[1] == 1);
-    return lt_gpu_kernel(lo, "fragments.k", NULL, entry, defines);
+    return lt_gpu_product_kernel(lo, it, "fragments.k", entry, defines);
 }
 
 static bool join(lt_gpu_lowering *lo, const lt_gpu_product *it, const tile *t, const lt_operand *parts)
@@ -80,6 +80,7 @@ static bool join(lt_gpu_lowering *lo, const lt_gpu_product *it, const tile *t, c
     lt_gpu_arg(l, parts);
     lt_gpu_arg(l, it->bias ? it->bias : it->a);
     lt_gpu_arg(l, it->out);
+    lt_gpu_more_args(l, it);
     return lt_gpu_grid(l, (int64_t)it->p.batches * it->p.m * it->p.n, items);
 }
 
@@ -102,6 +103,7 @@ static bool emit_fragments(lt_gpu_lowering *lo, const lt_gpu_product *from, cons
     lt_gpu_arg(l, it.bias ? it.bias : it.a);
     lt_gpu_arg(l, it.out);
     lt_gpu_arg(l, &parts);
+    lt_gpu_more_args(l, &it);
     if (!lt_gpu_grid(l, n_tiles * p->splits * tile_items(t), tile_items(t)))
         return lt_gpu_decline(lo, "a product of more parts than 31 bits count");
     return p->splits == 1 || join(lo, &it, t, &parts);

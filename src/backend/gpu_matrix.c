@@ -24,12 +24,13 @@ static bool launch(lt_gpu_lowering *lo, const lt_gpu_product *it, const char *en
              items, it->rank, lines, lt_gpu_dtype(it->a->tensor.dtype), lt_gpu_dtype(it->b->tensor.dtype),
              lt_gpu_dtype(bias->tensor.dtype), lt_gpu_dtype(it->out->tensor.dtype), more);
     if (n_groups > INT32_MAX / (int64_t)items) return too_far(lo);
-    const lathe_kernel *kernel = lt_gpu_kernel(lo, "matrix.k", NULL, entry, defines);
+    const lathe_kernel *kernel = lt_gpu_product_kernel(lo, it, "matrix.k", entry, defines);
     lt_gpu_launch *l = lt_gpu_emit(lo, kernel, &it->p, sizeof it->p);
     lt_gpu_arg(l, it->a);
     lt_gpu_arg(l, it->b);
     lt_gpu_arg(l, bias);
     lt_gpu_arg(l, it->out);
+    lt_gpu_more_args(l, it);
     return lt_gpu_grid(l, n_groups * items, items);
 }
 
@@ -128,6 +129,7 @@ static bool lower_linear(lt_gpu_lowering *lo, const lt_step *step)
                          .b = &step->args[1],
                          .bias = step->n_in > 2 ? &step->args[2] : NULL,
                          .out = &step->args[step->n_in]};
+    lt_gpu_add_epilogue(lo, &it);
     const lt_tensor *w = &it.b->tensor, *x = &it.a->tensor;
     lt_view views[2], of_w, of_bias = {0};
     int last = x->rank - 1, *dim = it.p.batch;

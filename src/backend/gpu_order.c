@@ -17,10 +17,8 @@ static uint32_t items_of(const lt_gpu *gpu)
 static const lathe_kernel *sort_kernel(lt_gpu_lowering *lo, const char *defines)
 {
     lt_text body = {0};
-    lt_text_printf(&body,
-                   "#ifdef LT_ONLY_order_sort\ntypedef struct lt_keyed {\n    uint64_t key;\n"
-                   "    int64_t index;\n} lt_keyed;\n%s#endif\n%s",
-                   lt_gpu_text_get("order.tmpl.h"), lt_gpu_text_get("order.k"));
+    lt_text_printf(&body, "typedef struct lt_keyed {\n    uint64_t key;\n    int64_t index;\n} lt_keyed;\n%s",
+                   lt_gpu_text_get("order.tmpl.h"));
     if (lo->status == LATHE_OK) lo->status = lt_text_status(&body, lo->err);
     const lathe_kernel *kernel = lt_gpu_kernel(lo, "order.k", body.data, "order_sort", defines);
     lt_text_free(&body);

@@ -47,11 +47,12 @@ static bool launch(lt_gpu_lowering *lo, const lt_gpu_product *it, const char *en
     if (n_groups > INT32_MAX / (int64_t)items)
         return lt_gpu_decline(lo, "a product of more parts than 31 bits count");
     lt_gpu_launch *l =
-        lt_gpu_emit(lo, lt_gpu_kernel(lo, "packed.k", NULL, entry, defines), &it->p, sizeof it->p);
+        lt_gpu_emit(lo, lt_gpu_product_kernel(lo, it, "packed.k", entry, defines), &it->p, sizeof it->p);
     lt_gpu_arg(l, it->a);
     lt_gpu_arg(l, it->b);
     lt_gpu_arg(l, bias);
     lt_gpu_arg(l, it->out);
+    lt_gpu_more_args(l, it);
     return lt_gpu_grid(l, n_groups * items, items);
 }
 

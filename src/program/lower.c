@@ -20,6 +20,7 @@ typedef struct lt_lowering {
     uint32_t
         *last_use; /* [n_values]: the last node that reads the value or a view of it; n_nodes: an output */
     uint32_t *output_of; /* [n_values]: the output buffer a temporary is made in; LT_NONE */
+    bool *with_next;     /* [n_nodes]: as of lt_step */
     lt_plan plan;
 } lt_lowering;
 
@@ -59,6 +60,33 @@ static bool is_dead(const lt_lowering *lo, const lt_node *node)
     for (int i = 0; i < lt_op_get(node->op)->n_out; i++)
         if (lo->last_use[node->out + (lt_id)i] != LT_NONE) return false;
     return true;
+}
+
+/* Whether node `index` becomes a step of its own. */
+static bool is_step(const lt_lowering *lo, uint32_t index)
+{
+    const lt_node *node = &lo->graph->nodes[index];
+    return !(lt_op_get(node->op)->flags & LT_OP_VIEW) && !is_dead(lo, node);
+}
+
+static bool is_elementwise(const lt_node *node)
+{
+    return node->op == LT_OP_CHAIN || (lt_op_get(node->op)->flags & LT_OP_ELEMENTWISE);
+}
+
+/* Linear layers with an elementwise step behind them that alone reads their result. */
+static void find_epilogues(lt_lowering *lo)
+{
+    const lt_graph *g = lo->graph;
+    for (uint32_t i = 0, next; i < g->n_nodes; i++) {
+        const lt_node *node = &g->nodes[i];
+        if (node->op != LT_OP_LINEAR) continue;
+        for (next = i + 1; next < g->n_nodes && !is_step(lo, next);) next++;
+        if (next == g->n_nodes || lo->last_use[node->out] != next || !is_elementwise(&g->nodes[next]))
+            continue;
+        lo->with_next[i] = true;
+        for (uint32_t k = 0; k < node->n_in; k++) mark_use(lo, node->in[k], next);
+    }
 }
 
 static lathe_status add_step(lt_lowering *lo, const lt_step *step)
@@ -238,7 +266,8 @@ static lathe_status lower_node(lt_lowering *lo, const lt_node *node, uint32_t in
                     .n_in = node->n_in,
                     .n_out = info->n_out,
                     .attrs = node->attrs,
-                    .source = node->source};
+                    .source = node->source,
+                    .with_next = lo->with_next[index]};
     lt_type *types;
     LT_ALLOC(lo->arena, step.args, step.n_in + step.n_out, lo->err);
     LT_ALLOC(lo->arena, types, node->n_in, lo->err);
@@ -362,8 +391,10 @@ lathe_status lt_program_build(const lt_graph *graph, const lt_weight_layout *wei
     LT_ALLOC(lo.arena, lo.places, graph->n_values, err);
     LT_ALLOC(lo.arena, lo.last_use, graph->n_values, err);
     LT_ALLOC(lo.arena, lo.output_of, graph->n_values, err);
+    LT_ALLOC(lo.arena, lo.with_next, graph->n_nodes, err);
     LT_TRY(describe(&lo));
     find_uses(&lo);
+    find_epilogues(&lo);
     choose_outputs(&lo);
     for (uint32_t i = 0; i < graph->n_nodes; i++) LT_TRY(lower_node(&lo, &graph->nodes[i], i));
     LT_TRY(copy_results(&lo));

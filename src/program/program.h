@@ -6,7 +6,7 @@
 #include "ir/graph.h"
 
 typedef enum lt_buffer_kind {
-    LT_BUFFER_ARENA,   /* temporaries, at planned offsets of one block; index: unused */
+    LT_BUFFER_ARENA,   /* temporaries, at planned offsets of one block; index: which block of memory */
     LT_BUFFER_INPUT,   /* index: which input */
     LT_BUFFER_OUTPUT,  /* index: which output */
     LT_BUFFER_WEIGHT,  /* index: which weight of the model */
@@ -25,12 +25,17 @@ typedef struct lt_operand {
     lt_tensor tensor; /* type and strides; data is NULL */
 } lt_operand;
 
+/* Whether both show the same memory in the same way. */
+bool lt_operand_equal(const lt_operand *a, const lt_operand *b);
+
 typedef struct lt_step {
     lt_op op;
     uint32_t n_in, n_out;
     lt_operand *args; /* inputs, then outputs */
     lt_attrs attrs;
     uint32_t source; /* the file's node, for messages */
+    bool with_next;  /* a linear layer whose result only the next step reads, element by element: both may be
+                        computed as one, as what this one reads keeps its place until then */
 } lt_step;
 
 typedef struct lt_program {

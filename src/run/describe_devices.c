@@ -23,8 +23,8 @@ static lathe_status prepare_copy(lt_copy_probe *probe, lathe_error *err)
                           {.kind = LT_BUFFER_OUTPUT, .tensor = lt_tensor_of(&type, NULL)}};
     lt_step step = {.op = LT_OP_COPY, .n_in = 1, .n_out = 1, .args = args};
     lt_gpu_lowering lo = {.gpu = gpu, .arena = probe->arena};
-    bool done;
-    LT_TRY(lt_gpu_lower(&lo, &step, &done, err));
+    uint32_t done;
+    LT_TRY(lt_gpu_lower(&lo, &step, 1, &done, err));
     if (!done || lo.n != 1) LT_FAIL(err, DEVICE, "no kernel for copies");
     lathe_launch launch = {.kernel = lo.launches->kernel,
                            .n_buffers = 2,

@@ -68,11 +68,10 @@ static lathe_status lower_stage(lt_dispatch *d, lt_stage *stage, lathe_error *er
                           .packing_of = packing_of,
                           .packings = d->devices->model,
                           .scratch_base = (stage->program->arena_bytes + 63) / 64 * 64};
-    for (uint32_t i = 0; i < stage->program->n_steps; i++) {
+    for (uint32_t i = 0, done; i < stage->program->n_steps; i += done) {
         const lt_step *step = &stage->program->steps[i];
-        bool done;
         lo.step = i;
-        LT_TRY(lt_gpu_lower(&lo, step, &done, err));
+        LT_TRY(lt_gpu_lower(&lo, step, stage->program->n_steps - i, &done, err));
         if (!done)
             LT_FAIL(err, LIMIT, "%s on %s: %s; keep it on the CPU (--cpu-ops, --pin)",
                     lt_op_get(step->op)->name, lo.gpu->info.name, lo.why);

@@ -105,6 +105,36 @@ static void check_products(suite *s)
     }
 }
 
+/* Linear layers and what devices compute with them: sums with a residual, activations, gates, a number for
+ * all. */
+static void check_epilogues(suite *s)
+{
+    static const lt_op ops[] = {LT_OP_ADD, LT_OP_GELU, LT_OP_MUL, LT_OP_FMA, LT_OP_SUB, LT_OP_SILU};
+    static const int sizes[][3] = {{1, 37, 100}, {3, 40, 64},  {70, 65, 33},    {2, 16, 1160},
+                                   {1, 37, 100}, {16, 40, 96}, {130, 150, 712}, {3, 40, 64}};
+    static const lt_dtype dtypes[] = {LATHE_F32, LATHE_BF16, LATHE_F16};
+    for (size_t k = 0; k < LT_COUNT(sizes) + LT_PACKINGS; k++) {
+        bool packed = k >= LT_COUNT(sizes);
+        const int *size = sizes[packed ? 0 : k];
+        lt_op op = ops[k % LT_COUNT(ops)];
+        lt_dtype dtype = dtypes[k % LT_COUNT(dtypes)];
+        uint32_t n_more = (uint32_t)lt_op_get(op)->n_in - 1;
+        lt_case_next next = {.op = op, .n_more = n_more, .at = (uint32_t)k % (n_more + 1)};
+        next.attrs.elementwise = (lt_attrs_elementwise){LATHE_F32, dtype};
+        next.more[0] = type_of(dtype, 3, 2, size[0], size[1]);
+        next.more[1] = k % 2 ? next.more[0] : type_of(dtype, 0);
+        lt_case c = {.op = LT_OP_LINEAR, .terms = (packed ? 256 : 32) * size[2], .next = &next};
+        c.packed = packed;
+        c.packing = (lt_packing)(packed ? k - LT_COUNT(sizes) : 0);
+        c.shift = k % 4 == 3;
+        c.n_in = k % 2 ? 3 : 2;
+        c.in[0] = type_of(dtype, 3, 2, size[0], size[2]);
+        c.in[1] = type_of(dtype, 2, size[1], size[2]);
+        c.in[2] = type_of(dtype, 1, size[1]);
+        check(s, &c);
+    }
+}
+
 static void check_packed(suite *s)
 {
     static const int sizes[][3] = {{1, 37, 100}, {3, 48, 64}, {70, 65, 300}, {9, 16, 7}, {1, 100, 1030}};
@@ -393,11 +423,17 @@ static const struct {
     void (*check)(suite *);
     bool parallel;
 } families[] = {
-    {"products", check_products, true},   {"packed", check_packed, true},
-    {"attention", check_attention, true}, {"resampling", check_resampling, false},
-    {"rows", check_rows, true},           {"folds", check_folds, true},
-    {"images", check_images, true},       {"elementwise", check_elementwise, false},
-    {"moves", check_moves, false},        {"orders", check_orders, false},
+    {"products", check_products, true},
+    {"packed", check_packed, true},
+    {"epilogues", check_epilogues, true},
+    {"attention", check_attention, true},
+    {"resampling", check_resampling, false},
+    {"rows", check_rows, true},
+    {"folds", check_folds, true},
+    {"images", check_images, true},
+    {"elementwise", check_elementwise, false},
+    {"moves", check_moves, false},
+    {"orders", check_orders, false},
 };
 
 typedef struct arguments {

@@ -10,7 +10,7 @@
 #include "base/os.h"
 #include "ops/convert.h"
 
-enum { GUARD = 64, FILL = 0xA5 };
+enum { GUARD = 64, FILL = 0xA5, ROOMS = CASE_INPUTS + LT_MAX_OUTPUTS + CASE_MORE + 1 };
 
 /* An operand in memory of its own. */
 typedef struct room {
@@ -23,9 +23,11 @@ typedef struct room {
 typedef struct run {
     lt_gpu *gpu;
     const lt_case *c;
-    uint32_t n_in, n_out;
-    room rooms[CASE_INPUTS + LT_MAX_OUTPUTS];
-    lt_operand args[CASE_INPUTS + LT_MAX_OUTPUTS];
+    uint32_t n_in, n_out, n_rooms;
+    room rooms[ROOMS]; /* inputs, outputs; of the next step: inputs besides, output */
+    lt_operand args[ROOMS];
+    lt_step steps[2];
+    lt_operand next_args[CASE_MORE + 2];
     lt_arena *arena;
     lathe_buffer *scratch, *flag;
     uint64_t random;
@@ -102,14 +104,14 @@ static char *element(const lt_tensor *t, int64_t i)
     return at;
 }
 
-static void fill(run *r, uint32_t k)
+static void fill(run *r, uint32_t k, int64_t below, bool scaled)
 {
     const lt_tensor *t = &r->rooms[k].tensor;
     for (int64_t i = 0, n = lathe_tensor_count(t); i < n; i++) {
-        double value = pick_value(r, t->dtype, r->c->below[k]);
+        double value = pick_value(r, t->dtype, below);
         lt_store_f64(t->dtype, element(t, i), 0, 1, &value);
     }
-    for (int64_t i = 0, n = lathe_tensor_count(t); r->c->scaled[k] && i < n; i += t->dim[t->rank - 1]) {
+    for (int64_t i = 0, n = lathe_tensor_count(t); scaled && i < n; i += t->dim[t->rank - 1]) {
         float scale = (float)(1 + next_random(&r->random) % 8) / 64;
         memcpy(element(t, i), &scale, sizeof scale);
     }
@@ -179,6 +181,18 @@ static lt_packing packing_of(const void *context, uint32_t weight)
     return ((const run *)context)->packed.packing;
 }
 
+static bool make_operand(run *r, uint32_t k, const lt_type *type, lt_layout layout, bool rows)
+{
+    if (!make_room(r, &r->rooms[k], type, layout, rows)) return false;
+    r->args[k] = (lt_operand){.kind = LT_BUFFER_INPUT,
+                              .index = k,
+                              .offset = (int64_t)r->rooms[k].before,
+                              .tensor = r->rooms[k].tensor};
+    r->args[k].tensor.data = NULL;
+    r->n_rooms = k + 1;
+    return true;
+}
+
 static bool make_operands(run *r, lt_layout layout, bool in_place)
 {
     lt_type out[LT_MAX_OUTPUTS];
@@ -189,21 +203,42 @@ static bool make_operands(run *r, lt_layout layout, bool in_place)
         return false;
     for (uint32_t k = 0; k < r->n_in + r->n_out; k++) {
         bool rows = k < r->n_in ? c->scaled[k] : c->op == LT_OP_QUANTIZE_ROWS;
-        if (!make_room(r, &r->rooms[k], k < r->n_in ? &c->in[k] : &out[k - r->n_in], layout, rows))
-            return false;
-        if (k < r->n_in) fill(r, k);
-        r->args[k] = (lt_operand){.kind = LT_BUFFER_INPUT,
-                                  .index = k,
-                                  .offset = (int64_t)r->rooms[k].before,
-                                  .tensor = r->rooms[k].tensor};
-        r->args[k].tensor.data = NULL;
+        if (!make_operand(r, k, k < r->n_in ? &c->in[k] : &out[k - r->n_in], layout, rows)) return false;
+        if (k < r->n_in) fill(r, k, c->below[k], c->scaled[k]);
     }
     if (in_place) r->args[r->n_in] = r->args[0];
-    if (!r->c->packed) return true;
+    r->steps[0] =
+        (lt_step){.op = c->op, .n_in = r->n_in, .n_out = r->n_out, .args = r->args, .attrs = c->attrs};
+    if (!c->packed) return true;
     lt_operand *matrix = &r->args[packed_at(r->c)];
     *matrix =
         (lt_operand){.kind = LT_BUFFER_PACKED, .tensor = lt_tensor_of(&r->c->in[packed_at(r->c)], NULL)};
     return make_packed(r);
+}
+
+/* The step over the result. */
+static bool make_next(run *r, lt_layout layout)
+{
+    const lt_case_next *next = r->c->next;
+    lt_type in[CASE_MORE + 1], out;
+    uint32_t n = 0;
+    if (!next) return true;
+    for (uint32_t k = 0; k <= next->n_more; k++) {
+        uint32_t at = k == next->at ? r->n_in : r->n_rooms;
+        if (k != next->at && !make_operand(r, at, &next->more[n++], layout, false)) return false;
+        if (k != next->at) fill(r, at, 0, false);
+        in[k] = lt_tensor_type(&r->rooms[at].tensor);
+        r->next_args[k] = r->args[at];
+    }
+    if (lt_op_get(next->op)->infer(next->op, &next->attrs, in, (int)next->n_more + 1, &out, &r->err) !=
+            LATHE_OK ||
+        !make_operand(r, r->n_rooms, &out, layout, false))
+        return false;
+    r->next_args[next->n_more + 1] = r->args[r->n_rooms - 1];
+    r->steps[0].with_next = true;
+    r->steps[1] = (lt_step){
+        .op = next->op, .n_in = next->n_more + 1, .n_out = 1, .args = r->next_args, .attrs = next->attrs};
+    return true;
 }
 
 static void free_buffer(run *r, lathe_buffer *buffer)
@@ -213,7 +248,7 @@ static void free_buffer(run *r, lathe_buffer *buffer)
 
 static void free_all(run *r)
 {
-    for (uint32_t k = 0; k < r->n_in + r->n_out; k++) {
+    for (uint32_t k = 0; k < r->n_rooms; k++) {
         free_buffer(r, r->rooms[k].buffer);
         lt_os_free(r->rooms[k].bytes);
     }
@@ -241,7 +276,7 @@ static lathe_status submit(run *r, const lathe_launch *launches, uint32_t n)
     uint64_t ticket;
     LT_TRY(b->prepare(d, launches, n, &batch, &r->err));
     lathe_status status = b->submit(d, batch, &r->err);
-    for (uint32_t k = 0; k < r->n_in + r->n_out && status == LATHE_OK; k++)
+    for (uint32_t k = 0; k < r->n_rooms && status == LATHE_OK; k++)
         status = b->read(d, r->rooms[k].buffer, 0, r->rooms[k].bytes, r->rooms[k].size, &r->err);
     if (status == LATHE_OK) status = b->flush(d, &ticket, &r->err);
     if (status == LATHE_OK) status = b->wait(d, ticket, &r->err);
@@ -258,7 +293,7 @@ static lathe_status launch(run *r, const lt_gpu_lowering *lo)
     LT_TRY(b->alloc(r->gpu->device, lo->scratch_bytes, &r->scratch, &r->err));
     LT_TRY(b->alloc(r->gpu->device, sizeof clear, &r->flag, &r->err));
     LT_TRY(b->write(r->gpu->device, r->flag, 0, clear, sizeof clear, &r->err));
-    for (uint32_t k = 0; k < r->n_in + r->n_out; k++)
+    for (uint32_t k = 0; k < r->n_rooms; k++)
         LT_TRY(b->write(r->gpu->device, r->rooms[k].buffer, 0, r->rooms[k].bytes, r->rooms[k].size, &r->err));
     for (uint32_t i = 0; i < lo->n; i++) {
         const lt_gpu_launch *from = &lo->launches[i];
@@ -278,7 +313,7 @@ static lathe_status launch(run *r, const lt_gpu_lowering *lo)
 /* The same operands once more, for the reference. */
 static bool copy_rooms(const run *r, room *copies)
 {
-    for (uint32_t k = 0; k < r->n_in + r->n_out; k++) {
+    for (uint32_t k = 0; k < r->n_rooms; k++) {
         copies[k] = r->rooms[k];
         copies[k].bytes = lt_os_alloc(copies[k].size);
         if (!copies[k].bytes) return false;
@@ -288,19 +323,29 @@ static bool copy_rooms(const run *r, room *copies)
     return true;
 }
 
-static lathe_status run_reference(run *r, room *copies, bool in_place)
+static lathe_status run_step(run *r, const lt_step *step, const lt_tensor *in, const lt_tensor *out)
 {
-    const lt_op_info *info = lt_op_get(r->c->op);
-    lt_tensor in[CASE_INPUTS], out[LT_MAX_OUTPUTS];
-    for (uint32_t k = 0; k < r->n_in; k++) in[k] = copies[k].tensor;
-    for (uint32_t k = 0; k < r->n_out; k++) out[k] = copies[r->n_in + k].tensor;
-    if (in_place) out[0] = in[0];
-    lt_op_call call = {.op = r->c->op, .attrs = &r->c->attrs, .in = in, .out = out, .n_in = (int)r->n_in};
-    size_t bytes = info->flags & LT_OP_SCRATCH ? info->scratch(&r->c->attrs, r->c->in, (int)r->n_in) : 0;
+    const lt_op_info *info = lt_op_get(step->op);
+    lt_type types[CASE_INPUTS];
+    for (uint32_t k = 0; k < step->n_in; k++) types[k] = lt_tensor_type(&in[k]);
+    lt_op_call call = {.op = step->op, .attrs = &step->attrs, .in = in, .out = out, .n_in = (int)step->n_in};
+    size_t bytes = info->flags & LT_OP_SCRATCH ? info->scratch(&step->attrs, types, (int)step->n_in) : 0;
     call.scratch = lt_os_alloc(bytes + 64);
     lathe_status status = call.scratch ? info->ref(&call, &r->err) : LATHE_NO_MEMORY;
     lt_os_free(call.scratch);
     return status;
+}
+
+static lathe_status run_reference(run *r, room *copies, bool in_place)
+{
+    lt_tensor in[CASE_INPUTS], out[LT_MAX_OUTPUTS];
+    for (uint32_t k = 0; k < r->n_in; k++) in[k] = copies[k].tensor;
+    for (uint32_t k = 0; k < r->n_out; k++) out[k] = copies[r->n_in + k].tensor;
+    if (in_place) out[0] = in[0];
+    LT_TRY(run_step(r, &r->steps[0], in, out));
+    if (!r->c->next) return LATHE_OK;
+    for (uint32_t k = 0; k < r->steps[1].n_in; k++) in[k] = copies[r->next_args[k].index].tensor;
+    return run_step(r, &r->steps[1], in, &copies[r->n_rooms - 1].tensor);
 }
 
 /* Two units of the result's last place, and what sums of that many terms in another order may differ by. */
@@ -346,30 +391,44 @@ static bool compare(run *r, uint32_t k, const room *expected, char text[256])
     return false;
 }
 
-static lt_outcome judge(run *r, const lt_gpu_lowering *lo, bool in_place, char text[256])
+static lt_outcome judge(run *r, const lt_gpu_lowering *lo, bool as_one, bool in_place, char text[256])
 {
-    room copies[CASE_INPUTS + LT_MAX_OUTPUTS] = {{.bytes = NULL}};
+    room copies[ROOMS] = {{.bytes = NULL}};
     bool good =
         copy_rooms(r, copies) && run_reference(r, copies, in_place) == LATHE_OK && launch(r, lo) == LATHE_OK;
     if (!good) snprintf(text, 256, "%.250s", r->err.message);
-    for (uint32_t k = 0; k < r->n_in + r->n_out && good; k++) good = compare(r, k, &copies[k], text);
-    for (uint32_t k = 0; k < r->n_in + r->n_out; k++) lt_os_free(copies[k].bytes);
+    for (uint32_t k = 0; k < r->n_rooms && good; k++) {
+        if (as_one && k == r->n_in) memset(copies[k].bytes, FILL, copies[k].size); /* is not stored */
+        good = compare(r, k, &copies[k], text);
+    }
+    for (uint32_t k = 0; k < r->n_rooms; k++) lt_os_free(copies[k].bytes);
     return good ? CASE_PASSED : CASE_FAILED;
+}
+
+static lt_outcome lower_and_judge(run *r, lt_layout layout, bool in_place, char text[256])
+{
+    lt_gpu_lowering lo = {.gpu = r->gpu, .arena = r->arena, .packing_of = packing_of, .packings = r};
+    uint32_t n = r->c->next ? 2 : 1, done = 1;
+    bool as_one = false;
+    for (uint32_t i = 0; i < n && done; i += done) {
+        if (lt_gpu_lower(&lo, &r->steps[i], n - i, &done, &r->err) != LATHE_OK) return CASE_FAILED;
+        as_one = as_one || done == 2;
+    }
+    snprintf(text, 256, "%s", lo.why ? lo.why : "");
+    if (!done) return CASE_DECLINED;
+    snprintf(text, 256, "not computed as one with %s", lt_op_get(r->steps[1].op)->name);
+    if (r->c->next && layout == LAYOUT_DENSE && !as_one) return CASE_FAILED;
+    return judge(r, &lo, as_one, in_place, text);
 }
 
 lt_outcome lt_case_run(lt_gpu *gpu, const lt_case *c, lt_layout layout, bool in_place, uint64_t seed,
                        char text[256])
 {
     run r = {.gpu = gpu, .c = c, .random = seed * 2 + 1};
-    bool done = false;
     lt_outcome outcome = CASE_FAILED;
-    if (lt_arena_create(&r.arena, &r.err) == LATHE_OK && make_operands(&r, layout, in_place)) {
-        lt_gpu_lowering lo = {.gpu = gpu, .arena = r.arena, .packing_of = packing_of, .packings = &r};
-        lt_step step = {.op = c->op, .n_in = r.n_in, .n_out = r.n_out, .args = r.args, .attrs = c->attrs};
-        lathe_status status = lt_gpu_lower(&lo, &step, &done, &r.err);
-        snprintf(text, 256, "%s", lo.why ? lo.why : "");
-        if (status == LATHE_OK) outcome = done ? judge(&r, &lo, in_place, text) : CASE_DECLINED;
-    }
+    if (lt_arena_create(&r.arena, &r.err) == LATHE_OK && make_operands(&r, layout, in_place) &&
+        make_next(&r, layout))
+        outcome = lower_and_judge(&r, layout, in_place, text);
     if (outcome == CASE_FAILED && r.err.code != LATHE_OK) snprintf(text, 256, "%.250s", r.err.message);
     free_all(&r);
     return outcome;

@@ -1,11 +1,19 @@
-/* One step on a device, compared with the operator's reference: operands in several layouts, with bytes
- * around and between their elements that must stay. */
+/* One step on a device, or two that may be lowered as one, compared with the operators' references: operands
+ * in several layouts, with bytes around and between their elements that must stay. */
 #ifndef LT_DEVICE_CASE_H
 #define LT_DEVICE_CASE_H
 
 #include "backend/gpu.h"
 
-enum { CASE_INPUTS = 8 };
+enum { CASE_INPUTS = 8, CASE_MORE = 2 };
+
+/* An elementwise step over the result of a case. */
+typedef struct lt_case_next {
+    lt_op op;
+    lt_attrs attrs;
+    uint32_t n_more, at; /* operands besides; the result is operand `at` */
+    lt_type more[CASE_MORE];
+} lt_case_next;
 
 typedef struct lt_case {
     lt_op op;
@@ -16,9 +24,10 @@ typedef struct lt_case {
     bool scaled[CASE_INPUTS];   /* rows of int8 with a scale (base/cache_row.h): dense in every layout */
     bool packed;                /* the matrix, input 1 of LINEAR or 0 of INDEX, is packed as `packing` says */
     lt_packing packing;
-    bool special; /* NaN and infinities among the floats */
-    int shift;    /* elements before each operand: no address is a round one then */
-    double terms; /* how many numbers are added up for an element, about */
+    bool special;             /* NaN and infinities among the floats */
+    int shift;                /* elements before each operand: no address is a round one then */
+    double terms;             /* how many numbers are added up for an element, about */
+    const lt_case_next *next; /* must be computed with it where all lies densely; NULL: there is none */
 } lt_case;
 
 typedef enum lt_layout { LAYOUT_DENSE, LAYOUT_SWAPPED, LAYOUT_SPREAD, LAYOUTS } lt_layout;

@@ -140,6 +140,14 @@ static int run_compiler(const char *options, const char *input, const char *outp
     return WIFEXITED(code) && WEXITSTATUS(code) == 0;
 }
 
+/* A number, or a sum of some. */
+static long read_sum(const char *at)
+{
+    char *end;
+    long sum = strtol(at, &end, 10);
+    return strncmp(end, " + ", 3) == 0 ? sum + read_sum(end + 3) : sum;
+}
+
 /* Where arguments are found by number, the numbers are to be their places. */
 static void check_places(const char *kernel, const char *path)
 {
@@ -147,7 +155,7 @@ static void check_places(const char *kernel, const char *path)
     const char *end = strchr(kernel, '{');
     long place = 0;
     for (const char *at = kernel; end && (at = strstr(at, number)) && at < end; at++)
-        if (strtol(at + strlen(number), NULL, 10) != place++)
+        if (read_sum(at + strlen(number)) != place++)
             standin_violation("%s: argument %ld of a kernel has another number", path, place - 1);
 }
 

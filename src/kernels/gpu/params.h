@@ -21,6 +21,7 @@ typedef struct lt_product_params {
     int a_step[2], b_step[2], out_step[2]; /* along i or j, along l (out: along j) */
     int has_bias, bias_step[2];            /* along i, along j */
     int splits, part_offset;               /* fragments.k: teams that share l; where their sums begin */
+    int more[2]; /* epilogues: what lies beside element i of `out` is element i + more of that buffer */
     int batch[LT_DIMS];
     lt_view a, b, bias, out; /* over the batch */
 } lt_product_params;
