@@ -32,7 +32,7 @@ static const tool_option options[] = {
     {"-d LIST", TOOL_LIST(depths, 0), "cache depths to decode at (default: 0)"},
     {"-t LIST", TOOL_LIST(threads, 1), "threads (default: all that the process may use)"},
     {"-r N", TOOL_INTEGER(runs, 1, BENCH_MAX_RUNS), "runs of each test (default: 5), after one to warm up"},
-    {"-c N", TOOL_INTEGER(context, 1, TOOL_LARGEST),
+    {"-c N", TOOL_COUNT(context, 1),
      "positions of the caches, where the model leaves them open (default: what the tests need)"},
     TOOL_SHARED(kv_type, tool_kv_options),
     TOOL_SHARED(placement, tool_device_options),

@@ -21,9 +21,7 @@ static const tool_option options[] = {
     {"-o, --output F", TOOL_TEXT(output), "the file to write"},
     TOOL_SHARED(weights, tool_weights_options),
     TOOL_SHARED(weights, tool_random_options),
-    {"--tokenizer F", TOOL_TEXT(tokenizer),
-     "tokenizer.json, a folder with one, or a GGUF file (default: the GGUF file among the weights, else a "
-     "tokenizer.json beside MODEL, else none)"},
+    TOOL_SHARED(tokenizer, tool_tokenizer_options),
     {"--dim NAME=SIZE", TOOL_CUSTOM(dims, tool_take_dim),
      "fixes a symbolic size of 'lathe inspect'; may be repeated. Of language models, c is the positions of "
      "the caches and s the tokens of a run"},

@@ -21,22 +21,19 @@ static const tool_word form_words[] = {{"text", 0}, {"json", 1}, {0}};
 
 static const tool_option options[] = {
     TOOL_SHARED(weights[0], tool_weights_options),
-    {"--tokenizer F", TOOL_TEXT(tokenizer),
-     "tokenizer.json, a folder with one, or a GGUF file (default: the GGUF file among the weights, MODEL "
-     "where it is a .lathe file, else a tokenizer.json beside MODEL)"},
+    TOOL_SHARED(tokenizer, tool_tokenizer_options),
     TOOL_SHARED(weights[0], tool_quantize_options),
     TOOL_SHARED(kv_type[0], tool_kv_options),
     {"--against MODEL2", TOOL_TEXT(model[1]),
      "a second model: the one that is believed, say before quantisation"},
     {"--against-weights F", TOOL_TEXTS(weights[1].files), "weights file of MODEL2; may be repeated"},
     {"--against-kv TYPE", TOOL_WORD(kv_type[1], tool_kv_words), "what MODEL2's caches are stored as"},
-    {"--context N", TOOL_INTEGER(context, 2, TOOL_LARGEST), "tokens of a window (default: 512)"},
-    {"--stride N", TOOL_INTEGER(stride, 1, TOOL_LARGEST),
+    {"--context N", TOOL_COUNT(context, 2), "tokens of a window (default: 512)"},
+    {"--stride N", TOOL_COUNT(stride, 1),
      "tokens from window to window (default: those of a window): the tokens that two windows share are "
      "judged in the first"},
-    {"-n, --tokens N", TOOL_INTEGER(tokens, 2, TOOL_LARGEST), "only so many tokens of the text"},
-    {"-t, --threads N", TOOL_INTEGER(threads, 1, TOOL_LARGEST),
-     "threads (default: all that the process may use)"},
+    {"-n, --tokens N", TOOL_COUNT(tokens, 2), "only so many tokens of the text"},
+    {"-t, --threads N", TOOL_COUNT(threads, 1), "threads (default: all that the process may use)"},
     TOOL_SHARED(placement, tool_placement_options),
     {"-o text|json", TOOL_CHOICE(json, form_words), "form of the output (default: text)"},
     {0},

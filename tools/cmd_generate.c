@@ -27,8 +27,7 @@ typedef struct generate_options {
 
 static const tool_option options[] = {
     TOOL_SHARED(weights, tool_weights_options),
-    {"--tokenizer F", TOOL_TEXT(tokenizer),
-     "tokenizer.json or GGUF (default: the GGUF among the weights, else tokenizer.json beside MODEL)"},
+    TOOL_SHARED(tokenizer, tool_tokenizer_options),
     TOOL_SHARED(weights, tool_quantize_options),
     {"-p, --prompt TEXT", TOOL_TEXT(prompt), "one prompt"},
     {"--chat", TOOL_FLAG(chat),

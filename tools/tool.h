@@ -47,8 +47,9 @@ typedef struct tool_weights {
 /* Options that commands share: of a tool_weights; of a const char * what caches are stored as; of an int as
  * in lathe_session_options. */
 extern const tool_option tool_weights_options[], tool_random_options[], tool_quantize_options[],
-    tool_kv_options[], tool_optimize_options[];
-extern const tool_word tool_quantize_words[], tool_activations_words[], tool_kv_words[], tool_graph_words[];
+    tool_kv_options[], tool_optimize_options[], tool_tokenizer_options[];
+#define tool_activations_options (tool_quantize_options + 1) /* without --quantize */
+extern const tool_word tool_kv_words[], tool_graph_words[];
 
 lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
                              lathe_error *err) LATHE_MUST_USE;

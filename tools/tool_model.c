@@ -18,20 +18,19 @@ const tool_option tool_random_options[] = {
     {0},
 };
 
-const tool_word tool_quantize_words[] = {{"int8", LATHE_QUANTIZE_INT8}, {"int4", LATHE_QUANTIZE_INT4}, {0}};
-const tool_word tool_activations_words[] = {{"int16", 16}, {"int8", 8}, {"16", 16}, {"8", 8}, {0}};
+static const tool_word quantize_words[] = {{"int8", LATHE_QUANTIZE_INT8}, {"int4", LATHE_QUANTIZE_INT4}, {0}};
+static const tool_word activations_words[] = {{"int16", 16}, {"int8", 8}, {"16", 16}, {"8", 8}, {0}};
 
 const tool_option tool_quantize_options[] = {
-    {"--quantize TYPE", TOOL_CHOICE(quantization, tool_quantize_words),
+    {"--quantize TYPE", TOOL_CHOICE(quantization, quantize_words),
      "int8 or int4: quantise the matrices while loading"},
-    {"--activations TYPE", TOOL_CHOICE(activations, tool_activations_words),
+    {"--activations TYPE", TOOL_CHOICE(activations, activations_words),
      "int16 (default) or int8: what is multiplied with quantised weights"},
     {0},
 };
 
 const tool_word tool_kv_words[] = {{.name = "f32"}, {.name = "bf16"}, {.name = "f16"}, {.name = "int8"}, {0}};
 
-/* Of a const char *, and of an int. */
 const tool_option tool_kv_options[] = {
     {"--kv TYPE",
      {.kind = TOOL_KIND_WORD, .as.words = tool_kv_words},
@@ -45,6 +44,14 @@ const tool_option tool_optimize_options[] = {
     {"-O 0|1|2",
      {.kind = TOOL_KIND_CHOICE, .size = sizeof(int), .as.words = optimize_words},
      "what is optimised: nothing, simplification, all (default)"},
+    {0},
+};
+
+const tool_option tool_tokenizer_options[] = {
+    {"--tokenizer F",
+     {.kind = TOOL_KIND_TEXT},
+     "tokenizer.json, a folder with one, or a GGUF file (default: the GGUF file among the weights, MODEL "
+     "where it is a .lathe file, else a tokenizer.json beside MODEL)"},
     {0},
 };
 

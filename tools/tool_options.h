@@ -105,6 +105,7 @@ typedef struct tool_option {
 #define TOOL_NEEDED(field) TOOL_TARGET(TOOL_KIND_NEEDED, field, const char *: 0, {0})
 #define TOOL_TEXTS(field) TOOL_TARGET(TOOL_KIND_TEXTS, field, tool_texts: 0, {0})
 #define TOOL_INTEGER(field, least, most) TOOL_TARGET(TOOL_KIND_INTEGER, field, TOOL_INTEGERS, {least, most})
+#define TOOL_COUNT(field, least) TOOL_INTEGER(field, least, TOOL_LARGEST)
 #define TOOL_REAL(field, least, most) TOOL_TARGET(TOOL_KIND_REAL, field, TOOL_REALS, {least, most})
 #define TOOL_LIST(field, least) TOOL_TARGET(TOOL_KIND_LIST, field, tool_list: 0, {least, TOOL_LARGEST})
 /* A word's value; its name; the words of a list. */
