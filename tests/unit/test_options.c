@@ -76,7 +76,7 @@ static const tool_command command = {
 static tool_parsed parse_with(const tool_command *with, const char *line, test_options *o, lathe_error *err)
 {
     static char text[4096];
-    char *argv[128] = {text};
+    char *argv[256] = {text};
     int argc = 1;
     snprintf(text, sizeof text, "%s", line);
     for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) argv[argc++] = word;
