@@ -10,7 +10,7 @@ static const char schema[] = "lathe-bench-decode";
 
 /* ---- Opening ---- */
 
-static json_t *number_list(const bench_list *list)
+static json_t *number_list(const tool_list *list)
 {
     json_t *out = json_array();
     for (int i = 0; i < list->n; i++) json_array_append_new(out, json_integer(list->value[i]));
@@ -20,9 +20,9 @@ static json_t *number_list(const bench_list *list)
 static json_t *path_list(const tool_weights *weights)
 {
     json_t *out = json_array();
-    for (int i = 0; i < weights->n; i++) {
-        const char *slash = strrchr(weights->path[i], '/');
-        json_array_append_new(out, json_string(slash ? slash + 1 : weights->path[i]));
+    for (int i = 0; i < weights->files.n; i++) {
+        const char *slash = strrchr(weights->files.item[i], '/');
+        json_array_append_new(out, json_string(slash ? slash + 1 : weights->files.item[i]));
     }
     return out;
 }

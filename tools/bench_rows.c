@@ -7,49 +7,6 @@
 
 #include "tool_bench.h"
 
-/* ---- Lists ---- */
-
-/* FIRST-LAST, FIRST-LAST+STEP or FIRST-LAST*FACTOR; a number alone is a range of one. */
-static bool parse_range(const char **text, long least, bench_list *out)
-{
-    enum { LARGEST = 1 << 24 };
-    char *end;
-    long first = strtol(*text, &end, 10), last = first, step = 1;
-    bool times = false;
-    if (end == *text) return false;
-    if (*end == '-') {
-        const char *at = end + 1;
-        last = strtol(at, &end, 10);
-        if (end == at) return false;
-        if (*end == '+' || *end == '*') {
-            times = *end == '*';
-            at = end + 1;
-            step = strtol(at, &end, 10);
-            if (end == at) return false;
-        }
-    }
-    if (first < least || last < first || last > LARGEST || step < 1 || (times && (step < 2 || first < 1)))
-        return false;
-    for (long next; first <= last; first = next) {
-        if (out->n == BENCH_MAX_LIST) return false;
-        out->value[out->n++] = first;
-        next = times ? first * step : first + step;
-        if (times && first < last && next > last) next = last;
-    }
-    *text = end;
-    return true;
-}
-
-bool bench_parse_list(const char *text, long least, bench_list *out)
-{
-    out->n = 0;
-    for (;; text++) {
-        if (!parse_range(&text, least, out)) return false;
-        if (!*text) return true;
-        if (*text != ',') return false;
-    }
-}
-
 /* ---- Statistics ---- */
 
 static int by_value(const void *a, const void *b)
@@ -95,13 +52,13 @@ void bench_finish(bench_row *row, const lathe_limits *limits)
 
 typedef enum column_kind { TEXT, WHOLE, REAL, SAMPLES } column_kind;
 
-enum { IN_TABLE = 1, OF_RUNS = 2, OF_STARTUP = 4 };
+enum { IN_TABLE = 1, OF_RUNS = 2, OF_STARTUP = 4, OF_EXECUTORS = 8, OF_PAIRS = 16 };
 
 static const struct column {
     const char *name;
     column_kind kind;
     size_t offset;
-    int flags; /* IN_TABLE: in Markdown too; OF_RUNS, OF_STARTUP: of one kind of row alone */
+    int flags; /* IN_TABLE: in Markdown too; the others: of one kind of row alone */
 } columns[] = {
 #define COLUMN(field, kind, flags)                      \
     {                                                   \
@@ -111,6 +68,7 @@ static const struct column {
     COLUMN(state, TEXT, IN_TABLE | OF_STARTUP),
     COLUMN(tokens, WHOLE, IN_TABLE | OF_RUNS),
     COLUMN(depth, WHOLE, IN_TABLE | OF_RUNS),
+    COLUMN(executor, TEXT, IN_TABLE | OF_RUNS | OF_EXECUTORS),
     COLUMN(load_ms, REAL, IN_TABLE | OF_STARTUP),
     COLUMN(compile_ms, REAL, IN_TABLE | OF_STARTUP),
     COLUMN(pack_ms, REAL, IN_TABLE | OF_STARTUP),
@@ -119,6 +77,8 @@ static const struct column {
     COLUMN(spread, REAL, IN_TABLE | OF_RUNS),
     COLUMN(min_ms, REAL, OF_RUNS),
     {"samples_ms", SAMPLES, 0, OF_RUNS},
+    COLUMN(speedup, REAL, OF_RUNS | OF_PAIRS),
+    COLUMN(pair_speedup, REAL, OF_RUNS | OF_PAIRS),
     COLUMN(tokens_per_s, REAL, IN_TABLE | OF_RUNS),
     COLUMN(bytes, REAL, OF_RUNS),
     COLUMN(flops, REAL, OF_RUNS),
@@ -143,7 +103,9 @@ static bool is_startup(const bench_row *row) { return strcmp(row->test, "startup
 
 static bool has(const bench_row *row, const struct column *column)
 {
-    return !(column->flags & (is_startup(row) ? OF_RUNS : OF_STARTUP));
+    int never = (is_startup(row) ? OF_RUNS : OF_STARTUP) | (row->executor ? 0 : OF_EXECUTORS) |
+                (row->against ? 0 : OF_PAIRS);
+    return !(column->flags & never);
 }
 
 static void print_samples(const bench_row *row)
@@ -227,6 +189,12 @@ void bench_print(const bench_row *rows, int n, bench_form form)
     }
     print_table(rows, n, true);
     print_table(rows, n, false);
+    for (const bench_row *row = rows; row < rows + n; row++)
+        if (row->against)
+            printf("%s of %ld at depth %ld: %s is %.4fx as fast as %s by the medians, %.4fx by %ld pairs of "
+                   "steps\n",
+                   row->test, row->tokens, row->depth, row->executor, row->speedup, row->against,
+                   row->pair_speedup, row->pairs);
     if (!n) return;
     printf("limits: %.1f GB/s read, %.1f GFLOP/s of float32 multiply-adds, %s, %ld threads\n",
            rows[n - 1].bandwidth_gb_s, rows[n - 1].peak_gflop_s, rows[n - 1].isa, rows[n - 1].threads);

@@ -6,43 +6,56 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TOOL_STRUCT decode_options
 #include "tool_chart.h"
 #include "tool_decode.h"
 
-static const char help[] =
-    "Times decode steps of a language model at many positions of its cache, which is filled with\n"
-    "random values first, and the time from a prompt to its first token.\n"
-    "\n"
-    "Usage: lathe bench decode MODEL [OPTIONS]\n"
-    "\n"
-    "  --weights F            weights file; may be repeated\n"
-    "  --random-weights       random weights for those that MODEL has no bytes for\n"
-    "  --positions LIST       positions to measure at (default: 1, 2, 4 … up to the last, which is\n"
-    "                         max-cache-len - prefill-len); at position P the new token is number\n"
-    "                         prefill-len + P of the cache\n"
-    "  --max-cache-len N      positions of the cache (default: 32768, or what the model has)\n"
-    "  --prefill-len N        positions that come before position 1 (default: 128)\n"
-    "  --prompt-length N      tokens of the prompt that the first token is timed for (default: 64)\n"
-    "  --repeats N            timed steps at each position (default: 3)\n"
-    "  --warmup N             steps before them that are not timed (default: 1)\n"
-    "  --quantize LIST        of none, int8, int4: one series for each (default: none)\n"
-    "  --device LIST          a series for each: cpu (default), opencl:0 …; all: those there are\n"
-    "  --mode MODE            executor (default), dag, or both: a series for each\n"
-    "  --activations TYPE     int16 (default) or int8: what is multiplied with quantised weights\n"
-    "  --kv TYPE              store caches as f32, bf16 or f16 (default: as the model does)\n"
-    "  --threads N            (default: all that the process may use)\n"
-    "  --seed N               of random weights, prompt and caches (default: 0)\n"
-    "  --json F               write the results there, anew after each position\n"
-    "  --resume               go on with what F has; nothing in it is measured again\n"
-    "  --chart F              draw tokens/s and step time: F.svg, F.png, F-dark.svg, F-dark.png\n"
-    "  --comparison-chart F   the same, and the DAG executor against the other\n"
-    "  --chart-dir DIR        all charts of lathe bench plot\n"
-    "\n"
-    "A LIST of positions is numbers and ranges between commas, as in lathe bench: 1-32640*2.\n"
-    "Executors take turns at each position. A step ends when its logits have arrived. An\n"
-    "interrupted run (Ctrl-C) keeps what it has measured. docs/benchmark-json.md describes F.\n"
-    "\n"
-    "Exit status: 0 done, 1 a run failed or was interrupted, 2 wrong usage or a broken file.\n";
+static const tool_word quantize_words[] = {
+    {"none", LATHE_QUANTIZE_NONE}, {"int8", LATHE_QUANTIZE_INT8}, {"int4", LATHE_QUANTIZE_INT4}, {0}};
+static const tool_word executor_words[] = {{"executor", 0}, {"dag", 1}, {"both", 2}, {0}};
+
+static const tool_option options[] = {
+    TOOL_SHARED(weights, tool_weights_options),
+    TOOL_SHARED(weights, tool_random_options),
+    {"--positions LIST", TOOL_LIST(positions, 1),
+     "positions to measure at (default: 1, 2, 4 … up to the last, which is max-cache-len - prefill-len); "
+     "at position P the new token is number prefill-len + P of the cache"},
+    {"--max-cache-len N", TOOL_COUNT(cache, 2),
+     "positions of the cache (default: 32768, or what the model has)"},
+    {"--prefill-len N", TOOL_COUNT(prefill, 0), "positions that come before position 1 (default: 128)"},
+    {"--prompt-length N", TOOL_COUNT(prompt, 1),
+     "tokens of the prompt that the first token is timed for (default: 64)"},
+    {"--repeats N", TOOL_INTEGER(repeats, 1, BENCH_MAX_RUNS), "timed steps at each position (default: 3)"},
+    {"--warmup N", TOOL_INTEGER(warmup, 0, BENCH_MAX_RUNS),
+     "steps before them that are not timed (default: 1)"},
+    {"--quantize LIST", TOOL_WORDS(quantizations, quantize_words),
+     "of none, int8, int4: one series for each (default: none)"},
+    {"--device LIST", TOOL_TEXT(device),
+     "a series for each: cpu (default), opencl:0 …; all: those there are"},
+    {"--mode MODE", TOOL_CHOICE(mode, executor_words), "executor (default), dag, or both: a series for each"},
+    TOOL_SHARED(weights, tool_activations_options),
+    TOOL_SHARED(kv_type, tool_kv_options),
+    {"--threads N", TOOL_INTEGER(threads, 1, 256), "(default: all that the process may use)"},
+    {"--seed N", TOOL_COUNT(seed, 0), "of random weights, prompt and caches (default: 0)"},
+    {"--json F", TOOL_TEXT(json), "write the results there, anew after each position"},
+    {"--resume", TOOL_FLAG(resume), "go on with what F has; nothing in it is measured again"},
+    {"--chart F", TOOL_TEXT(chart), "draw tokens/s and step time: F.svg, F.png, F-dark.svg, F-dark.png"},
+    {"--comparison-chart F", TOOL_TEXT(comparison_chart), "the same, and the DAG executor against the other"},
+    {"--chart-dir DIR", TOOL_TEXT(chart_dir), "all charts of lathe bench plot"},
+    {0},
+};
+
+static const tool_command command = {
+    .name = "bench decode",
+    .intro = "Times decode steps of a language model at many positions of its cache, which is filled with "
+             "random values first, and the time from a prompt to its first token.",
+    .arguments = {{"MODEL", TOOL_ONE(file)}},
+    .options = options,
+    .notes = "A LIST of positions is numbers and ranges between commas, as in lathe bench: 1-32640*2. "
+             "Executors take turns at each position. A step ends when its logits have arrived. An "
+             "interrupted run (Ctrl-C) keeps what it has measured. docs/benchmark-json.md describes F.",
+    .status = "0 done, 1 a run failed or was interrupted",
+};
 
 static volatile sig_atomic_t interrupted;
 
@@ -61,12 +74,12 @@ typedef struct timeline {
 typedef struct decode_run {
     const decode_options *options;
     const lathe_device_entry *device;
-    const char *quantize;
+    const tool_word *quantize;
     json_t *doc;
     lathe_model *model;
     lathe_limits *limits; /* of the host, measured once; no threads: not yet */
     double load_seconds;
-    timeline timelines[DECODE_MAX_NAMES]; /* [executors.n] */
+    timeline timelines[DECODE_EXECUTORS]; /* [executors.n] */
     long steps_left, runs_left;           /* of this run at all positions; runs like this one after it */
 } decode_run;
 
@@ -107,7 +120,7 @@ static lathe_status begin_series(decode_run *r, timeline *t, const char *executo
     const decode_options *o = r->options;
     lathe_preparation spent = {0};
     decode_facts facts = {
-        .device = r->device, .executor = executor, .quantize = r->quantize, .limits = *r->limits};
+        .device = r->device, .executor = executor, .quantize = r->quantize->name, .limits = *r->limits};
     lathe_status status = lathe_generator_prepare(t->generator, (size_t)o->prefill, 1, &spent, err);
     if (status == LATHE_OK)
         status = lathe_generator_measure(t->generator, (size_t)o->prefill, 1, &facts.cost, err);
@@ -121,11 +134,10 @@ static lathe_status begin_series(decode_run *r, timeline *t, const char *executo
     return status;
 }
 
-static lathe_status create_generator(decode_run *r, timeline *t, const char *executor, lathe_error *err)
+static lathe_status create_generator(decode_run *r, timeline *t, const tool_word *executor, lathe_error *err)
 {
     const decode_options *o = r->options;
-    lathe_placement placement = {.device = r->device->name,
-                                 .executor = strcmp(executor, "dag") == 0 ? "dag" : "linear"};
+    lathe_placement placement = {.device = r->device->name, .executor = executor->value ? "dag" : "linear"};
     return lathe_generator_create(r->model, NULL, NULL,
                                   &(lathe_generator_options){.context = o->cache,
                                                              .chunk = 512,
@@ -154,7 +166,7 @@ static void report(const decode_run *r, const json_t *series, const decode_row *
 static lathe_status measure_position(decode_run *r, long position, lathe_error *err)
 {
     const decode_options *o = r->options;
-    decode_row rows[DECODE_MAX_NAMES];
+    decode_row rows[DECODE_EXECUTORS];
     lathe_status status = LATHE_OK;
     size_t index = (size_t)(o->prefill + position - 1);
     for (long run = -o->warmup; run < o->repeats; run++)
@@ -177,8 +189,8 @@ static lathe_status measure_position(decode_run *r, long position, lathe_error *
 static bool has_position(const decode_run *r, long position)
 {
     for (int i = 0; i < r->options->executors.n; i++) {
-        const json_t *series =
-            decode_doc_series(r->doc, r->device->name, r->options->executors.name[i], r->quantize);
+        const json_t *series = decode_doc_series(r->doc, r->device->name, r->options->executors.word[i]->name,
+                                                 r->quantize->name);
         if (!series || !decode_doc_has_row(r->doc, series, position)) return false;
     }
     return true;
@@ -196,7 +208,7 @@ static int count_missing(const decode_run *r)
 static lathe_status open_model(decode_run *r, lathe_error *err)
 {
     tool_weights weights = r->options->weights;
-    if (strcmp(r->quantize, "none") != 0) tool_set_quantization(&weights, r->quantize);
+    weights.quantization = (lathe_quantization)r->quantize->value;
     double start = bench_seconds();
     lathe_status status = tool_open_model(r->options->file, &weights, &r->model, err);
     r->load_seconds = bench_seconds() - start;
@@ -209,9 +221,9 @@ static lathe_status measure_all(decode_run *r, lathe_error *err)
     lathe_status status = LATHE_OK;
     for (int i = 0; i < o->executors.n && status == LATHE_OK; i++) {
         timeline *t = &r->timelines[i];
-        t->series = decode_doc_series(r->doc, r->device->name, o->executors.name[i], r->quantize);
-        status = create_generator(r, t, o->executors.name[i], err);
-        if (status == LATHE_OK) status = begin_series(r, t, o->executors.name[i], err);
+        t->series = decode_doc_series(r->doc, r->device->name, o->executors.word[i]->name, r->quantize->name);
+        status = create_generator(r, t, o->executors.word[i], err);
+        if (status == LATHE_OK) status = begin_series(r, t, o->executors.word[i]->name, err);
     }
     for (int i = 0; i < o->positions.n && status == LATHE_OK && !interrupted; i++) {
         if (has_position(r, o->positions.value[i])) continue;
@@ -272,7 +284,7 @@ static lathe_status measure(const decode_options *o, json_t *doc, lathe_error *e
         for (int d = 0; d < o->n_devices && status == LATHE_OK && !interrupted; d++) {
             decode_run r = {.options = o,
                             .device = &o->devices[d],
-                            .quantize = o->quantizations.name[q],
+                            .quantize = o->quantizations.word[q],
                             .doc = doc,
                             .limits = &limits,
                             .runs_left = --runs};
@@ -316,8 +328,8 @@ static int run_decode(const decode_options *o)
     signal(SIGINT, on_interrupt);
     lathe_status status = measure(o, doc, &err);
     if (status == LATHE_OK) {
-        printf("| device | executor | weights | position | step, ms | tokens/s | of bandwidth | first token, "
-               "ms |\n"
+        printf("| device | executor | weights | position | step, ms | tokens/s | of bandwidth | first "
+               "token, ms |\n"
                "| --- | --- | --- | --- | --- | --- | --- | --- |\n");
         print_table(doc, "executor_results");
         print_table(doc, "dag_results");
@@ -333,103 +345,28 @@ static int run_decode(const decode_options *o)
 
 /* ---- Command line ---- */
 
-static bool parse_names(decode_names *out, const char *text)
-{
-    if (strlen(text) >= sizeof out->text) return false;
-    strcpy(out->text, text);
-    out->n = 0;
-    for (char *at = out->text; at; out->n++) {
-        if (out->n == DECODE_MAX_NAMES) return false;
-        out->name[out->n] = at;
-        at = strchr(at, ',');
-        if (at) *at++ = '\0';
-    }
-    return true;
-}
-
-/* All names are among those allowed. */
-static bool all_among(const decode_names *names, const char *const *allowed, int n)
-{
-    for (int i = 0; i < names->n; i++) {
-        int k = 0;
-        while (k < n && strcmp(names->name[i], allowed[k]) != 0) k++;
-        if (k == n) return false;
-    }
-    return true;
-}
-
 /* "all": those that there are. What is not among them is kept by its name: it may have another spelling. */
-static bool parse_devices(decode_options *o, const char *value)
+static bool choose_devices(decode_options *o)
 {
-    decode_names names;
-    lathe_device_entry found[DECODE_MAX_NAMES] = {{.name = "cpu", .shared = 1}};
+    lathe_device_entry found[DECODE_MAX_DEVICES] = {{.name = "cpu", .shared = 1}};
     size_t n = 1;
     lathe_error err;
-    if (!parse_names(&names, value)) return false;
-    bool others = strcmp(value, "cpu") != 0; /* drivers are not loaded for nothing */
-    if (others && lathe_list_devices(found, DECODE_MAX_NAMES, &n, &err) != LATHE_OK) n = 1;
-    if (n > DECODE_MAX_NAMES) n = DECODE_MAX_NAMES;
-    bool all = strcmp(value, "all") == 0;
-    o->n_devices = all ? (int)n : names.n;
-    for (int i = 0; i < o->n_devices; i++) {
-        lathe_device_entry *device = &o->devices[i];
-        *device = all ? found[i] : (lathe_device_entry){0};
-        if (!all && strlen(names.name[i]) >= sizeof device->name) return false;
-        if (!all) strcpy(device->name, names.name[i]);
+    bool others = strcmp(o->device, "cpu") != 0, all = strcmp(o->device, "all") == 0;
+    /* Drivers are not loaded for nothing. */
+    if (others && lathe_list_devices(found, DECODE_MAX_DEVICES, &n, &err) != LATHE_OK) n = 1;
+    if (n > DECODE_MAX_DEVICES) n = DECODE_MAX_DEVICES;
+    if (all) memcpy(o->devices, found, n * sizeof *found);
+    if (all) return o->n_devices = (int)n, true;
+    for (const char *at = o->device;; at++) {
+        size_t length = strcspn(at, ",");
+        if (o->n_devices == DECODE_MAX_DEVICES || length >= sizeof found->name) return false;
+        lathe_device_entry *device = &o->devices[o->n_devices++];
+        memcpy(device->name, at, length);
         for (size_t k = 0; k < n; k++)
             if (strcmp(device->name, found[k].name) == 0) *device = found[k];
+        at += length;
+        if (!*at) return true;
     }
-    return o->n_devices > 0;
-}
-
-static bool parse_quantizations(decode_options *o, const char *value)
-{
-    static const char *const known[] = {"none", "int8", "int4"};
-    return parse_names(&o->quantizations, value) && all_among(&o->quantizations, known, 3);
-}
-
-static bool parse_mode(decode_options *o, const char *value)
-{
-    static const char *const known[] = {"executor", "dag"};
-    return parse_names(&o->executors, strcmp(value, "both") == 0 ? "executor,dag" : value) &&
-           all_among(&o->executors, known, 2);
-}
-
-static bool parse_number(decode_options *o, const char *name, const char *value)
-{
-    const struct {
-        const char *name;
-        long *to;
-        long least, most;
-    } numbers[] = {
-        {"--max-cache-len", &o->cache, 2, 1 << 24},  {"--prefill-len", &o->prefill, 0, 1 << 24},
-        {"--prompt-length", &o->prompt, 1, 1 << 24}, {"--repeats", &o->repeats, 1, BENCH_MAX_RUNS},
-        {"--warmup", &o->warmup, 0, BENCH_MAX_RUNS}, {"--threads", &o->threads, 1, 256},
-    };
-    bench_list list;
-    if (!bench_parse_list(value, 0, &list) || list.n != 1) return false;
-    long number = list.value[0];
-    if (strcmp(name, "--seed") == 0) return o->seed = (uint64_t)number, true;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (strcmp(name, numbers[i].name) == 0 && number >= numbers[i].least && number <= numbers[i].most)
-            return *numbers[i].to = number, true;
-    return false;
-}
-
-static bool parse_option(decode_options *o, const char *name, const char *value)
-{
-    if (strcmp(name, "--weights") == 0) return tool_add_weights(&o->weights, value);
-    if (strcmp(name, "--activations") == 0) return tool_set_activations(&o->weights, value);
-    if (strcmp(name, "--kv") == 0) return o->kv_type = value, true;
-    if (strcmp(name, "--json") == 0) return o->json = value, true;
-    if (strcmp(name, "--chart") == 0) return o->chart = value, true;
-    if (strcmp(name, "--comparison-chart") == 0) return o->comparison_chart = value, true;
-    if (strcmp(name, "--chart-dir") == 0) return o->chart_dir = value, true;
-    if (strcmp(name, "--positions") == 0) return bench_parse_list(value, 1, &o->positions);
-    if (strcmp(name, "--device") == 0) return parse_devices(o, value);
-    if (strcmp(name, "--quantize") == 0) return parse_quantizations(o, value);
-    if (strcmp(name, "--mode") == 0) return parse_mode(o, value);
-    return parse_number(o, name, value);
 }
 
 /* How many positions the model's caches can have, up to `wanted`. */
@@ -465,7 +402,7 @@ static int complete(decode_options *o)
                           "caches of %ld positions are too small for a prefill of %ld and a prompt of %ld",
                           o->cache, o->prefill, o->prompt);
     snprintf(range, sizeof range, "1-%ld*2", last);
-    if (!o->positions.n) (void)bench_parse_list(range, 1, &o->positions);
+    if (!o->positions.n) (void)tool_parse_list(range, 1, &o->positions);
     for (int i = 0; i < o->positions.n; i++)
         if (o->positions.value[i] > last)
             return tool_usage("bench decode", "position %ld: the last one is %ld", o->positions.value[i],
@@ -475,19 +412,19 @@ static int complete(decode_options *o)
 
 int cmd_bench_decode(int argc, char **argv)
 {
-    decode_options o = {.prefill = 128, .prompt = 64, .repeats = 3, .warmup = 1};
-    (void)(parse_devices(&o, "cpu") && parse_mode(&o, "executor") && parse_quantizations(&o, "none"));
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
-        if (strcmp(argv[i], "--random-weights") == 0) o.weights.random = true;
-        else if (strcmp(argv[i], "--resume") == 0) o.resume = true;
-        else if (argv[i][0] != '-' && !o.file) o.file = argv[i];
-        else if (i + 1 < argc && argv[i][0] == '-' && parse_option(&o, argv[i], argv[i + 1])) i++;
-        else return tool_usage("bench decode", "option %s %s", argv[i], i + 1 < argc ? argv[i + 1] : "");
-    }
-    if (!o.file) return tool_usage("bench decode", "no file given");
+    decode_options o = {.device = "cpu",
+                        .prefill = 128,
+                        .prompt = 64,
+                        .repeats = 3,
+                        .warmup = 1,
+                        .quantizations = {{quantize_words}, 1}};
+    int code = tool_parse(&command, argc, argv, &o);
+    if (code != TOOL_GO_ON) return code;
     if (o.resume && !o.json) return tool_usage("bench decode", "--resume without --json");
+    if (!choose_devices(&o))
+        return tool_usage("bench decode", "--device takes up to %d names", DECODE_MAX_DEVICES);
     o.weights.seed = o.seed;
-    int code = complete(&o);
+    o.executors = (tool_words){{&executor_words[o.mode % 2], &executor_words[1]}, o.mode == 2 ? 2 : 1};
+    code = complete(&o);
     return code == EXIT_DONE ? run_decode(&o) : code;
 }

@@ -4,36 +4,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TOOL_STRUCT report
 #include "tool_bench.h"
 #include "tool_report.h"
-
-static const char help[] =
-    "Writes a page in Markdown of what was measured: machine, settings, tables, charts, and\n"
-    "comparisons with published figures and with peers.\n"
-    "\n"
-    "Usage: lathe bench report FILE... -o PAGE [OPTIONS]\n"
-    "\n"
-    "  -o PAGE            the page, written anew\n"
-    "  --charts DIR       charts of FILE are in DIR/NAME, where lathe bench plot FILE -o DIR/NAME\n"
-    "                     put them; NAME is FILE's without folders and ending\n"
-    "  --published F      published figures to compare the first FILE with\n"
-    "  --into PAGE        replaces what PAGE has between the lines <!-- benchmarks: begin --> and\n"
-    "                     <!-- benchmarks: end --> by a summary of the first FILE\n"
-    "\n"
-    "FILE is a document as docs/benchmark-json.md describes it.\n"
-    "\n"
-    "Exit status: 0 done, 1 a page cannot be written, 2 wrong usage or a broken file.\n";
 
 enum { MAX_PARTS = 16 };
 
 static const char begin_mark[] = "<!-- benchmarks: begin -->\n", end_mark[] = "<!-- benchmarks: end -->\n";
 
 typedef struct report {
+    tool_rest files;
     report_part parts[MAX_PARTS];
     int n;
-    const char *page, *into, *charts;
+    const char *page, *into, *charts, *published_file;
     json_t *published;
 } report;
+
+static const tool_option options[] = {
+    {"-o PAGE", TOOL_NEEDED(page), "the page, written anew"},
+    {"--charts DIR", TOOL_TEXT(charts),
+     "charts of FILE are in DIR/NAME, where lathe bench plot FILE -o DIR/NAME put them; NAME is FILE's "
+     "without folders and ending"},
+    {"--published F", TOOL_TEXT(published_file), "published figures to compare the first FILE with"},
+    {"--into PAGE", TOOL_TEXT(into),
+     "replaces what PAGE has between the lines <!-- benchmarks: begin --> and <!-- benchmarks: end --> by "
+     "a summary of the first FILE"},
+    {0},
+};
+
+static const tool_command command = {
+    .name = "bench report",
+    .intro = "Writes a page in Markdown of what was measured: machine, settings, tables, charts, and "
+             "comparisons with published figures and with peers.",
+    .arguments = {{"FILE", TOOL_SOME(files)}},
+    .options = options,
+    .notes = "FILE is a document as docs/benchmark-json.md describes it.",
+    .status = "0 done, 1 a page cannot be written",
+};
 
 static bool add_part(report *r, const char *path)
 {
@@ -54,7 +61,6 @@ static bool add_part(report *r, const char *path)
 static bool read_published(report *r, const char *path)
 {
     json_error_t problem;
-    json_decref(r->published);
     r->published = json_load_file(path, 0, &problem);
     if (!r->published) fprintf(stderr, "lathe bench report: %s: %s\n", path, problem.text);
     return r->published != NULL;
@@ -86,12 +92,12 @@ static void write_page(FILE *to, const report *r)
                 "Written by `lathe bench report` from the JSON in `bench/results`; do not edit. "
                 "`bench/page.sh` measures\n"
                 "everything anew. docs/benchmark-json.md says what each figure is.\n\n"
-                "A row is one decode step of a language model behind a cache of random values: the median of "
-                "the timed\n"
-                "steps, each from its token to its logits in memory. Executors take turns at each position. "
-                "The read limit\n"
-                "is what the same threads read from memory at most, measured in the same process; shares of "
-                "it count the\n"
+                "A row is one decode step of a language model behind a cache of random values: the median "
+                "of the timed\n"
+                "steps, each from its token to its logits in memory. Executors take turns at each "
+                "position. The read limit\n"
+                "is what the same threads read from memory at most, measured in the same process; shares "
+                "of it count the\n"
                 "weights and the part of the cache that a step sees. First token: from a prompt of random "
                 "tokens to the\n"
                 "token after it, sampling included.\n\n");
@@ -99,9 +105,9 @@ static void write_page(FILE *to, const report *r)
         report_write_part(to, &r->parts[i], &links);
         if (i == 0 && r->published) {
             fprintf(to,
-                    "### Against published figures\n\nPublished in %s, of %s. Cells: a step here, and how "
-                    "many times as "
-                    "fast it is as the fastest that was published.\n\n",
+                    "### Against published figures\n\n"
+                    "Published in %s, of %s. Cells: a step here, and how many times as fast it is as the "
+                    "fastest that was published.\n\n",
                     json_string_value(json_object_get(r->published, "source")),
                     json_string_value(json_object_get(r->published, "model")));
             report_write_published(to, &r->parts[i], r->published);
@@ -150,29 +156,15 @@ static bool make_summary(const report *r)
     return good;
 }
 
-static bool parse_option(report *r, const char *name, const char *value, bool *good)
-{
-    if (strcmp(name, "-o") == 0) return r->page = value, true;
-    if (strcmp(name, "--into") == 0) return r->into = value, true;
-    if (strcmp(name, "--charts") == 0) return r->charts = value, true;
-    if (strcmp(name, "--published") == 0) return *good = read_published(r, value), true;
-    return false;
-}
-
 int cmd_bench_report(int argc, char **argv)
 {
     static report r;
-    bool good = true;
-    int code = EXIT_USAGE;
     r.charts = "charts";
-    for (int i = 1; i < argc && good; i++) {
-        if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
-        if (argv[i][0] != '-') good = add_part(&r, argv[i]);
-        else if (i + 1 < argc && parse_option(&r, argv[i], argv[i + 1], &good)) i++;
-        else return tool_usage("bench report", "option %s", argv[i]);
-    }
-    if (good && (!r.page || !r.n)) (void)tool_usage("bench report", "FILE... -o PAGE is needed");
-    else if (good) code = make_page(&r) && (!r.into || make_summary(&r)) ? EXIT_DONE : EXIT_DIFFERS;
+    int code = tool_parse(&command, argc, argv, &r);
+    if (code != TOOL_GO_ON) return code;
+    bool good = !r.published_file || read_published(&r, r.published_file);
+    for (int i = 0; i < r.files.n && good; i++) good = add_part(&r, r.files.item[i]);
+    code = !good ? EXIT_USAGE : make_page(&r) && (!r.into || make_summary(&r)) ? EXIT_DONE : EXIT_DIFFERS;
     for (int i = 0; i < r.n; i++) {
         chart_set_free(&r.parts[i].set);
         json_decref(r.parts[i].doc);

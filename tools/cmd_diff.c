@@ -1,28 +1,10 @@
 /* lathe diff: where two devices part. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#define TOOL_STRUCT diff_options
 #include "tool.h"
-
-static const char help[] =
-    "Runs the nodes of a model one by one on two devices, each on the inputs that the trusted one\n"
-    "made, and stops at the first whose results differ by more than rounding explains.\n"
-    "\n"
-    "Usage: lathe diff FILE --device D [OPTIONS]\n"
-    "\n"
-    "  --against D          the trusted side (default: ref)\n"
-    "  --weights F          weights file; may be repeated\n"
-    "  --inputs F           safetensors with input.K (default: FILE with .safetensors for .pt2, and\n"
-    "                       without .core)\n"
-    "  -O 0|1|2             optimisation before nodes are compared: none, simplification, all (default)\n"
-    "  --skip N             nodes that are not compared, from the first on: to find a second difference\n"
-    "  -o, --output F       where the node that differs goes, as a model of its own for 'lathe verify';\n"
-    "                       beside it .safetensors with input.K, output.K (trusted), found.K and\n"
-    "                       tolerance.K (default: FILE with .difference.lathe for .pt2)\n"
-    "\n"
-    "Exit status: 0 nothing differs, 1 a node does or failed to run, 2 wrong usage or a broken file.\n";
 
 typedef struct diff_options {
     const char *file, *inputs, *device, *against, *output;
@@ -30,6 +12,31 @@ typedef struct diff_options {
     int optimize;
     size_t skip;
 } diff_options;
+
+static const tool_option options[] = {
+    {"--device D", TOOL_NEEDED(device), "the side that is in question"},
+    {"--against D", TOOL_TEXT(against), "the trusted side (default: ref)"},
+    TOOL_SHARED(weights, tool_weights_options),
+    {"--inputs F", TOOL_TEXT(inputs),
+     "safetensors with input.K (default: FILE with .safetensors for .pt2, and without .core)"},
+    TOOL_SHARED(optimize, tool_optimize_options),
+    {"--skip N", TOOL_INTEGER(skip, 0, INT64_MAX),
+     "nodes that are not compared, from the first on: to find a second difference"},
+    {"-o, --output F", TOOL_TEXT(output),
+     "where the node that differs goes, as a model of its own for 'lathe verify'; beside it .safetensors "
+     "with input.K, output.K (trusted), found.K and tolerance.K (default: FILE with .difference.lathe for "
+     ".pt2)"},
+    {0},
+};
+
+static const tool_command command = {
+    .name = "diff",
+    .intro = "Runs the nodes of a model one by one on two devices, each on the inputs that the trusted one "
+             "made, and stops at the first whose results differ by more than rounding explains.",
+    .arguments = {{"FILE", TOOL_ONE(file)}},
+    .options = options,
+    .status = "0 nothing differs, 1 a node does or failed to run",
+};
 
 /* *inputs is freed by the caller, also after an error. */
 static lathe_status read_inputs(lathe_model *model, lathe_tensors *file, lathe_tensor **inputs,
@@ -96,36 +103,9 @@ static int run(const diff_options *o)
     return code;
 }
 
-static bool take_number(const char *value, size_t *out)
-{
-    char *end;
-    *out = (size_t)strtoull(value, &end, 10);
-    return value[0] >= '0' && value[0] <= '9' && !*end;
-}
-
-static bool take_option(diff_options *o, const char *arg, const char *value)
-{
-    if (strcmp(arg, "--device") == 0) return o->device = value, true;
-    if (strcmp(arg, "--against") == 0) return o->against = value, true;
-    if (strcmp(arg, "--inputs") == 0) return o->inputs = value, true;
-    if (strcmp(arg, "-o") == 0 || strcmp(arg, "--output") == 0) return o->output = value, true;
-    if (strcmp(arg, "--skip") == 0) return take_number(value, &o->skip);
-    if (strcmp(arg, "--weights") == 0) return tool_add_weights(&o->weights, value);
-    if (strcmp(arg, "-O") != 0 || strspn(value, "012") != 1 || value[1]) return false;
-    o->optimize = value[0] - '0' + 1;
-    return true;
-}
-
 int cmd_diff(int argc, char **argv)
 {
     diff_options o = {.against = "ref"};
-    for (int i = 1; i < argc; i++) {
-        const char *arg = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(arg, "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
-        if (arg[0] != '-' && !o.file) o.file = arg;
-        else if (value && take_option(&o, arg, value)) i++;
-        else return tool_usage("diff", "option %s %s", arg, value ? value : "");
-    }
-    if (!o.file) return tool_usage("diff", "no model given");
-    return o.device ? run(&o) : tool_usage("diff", "--device is needed");
+    int code = tool_parse(&command, argc, argv, &o);
+    return code == TOOL_GO_ON ? run(&o) : code;
 }

@@ -1,68 +1,55 @@
 /* lathe eval: how well a language model foretells a text, and how far two models are apart. */
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <lathe/llm.h>
-
-#include "tool.h"
-
-static const char help[] =
-    "Judges a language model by a text: its perplexity, and, against a second model on the same\n"
-    "tokens, how far their predictions are apart.\n"
-    "\n"
-    "Usage: lathe eval MODEL TEXT [OPTIONS]\n"
-    "\n"
-    "TEXT is a file, or - for standard input.\n"
-    "\n"
-    "  --weights F           weights file of MODEL; may be repeated\n"
-    "  --tokenizer F         tokenizer.json, a folder with one, or a GGUF file (default: the GGUF\n"
-    "                        file among the weights, MODEL where it is a .lathe file, else a\n"
-    "                        tokenizer.json beside MODEL)\n"
-    "  --quantize TYPE       int8 or int4: quantise MODEL's matrices while loading\n"
-    "  --activations TYPE    int16 (default) or int8: what MODEL multiplies with quantised weights\n"
-    "  --kv TYPE             MODEL's caches are stored as f32, bf16, f16 or int8 (default: as it\n"
-    "                        does)\n"
-    "  --against MODEL2      a second model: the one that is believed, say before quantisation\n"
-    "  --against-weights F   weights file of MODEL2; may be repeated\n"
-    "  --against-kv TYPE     the same of MODEL2\n"
-    "  --context N           tokens of a window (default: 512)\n"
-    "  --stride N            tokens from window to window (default: those of a window): the\n"
-    "                        tokens that two windows share are judged in the first\n"
-    "  -n, --tokens N        only so many tokens of the text\n"
-    "  -t, --threads N       threads (default: all that the process may use)\n" TOOL_PLACEMENT_HELP
-    "  -o text|json          form of the output (default: text)\n"
-    "\n"
-    "kl_divergence is the mean over tokens of KL(MODEL2 || MODEL) in nats, top1_agreement how\n"
-    "often both find the same token likeliest, max_logit_difference the largest of any token.\n"
-    "Exit status: 0 done, 1 failed, 2 wrong usage or a broken file.\n";
+#define TOOL_STRUCT eval_options
+#include "tool_bench.h"
 
 enum { BLOCK = 64 }; /* tokens whose logits are held at once */
-enum {
-    OPT_WEIGHTS = 256,
-    OPT_TOKENIZER,
-    OPT_AGAINST,
-    OPT_AGAINST_WEIGHTS,
-    OPT_CONTEXT,
-    OPT_STRIDE,
-    OPT_QUANTIZE,
-    OPT_ACTIVATIONS,
-    OPT_KV,
-    OPT_AGAINST_KV,
-    OPT_PLACEMENT
-};
 
 typedef struct eval_options {
     const char *model[2], *kv_type[2], *text, *tokenizer;
     tool_weights weights[2];
     tool_placement placement; /* of both */
     long context, stride, tokens, threads;
-    bool json;
+    int json;
 } eval_options;
+
+static const tool_word form_words[] = {{"text", 0}, {"json", 1}, {0}};
+
+static const tool_option options[] = {
+    TOOL_SHARED(weights[0], tool_weights_options),
+    TOOL_SHARED(tokenizer, tool_tokenizer_options),
+    TOOL_SHARED(weights[0], tool_quantize_options),
+    TOOL_SHARED(kv_type[0], tool_kv_options),
+    {"--against MODEL2", TOOL_TEXT(model[1]),
+     "a second model: the one that is believed, say before quantisation"},
+    {"--against-weights F", TOOL_TEXTS(weights[1].files), "weights file of MODEL2; may be repeated"},
+    {"--against-kv TYPE", TOOL_WORD(kv_type[1], tool_kv_words), "what MODEL2's caches are stored as"},
+    {"--context N", TOOL_COUNT(context, 2), "tokens of a window (default: 512)"},
+    {"--stride N", TOOL_COUNT(stride, 1),
+     "tokens from window to window (default: those of a window): the tokens that two windows share are "
+     "judged in the first"},
+    {"-n, --tokens N", TOOL_COUNT(tokens, 2), "only so many tokens of the text"},
+    {"-t, --threads N", TOOL_COUNT(threads, 1), "threads (default: all that the process may use)"},
+    TOOL_SHARED(placement, tool_placement_options),
+    {"-o text|json", TOOL_CHOICE(json, form_words), "form of the output (default: text)"},
+    {0},
+};
+
+static const tool_command command = {
+    .name = "eval",
+    .intro = "Judges a language model by a text: its perplexity, and, against a second model on the same "
+             "tokens, how far their predictions are apart.",
+    .arguments = {{"MODEL", TOOL_ONE(model[0])}, {"TEXT", TOOL_ONE(text)}},
+    .options = options,
+    .notes = "TEXT is a file, or - for standard input. Options of weights and caches are MODEL's, but for "
+             "those of MODEL2; where they run, both do.\n"
+             "kl_divergence is the mean over tokens of KL(MODEL2 || MODEL) in nats, top1_agreement how "
+             "often both find the same token likeliest, max_logit_difference the largest of any token.",
+};
 
 /* Sums over judged tokens. */
 typedef struct eval_sums {
@@ -83,15 +70,6 @@ typedef struct eval {
     eval_sums sums;
     double start;
 } eval;
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* ---- Judging ---- */
 
 /* The log of the sum of exponentials, and which logit is the largest. */
 static double log_sum(const float *logits, int64_t n, int64_t *largest)
@@ -132,7 +110,7 @@ static void judge(eval *e, size_t row, int64_t next)
 static void report(const eval *e, size_t at, bool last)
 {
     bool terminal = isatty(STDERR_FILENO);
-    double done = (double)at / (double)e->tokens.count, passed = seconds_now() - e->start;
+    double done = (double)at / (double)e->tokens.count, passed = bench_seconds() - e->start;
     if (!terminal && !last) return;
     fprintf(stderr, "%s%ld tokens, perplexity %.4f; about %.0f s left%s", terminal ? "\r\033[K" : "",
             e->sums.tokens, exp(e->sums.loss[0] / (double)e->sums.tokens), passed / done * (1 - done),
@@ -160,7 +138,7 @@ static lathe_status judge_text(eval *e, lathe_error *err)
 {
     size_t context = (size_t)e->options->context, stride = (size_t)e->options->stride, judged = 1;
     lathe_status status = LATHE_OK;
-    e->start = seconds_now();
+    e->start = bench_seconds();
     for (size_t begin = 0; judged < e->tokens.count && status == LATHE_OK; begin += stride) {
         size_t end = begin + context < e->tokens.count ? begin + context : e->tokens.count;
         if (end - begin < 2) break;
@@ -239,7 +217,7 @@ static void print_results(const eval *e)
 {
     const eval_sums *s = &e->sums;
     double n = (double)s->tokens;
-    bool json = e->options->json;
+    bool json = e->options->json != 0;
     const struct {
         const char *name;
         double value;
@@ -274,77 +252,15 @@ static int run(eval *e)
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_DIFFERS;
 }
 
-/* ---- Command line ---- */
-
-static bool parse_number(const char *text, long least, long *out)
-{
-    char *end;
-    *out = strtol(text, &end, 10);
-    return end != text && !*end && *out >= least && *out <= 1 << 24;
-}
-
-static bool take_option(eval_options *o, int option, const char *value)
-{
-    switch (option) {
-    case OPT_WEIGHTS: return tool_add_weights(&o->weights[0], value);
-    case OPT_AGAINST_WEIGHTS: return tool_add_weights(&o->weights[1], value);
-    case OPT_TOKENIZER: o->tokenizer = value; return true;
-    case OPT_AGAINST: o->model[1] = value; return true;
-    case OPT_KV: o->kv_type[0] = value; return true;
-    case OPT_AGAINST_KV: o->kv_type[1] = value; return true;
-    case OPT_CONTEXT: return parse_number(value, 2, &o->context);
-    case OPT_STRIDE: return parse_number(value, 1, &o->stride);
-    case OPT_QUANTIZE: return tool_set_quantization(&o->weights[0], value);
-    case OPT_ACTIVATIONS: return tool_set_activations(&o->weights[0], value);
-    case 'n': return parse_number(value, 2, &o->tokens);
-    case 't': return parse_number(value, 1, &o->threads);
-    default: o->json = strcmp(value, "json") == 0; return o->json || strcmp(value, "text") == 0;
-    }
-}
-
-static int parse(eval_options *o, int argc, char **argv, bool *done)
-{
-    static const struct option options[] = {{"weights", required_argument, NULL, OPT_WEIGHTS},
-                                            {"tokenizer", required_argument, NULL, OPT_TOKENIZER},
-                                            {"against", required_argument, NULL, OPT_AGAINST},
-                                            {"against-weights", required_argument, NULL, OPT_AGAINST_WEIGHTS},
-                                            {"context", required_argument, NULL, OPT_CONTEXT},
-                                            {"stride", required_argument, NULL, OPT_STRIDE},
-                                            {"quantize", required_argument, NULL, OPT_QUANTIZE},
-                                            {"activations", required_argument, NULL, OPT_ACTIVATIONS},
-                                            {"kv", required_argument, NULL, OPT_KV},
-                                            {"against-kv", required_argument, NULL, OPT_AGAINST_KV},
-                                            TOOL_PLACEMENT_LONG(OPT_PLACEMENT),
-                                            {"tokens", required_argument, NULL, 'n'},
-                                            {"threads", required_argument, NULL, 't'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    opterr = 0;
-    int which;
-    for (int option; (option = getopt_long(argc, argv, "n:t:o:h", options, &which)) != -1;) {
-        if (option == 'h') return fputs(help, stdout), *done = true, EXIT_DONE;
-        if (option == '?')
-            return tool_usage("eval", "unknown option or missing value: '%s'", argv[optind - 1]);
-        if (option == OPT_PLACEMENT && tool_set_placement(&o->placement, options[which].name, optarg))
-            continue;
-        if (!take_option(o, option, optarg))
-            return tool_usage("eval", "'%s' is no value for this option", optarg);
-    }
-    if (argc - optind != 2) return tool_usage("eval", "MODEL and TEXT are needed");
-    o->model[0] = argv[optind];
-    o->text = argv[optind + 1];
-    if (!o->stride) o->stride = o->context;
-    if (o->stride > o->context) return tool_usage("eval", "the stride is longer than a window");
-    return EXIT_DONE;
-}
-
 int cmd_eval(int argc, char **argv)
 {
     eval_options o = {.context = 512};
     eval e = {.options = &o};
-    bool done = false;
-    int code = parse(&o, argc, argv, &done);
-    if (code == EXIT_DONE && !done) code = run(&e);
+    int code = tool_parse(&command, argc, argv, &o);
+    if (!o.stride) o.stride = o.context;
+    if (code == TOOL_GO_ON && o.stride > o.context)
+        code = tool_usage("eval", "the stride is longer than a window");
+    if (code == TOOL_GO_ON) code = run(&e);
     for (int i = 0; i < 2; i++) {
         lathe_generator_destroy(e.generator[i]);
         lathe_model_close(e.model[i]);

@@ -1,6 +1,5 @@
 /* lathe generate: a language model writes. Standard output gets its text alone; the rest goes to standard
  * error. */
-#include <getopt.h>
 #include <jansson.h>
 #include <lathe/llm.h>
 #include <stdio.h>
@@ -9,50 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define TOOL_STRUCT generate_options
 #include "tool.h"
-
-static const char help[] =
-    "Lets a language model answer a prompt or hold a conversation.\n"
-    "\n"
-    "Usage: lathe generate MODEL [OPTIONS] -p PROMPT | --chat | -i\n"
-    "       lathe generate PREFILL DECODE [OPTIONS] ...\n"
-    "\n"
-    "MODEL is an archive with open lengths, or one archive for prompts and one for single tokens, or a "
-    "folder:\n"
-    "with a generate.json ({\"model\": F} or {\"prefill\": F, \"decode\": F}, and optionally \"weights\": "
-    "[F...],\n"
-    "\"tokenizer\": F and \"kv_mapping\": F), or with model.pt2, or with prefill.pt2 and decode.pt2.\n"
-    "\n"
-    "  --weights F             weights: safetensors, an index of shards, or GGUF; may be repeated\n"
-    "  --tokenizer F           tokenizer.json or GGUF (default: the GGUF among the weights, else "
-    "tokenizer.json\n"
-    "                          beside MODEL)\n"
-    "  --quantize TYPE         int8 or int4: quantise the matrices while loading\n"
-    "  --activations TYPE      int16 (default) or int8: what is multiplied with quantised weights\n"
-    "  -p, --prompt TEXT       one prompt\n"
-    "  --chat                  a conversation: every line of standard input is a turn (with -p: that turn "
-    "alone,\n"
-    "                          unless -i is given as well)\n"
-    "  -i, --interactive       every line of standard input is a prompt of its own\n"
-    "  --system TEXT           the system message, instead of the model's own\n"
-    "  --raw                   take prompts as they are, not as messages of a chat\n"
-    "  -n, --tokens N          most tokens of an answer (default: 256; 0: until it ends)\n"
-    "  --temperature T         0 (default): always the likeliest token\n"
-    "  --top-k K               only the K likeliest tokens (0: all)\n"
-    "  --top-p P               only the likeliest tokens that reach probability P together (1: all)\n"
-    "  --min-p P               only tokens at least P times as likely as the likeliest (0: all)\n"
-    "  --repetition-penalty R  make tokens seen before less likely (1: do not)\n"
-    "  --seed N                of the random numbers (default: from the clock, and reported)\n"
-    "  -c, --context N         most tokens of prompt and answer (default: what the model's cache holds; "
-    "where that\n"
-    "                          is open, as much as -p and -n need, and 2048 for conversations)\n"
-    "  --chunk N               most tokens of a prompt to run at once, where that is open (default: 128)\n"
-    "  --kv TYPE               store caches as f32, bf16, f16 or int8 (default: as the model does)\n"
-    "  --kv-mapping F          JSON that pairs the caches of PREFILL and DECODE by name\n" TOOL_PLACEMENT_HELP
-    "\n"
-    "A prompt becomes a message of a chat if the tokenizer's chat template is ChatML or Llama 3; otherwise "
-    "it is\n"
-    "taken as it is. Exit status: 0 done, 1 failed, 2 wrong usage or a broken file.\n";
 
 enum { DEFAULT_TOKENS = 256, CHAT_CONTEXT = 2048 };
 
@@ -60,14 +17,62 @@ typedef struct generate_options {
     const char *model[2], *tokenizer, *kv_mapping, *kv_type, *prompt, *system;
     tool_weights weights;
     tool_placement placement;
-    int n_models;
-    bool chat, interactive, raw, seeded;
-    int64_t context, chunk;
+    bool chat, interactive, raw;
+    int64_t context, chunk, seed; /* seed: negative: from the clock */
     lathe_generation how;
-    json_t *manifest;                  /* owns names taken from it */
-    char *names[TOOL_MAX_WEIGHTS + 8]; /* paths made here: malloc */
+    json_t *manifest;                /* owns names taken from it */
+    char *names[TOOL_MAX_TEXTS + 8]; /* paths made here: malloc */
     int n_names;
 } generate_options;
+
+static const tool_option options[] = {
+    TOOL_SHARED(weights, tool_weights_options),
+    TOOL_SHARED(tokenizer, tool_tokenizer_options),
+    TOOL_SHARED(weights, tool_quantize_options),
+    {"-p, --prompt TEXT", TOOL_TEXT(prompt), "one prompt"},
+    {"--chat", TOOL_FLAG(chat),
+     "a conversation: every line of standard input is a turn (with -p: that turn alone, unless -i is given "
+     "as well)"},
+    {"-i, --interactive", TOOL_FLAG(interactive), "every line of standard input is a prompt of its own"},
+    {"--system TEXT", TOOL_TEXT(system), "the system message, instead of the model's own"},
+    {"--raw", TOOL_FLAG(raw), "take prompts as they are, not as messages of a chat"},
+    {"-n, --tokens N", TOOL_INTEGER(how.max_tokens, 0, INT64_MAX),
+     "most tokens of an answer (default: 256; 0: until it ends)"},
+    {"--temperature T", TOOL_REAL(how.sampling.temperature, 0, INT64_MAX),
+     "0 (default): always the likeliest token"},
+    {"--top-k K", TOOL_INTEGER(how.sampling.top_k, 0, INT64_MAX), "only the K likeliest tokens (0: all)"},
+    {"--top-p P", TOOL_REAL(how.sampling.top_p, 0, 1),
+     "only the likeliest tokens that reach probability P together (1: all)"},
+    {"--min-p P", TOOL_REAL(how.sampling.min_p, 0, 1),
+     "only tokens at least P times as likely as the likeliest (0: all)"},
+    {"--repetition-penalty R", TOOL_REAL(how.sampling.repetition_penalty, 0, INT64_MAX),
+     "make tokens seen before less likely (1: do not)"},
+    {"--seed N", TOOL_INTEGER(seed, 0, INT64_MAX),
+     "of the random numbers (default: from the clock, and reported)"},
+    {"-c, --context N", TOOL_INTEGER(context, 2, INT64_MAX),
+     "most tokens of prompt and answer (default: what the model's cache holds; where that is open, as much "
+     "as -p and -n need, and 2048 for conversations)"},
+    {"--chunk N", TOOL_INTEGER(chunk, 1, INT64_MAX),
+     "most tokens of a prompt to run at once, where that is open (default: 128)"},
+    TOOL_SHARED(kv_type, tool_kv_options),
+    {"--kv-mapping F", TOOL_TEXT(kv_mapping), "JSON that pairs the caches of PREFILL and DECODE by name"},
+    TOOL_SHARED(placement, tool_placement_options),
+    {0},
+};
+
+static const tool_command command = {
+    .name = "generate",
+    .intro = "Lets a language model answer a prompt or hold a conversation.",
+    .usage = "MODEL [OPTIONS] -p PROMPT | --chat | -i\nPREFILL DECODE [OPTIONS] ...",
+    .arguments = {{"MODEL", TOOL_ONE(model[0])}, {"DECODE", TOOL_MAYBE(model[1])}},
+    .options = options,
+    .notes = "MODEL is an archive with open lengths, or one archive for prompts and one for single tokens, "
+             "or a folder: with a generate.json ({\"model\": F} or {\"prefill\": F, \"decode\": F}, and "
+             "optionally \"weights\": [F...], \"tokenizer\": F and \"kv_mapping\": F), or with model.pt2, "
+             "or with prefill.pt2 and decode.pt2.\n"
+             "A prompt becomes a message of a chat if the tokenizer's chat template is ChatML or Llama 3; "
+             "otherwise it is taken as it is.",
+};
 
 typedef struct engine {
     lathe_model *model[2];
@@ -76,115 +81,8 @@ typedef struct engine {
     bool templated; /* prompts become messages */
 } engine;
 
-/* ---- Arguments ---- */
-
-static bool parse_int(const char *text, int64_t low, int64_t *out)
-{
-    char *end;
-    *out = strtoll(text, &end, 10);
-    return end != text && !*end && *out >= low;
-}
-
-static bool parse_float(const char *text, float *out)
-{
-    char *end;
-    *out = strtof(text, &end);
-    return end != text && !*end;
-}
-
-enum {
-    OPT_WEIGHTS = 256,
-    OPT_TOKENIZER,
-    OPT_CHAT,
-    OPT_SYSTEM,
-    OPT_RAW,
-    OPT_TEMPERATURE,
-    OPT_TOP_K,
-    OPT_TOP_P,
-    OPT_MIN_P,
-    OPT_REPETITION,
-    OPT_SEED,
-    OPT_CHUNK,
-    OPT_KV,
-    OPT_KV_MAPPING,
-    OPT_QUANTIZE,
-    OPT_ACTIVATIONS,
-    OPT_PLACEMENT
-};
-
-static const struct option long_options[] = {
-    {"weights", required_argument, NULL, OPT_WEIGHTS},
-    {"tokenizer", required_argument, NULL, OPT_TOKENIZER},
-    {"prompt", required_argument, NULL, 'p'},
-    {"chat", no_argument, NULL, OPT_CHAT},
-    {"interactive", no_argument, NULL, 'i'},
-    {"system", required_argument, NULL, OPT_SYSTEM},
-    {"raw", no_argument, NULL, OPT_RAW},
-    {"tokens", required_argument, NULL, 'n'},
-    {"temperature", required_argument, NULL, OPT_TEMPERATURE},
-    {"top-k", required_argument, NULL, OPT_TOP_K},
-    {"top-p", required_argument, NULL, OPT_TOP_P},
-    {"min-p", required_argument, NULL, OPT_MIN_P},
-    {"repetition-penalty", required_argument, NULL, OPT_REPETITION},
-    {"seed", required_argument, NULL, OPT_SEED},
-    {"context", required_argument, NULL, 'c'},
-    {"chunk", required_argument, NULL, OPT_CHUNK},
-    {"kv", required_argument, NULL, OPT_KV},
-    {"kv-mapping", required_argument, NULL, OPT_KV_MAPPING},
-    {"quantize", required_argument, NULL, OPT_QUANTIZE},
-    {"activations", required_argument, NULL, OPT_ACTIVATIONS},
-    TOOL_PLACEMENT_LONG(OPT_PLACEMENT),
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
-
-/* Numbers; false when the text is none. */
-static bool take_number(generate_options *o, int option, const char *text)
-{
-    lathe_sampling *s = &o->how.sampling;
-    int64_t seed;
-    switch (option) {
-    case 'n': return parse_int(text, 0, &o->how.max_tokens);
-    case 'c': return parse_int(text, 2, &o->context);
-    case OPT_CHUNK: return parse_int(text, 1, &o->chunk);
-    case OPT_TEMPERATURE: return parse_float(text, &s->temperature);
-    case OPT_TOP_K: return parse_int(text, 0, &s->top_k);
-    case OPT_TOP_P: return parse_float(text, &s->top_p);
-    case OPT_MIN_P: return parse_float(text, &s->min_p);
-    case OPT_REPETITION: return parse_float(text, &s->repetition_penalty);
-    case OPT_QUANTIZE: return tool_set_quantization(&o->weights, text);
-    case OPT_ACTIVATIONS: return tool_set_activations(&o->weights, text);
-    default:
-        o->seeded = true;
-        if (!parse_int(text, 0, &seed)) return false;
-        s->seed = (uint64_t)seed;
-        return true;
-    }
-}
-
-static int take_option(generate_options *o, int option)
-{
-    switch (option) {
-    case OPT_WEIGHTS:
-        if (tool_add_weights(&o->weights, optarg)) return EXIT_DONE;
-        return tool_usage("generate", "more than %d --weights", TOOL_MAX_WEIGHTS);
-    case OPT_TOKENIZER: o->tokenizer = optarg; return EXIT_DONE;
-    case OPT_KV: o->kv_type = optarg; return EXIT_DONE;
-    case OPT_KV_MAPPING: o->kv_mapping = optarg; return EXIT_DONE;
-    case 'p': o->prompt = optarg; return EXIT_DONE;
-    case OPT_SYSTEM: o->system = optarg; return EXIT_DONE;
-    case OPT_CHAT: o->chat = true; return EXIT_DONE;
-    case 'i': o->interactive = true; return EXIT_DONE;
-    case OPT_RAW: o->raw = true; return EXIT_DONE;
-    default: break;
-    }
-    if (take_number(o, option, optarg)) return EXIT_DONE;
-    return tool_usage("generate", "'%s' is no value for this option", optarg);
-}
-
 static int check_options(const generate_options *o)
 {
-    if (!o->n_models) return tool_usage("generate", "MODEL is missing");
     if (!o->prompt && !o->chat && !o->interactive)
         return tool_usage("generate", "one of -p, --chat and -i is needed");
     if (o->raw && (o->chat || o->system)) return tool_usage("generate", "--raw excludes --chat and --system");
@@ -193,29 +91,7 @@ static int check_options(const generate_options *o)
     if (lathe_sampler_create(&o->how.sampling, &sampler, &err) != LATHE_OK)
         return tool_usage("generate", "%s", err.message);
     lathe_sampler_destroy(sampler);
-    return EXIT_DONE;
-}
-
-static int parse(generate_options *o, int argc, char **argv, bool *done)
-{
-    opterr = 0;
-    int which;
-    for (int option; (option = getopt_long(argc, argv, "p:in:c:h", long_options, &which)) != -1;) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            *done = true;
-            return EXIT_DONE;
-        }
-        if (option == '?')
-            return tool_usage("generate", "unknown option or missing value: '%s'", argv[optind - 1]);
-        if (option == OPT_PLACEMENT && tool_set_placement(&o->placement, long_options[which].name, optarg))
-            continue;
-        int code = take_option(o, option);
-        if (code != EXIT_DONE) return code;
-    }
-    if (argc - optind > 2) return tool_usage("generate", "more than two models");
-    for (; optind < argc; optind++) o->model[o->n_models++] = argv[optind];
-    return check_options(o);
+    return TOOL_GO_ON;
 }
 
 /* ---- Files ---- */
@@ -257,7 +133,6 @@ static int use_manifest(generate_options *o, const char *folder, const char *pat
                  *weights = json_object_get(o->manifest, "weights");
     o->model[0] = manifest_path(o, folder, one ? one : json_object_get(o->manifest, "prefill"));
     o->model[1] = one ? NULL : manifest_path(o, folder, json_object_get(o->manifest, "decode"));
-    o->n_models = o->model[1] ? 2 : 1;
     if (!o->model[0] || (!one && !o->model[1])) {
         fprintf(stderr, "lathe: %s: expected \"model\", or \"prefill\" and \"decode\", with file names\n",
                 path);
@@ -265,10 +140,10 @@ static int use_manifest(generate_options *o, const char *folder, const char *pat
     }
     if (!o->tokenizer) o->tokenizer = manifest_path(o, folder, json_object_get(o->manifest, "tokenizer"));
     if (!o->kv_mapping) o->kv_mapping = manifest_path(o, folder, json_object_get(o->manifest, "kv_mapping"));
-    bool given = o->weights.n > 0;
+    bool given = o->weights.files.n > 0;
     for (size_t i = 0; !given && i < json_array_size(weights); i++) {
         const char *file = manifest_path(o, folder, json_array_get(weights, i));
-        if (file && !tool_add_weights(&o->weights, file)) break;
+        if (file && !tool_put_text(&o->weights.files, file)) break;
     }
     return EXIT_DONE;
 }
@@ -284,13 +159,12 @@ static int use_folder(generate_options *o)
         if (!prefill || !decode) return EXIT_DONE; /* no such folder: opening it will say what it is */
         o->model[0] = prefill;
         o->model[1] = decode;
-        o->n_models = 2;
     } else {
         o->model[0] = path;
     }
-    if (!o->weights.n && ((path = find_in(o, folder, "model.safetensors")) ||
-                          (path = find_in(o, folder, "model.safetensors.index.json"))))
-        tool_add_weights(&o->weights, path);
+    if (!o->weights.files.n && ((path = find_in(o, folder, "model.safetensors")) ||
+                                (path = find_in(o, folder, "model.safetensors.index.json"))))
+        o->weights.files = (tool_texts){{path}, 1};
     return EXIT_DONE;
 }
 
@@ -299,7 +173,7 @@ static int use_folder(generate_options *o)
 static lathe_status open_models(const generate_options *o, engine *e, lathe_error *err)
 {
     lathe_status status = LATHE_OK;
-    for (int i = 0; i < o->n_models && status == LATHE_OK; i++) {
+    for (int i = 0; i < 2 && o->model[i] && status == LATHE_OK; i++) {
         status = tool_open_model(o->model[i], &o->weights, &e->model[i], err);
         if (status == LATHE_OK) tool_device_of(e->model[i], &o->placement);
     }
@@ -336,17 +210,16 @@ static void report(const engine *e, const lathe_generation_result *r)
 static lathe_status need_generator(const generate_options *o, engine *e, size_t prompt, lathe_error *err)
 {
     if (e->generator) return LATHE_OK;
-    lathe_generator_options options = {.context = o->context,
-                                       .chunk = o->chunk,
-                                       .kv_mapping = o->kv_mapping,
-                                       .kv_type = o->kv_type,
-                                       .activations = o->weights.activations,
-                                       .placement = o->placement.lathe};
+    lathe_generator_options how = {.context = o->context,
+                                   .chunk = o->chunk,
+                                   .kv_mapping = o->kv_mapping,
+                                   .kv_type = o->kv_type,
+                                   .activations = o->weights.activations,
+                                   .placement = o->placement.lathe};
     bool more = o->interactive || !o->prompt || o->how.max_tokens == 0;
     int64_t need = (int64_t)prompt + o->how.max_tokens;
-    if (!options.context) options.context = more && need < CHAT_CONTEXT ? CHAT_CONTEXT : need;
-    return lathe_generator_create(e->model[0], o->n_models == 2 ? e->model[1] : NULL, e->tokenizer, &options,
-                                  &e->generator, err);
+    if (!how.context) how.context = more && need < CHAT_CONTEXT ? CHAT_CONTEXT : need;
+    return lathe_generator_create(e->model[0], e->model[1], e->tokenizer, &how, &e->generator, err);
 }
 
 /* Answers a prompt of tokens; the answer's tokens are left in the generator. */
@@ -468,7 +341,7 @@ static int choose_template(const generate_options *o, engine *e)
 static int run(generate_options *o, engine *e)
 {
     lathe_error err;
-    int code = o->n_models == 1 ? use_folder(o) : EXIT_DONE;
+    int code = o->model[1] ? EXIT_DONE : use_folder(o);
     if (code != EXIT_DONE) return code;
     if (open_models(o, e, &err) != LATHE_OK) return tool_fail(&err);
     char tokenizer[TOOL_PATH_BYTES];
@@ -479,7 +352,7 @@ static int run(generate_options *o, engine *e)
     if (lathe_tokenizer_open(tokenizer, &e->tokenizer, &err) != LATHE_OK) return tool_fail(&err);
     if ((code = choose_template(o, e)) != EXIT_DONE) return code;
     if (o->how.sampling.temperature > 0) {
-        if (!o->seeded) o->how.sampling.seed = (uint64_t)time(NULL);
+        o->how.sampling.seed = o->seed < 0 ? (uint64_t)time(NULL) : (uint64_t)o->seed;
         fprintf(stderr, "seed: %llu\n", (unsigned long long)o->how.sampling.seed);
     }
     conversation c = {0};
@@ -492,14 +365,14 @@ static int run(generate_options *o, engine *e)
 
 int cmd_generate(int argc, char **argv)
 {
-    generate_options o = {0};
+    generate_options o = {.seed = -1};
     engine e = {0};
-    bool done = false;
     lathe_generation_init(&o.how);
     o.how.max_tokens = DEFAULT_TOKENS;
     o.how.on_text = print_text;
-    int code = parse(&o, argc, argv, &done);
-    if (code == EXIT_DONE && !done) code = run(&o, &e);
+    int code = tool_parse(&command, argc, argv, &o);
+    if (code == TOOL_GO_ON) code = check_options(&o);
+    if (code == TOOL_GO_ON) code = run(&o, &e);
     lathe_generator_destroy(e.generator);
     lathe_tokenizer_close(e.tokenizer);
     lathe_model_close(e.model[0]);

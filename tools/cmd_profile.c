@@ -3,52 +3,56 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <lathe/llm.h>
-
+#define TOOL_STRUCT profile_options
 #include "tool_profile.h"
-
-static const char help[] =
-    "Measures the steps of a run one by one: time, bytes moved, operations, and how near they come\n"
-    "to what the machine can do.\n"
-    "\n"
-    "Usage: lathe profile MODEL [OPTIONS]\n"
-    "\n"
-    "  --weights F          weights file; may be repeated\n"
-    "  --random-weights     random weights for those that MODEL has no bytes for\n"
-    "  --quantize TYPE      int8 or int4: quantise the matrices while loading\n"
-    "  --activations TYPE   int16 (default) or int8: what is multiplied with quantised weights\n"
-    "  --kv TYPE            store caches as f32, bf16 or f16 (default: as the model does)\n"
-    "  -d N                 language models: a decode step behind N positions (default: 128)\n"
-    "  -p N                 language models: the prefill of a prompt of N tokens instead\n"
-    "  -c N                 positions of the caches, where the model leaves them open\n"
-    "  -t N                 threads (default: all that the process may use)\n"
-    "  -r N                 runs (default: 7)\n" TOOL_PLACEMENT_HELP
-    "  --by KEYS            of kernel, node, module: tables to print (default: kernel,module)\n"
-    "  --top N              most rows of a table (default: 20)\n"
-    "  --trace F            the run as a trace for Chrome (chrome://tracing) or Perfetto\n"
-    "  --roofline NAME      kernels under the machine's roofline: NAME.svg, NAME.png and -dark, by\n"
-    "                       gnuplot\n"
-    "\n"
-    "Runs with and without the clock take turns; both figures are those of the fastest. Linear\n"
-    "layers that run as one job count as one step. Roof: the time that the bytes take to read, or the "
-    "products to\n"
-    "multiply in float32, whichever is longer, as a part of the time that was spent. Bytes that\n"
-    "lie in a cache of the processor can come faster than memory is.\n"
-    "\n"
-    "Exit status: 0 done, 1 a run failed, 2 wrong usage or a broken file.\n";
 
 typedef struct profile_options {
     const char *file, *kv_type, *trace, *roofline;
     tool_weights weights;
     tool_placement placement;
     long depth, prompt, context, threads, runs, top;
-    bool tables[PROFILE_KEYS];
+    tool_words tables;
 } profile_options;
 
-/* What is profiled: a generator of a language model, a session of any other. */
+static const tool_word table_words[] = {
+    {"kernel", PROFILE_KERNEL}, {"node", PROFILE_NODE}, {"module", PROFILE_MODULE}, {0}};
+
+static const tool_option options[] = {
+    TOOL_SHARED(weights, tool_weights_options),
+    TOOL_SHARED(weights, tool_random_options),
+    TOOL_SHARED(weights, tool_quantize_options),
+    TOOL_SHARED(kv_type, tool_kv_options),
+    {"-d N", TOOL_COUNT(depth, 0), "language models: a decode step behind N positions (default: 128)"},
+    {"-p N", TOOL_COUNT(prompt, 1), "language models: the prefill of a prompt of N tokens instead"},
+    {"-c N", TOOL_COUNT(context, 2), "positions of the caches, where the model leaves them open"},
+    {"-t N", TOOL_INTEGER(threads, 1, 256), "threads (default: all that the process may use)"},
+    {"-r N", TOOL_INTEGER(runs, 1, BENCH_MAX_RUNS), "runs (default: 7)"},
+    TOOL_SHARED(placement, tool_placement_options),
+    {"--by KEYS", TOOL_WORDS(tables, table_words),
+     "of kernel, node, module: tables to print (default: kernel,module)"},
+    {"--top N", TOOL_COUNT(top, 1), "most rows of a table (default: 20)"},
+    {"--trace F", TOOL_TEXT(trace), "the run as a trace for Chrome (chrome://tracing) or Perfetto"},
+    {"--roofline NAME", TOOL_TEXT(roofline),
+     "kernels under the machine's roofline: NAME.svg, NAME.png and -dark, by gnuplot"},
+    {0},
+};
+
+static const tool_command command = {
+    .name = "profile",
+    .intro = "Measures the steps of a run one by one: time, bytes moved, operations, and how near they "
+             "come to what the machine can do.",
+    .arguments = {{"MODEL", TOOL_ONE(file)}},
+    .options = options,
+    .notes = "Runs with and without the clock take turns; both figures are those of the fastest. Linear "
+             "layers that run as one job count as one step. Roof: the time that the bytes take to read, or "
+             "the products to multiply in float32, whichever is longer, as a part of the time that was "
+             "spent. Bytes that lie in a cache of the processor can come faster than memory is.",
+    .status = "0 done, 1 a run failed",
+};
+
 typedef struct subject {
     lathe_model *model;
-    lathe_generator *generator;
+    bench_subject runs;
     lathe_session *session; /* that runs; the generator's own, or ours */
     double seen;            /* the part of the caches that attention sees */
 } subject;
@@ -57,53 +61,33 @@ typedef struct subject {
 
 static lathe_status open_subject(const profile_options *o, subject *s, lathe_error *err)
 {
-    size_t last = (size_t)(o->prompt ? o->prompt : o->depth + 1);
+    long last = o->prompt ? o->prompt : o->depth + 1;
     lathe_status status = tool_open_model(o->file, &o->weights, &s->model, err);
     if (status != LATHE_OK) return status;
     tool_device_of(s->model, &o->placement);
+    lathe_generator_options how = {.context = o->context ? o->context
+                                              : last < 2 ? 2
+                                                         : last,
+                                   .chunk = o->prompt ? o->prompt : 1,
+                                   .threads = (int)o->threads,
+                                   .activations = o->weights.activations,
+                                   .kv_type = o->kv_type,
+                                   .placement = o->placement.lathe};
+    status = bench_subject_open(s->model, &how, &s->runs, err);
     s->seen = 1;
-    lathe_generator_options options = {.context = o->context ? o->context
-                                                  : last < 2 ? 2
-                                                             : (int64_t)last,
-                                       .chunk = o->prompt ? o->prompt : 1,
-                                       .threads = (int)o->threads,
-                                       .activations = o->weights.activations,
-                                       .kv_type = o->kv_type,
-                                       .placement = o->placement.lathe};
-    status = lathe_generator_create(s->model, NULL, NULL, &options, &s->generator, err);
-    if (status == LATHE_OK) {
-        double before = o->prompt ? (double)o->prompt / 2 : (double)last;
-        s->seen = before / (double)lathe_generator_context(s->generator);
-        return o->prompt ? LATHE_OK : lathe_generator_randomize_caches(s->generator, 0, err);
-    }
-    if (status != LATHE_UNSUPPORTED) return status;
-    lathe_session_options plain = {
-        .threads = (int)o->threads, .activations = o->weights.activations, .placement = o->placement.lathe};
-    status = lathe_session_create(s->model, &plain, &s->session, err);
-    return status == LATHE_OK ? tool_set_zero_inputs(s->model, s->session, err) : status;
-}
-
-static void close_subject(subject *s)
-{
-    if (s->generator) lathe_generator_destroy(s->generator);
-    else lathe_session_close(s->session);
-    lathe_model_close(s->model);
+    if (status != LATHE_OK || !s->runs.generator) return status;
+    double before = o->prompt ? (double)o->prompt / 2 : (double)last;
+    s->seen = before / (double)lathe_generator_context(s->runs.generator);
+    return o->prompt ? LATHE_OK : lathe_generator_randomize_caches(s->runs.generator, 0, err);
 }
 
 static lathe_status run_once(const profile_options *o, subject *s, double *seconds, lathe_error *err)
 {
-    double start = bench_seconds();
-    lathe_status status;
-    if (s->generator) {
-        lathe_generator_cost cost = {0};
-        size_t first = o->prompt ? 0 : (size_t)o->depth, count = o->prompt ? (size_t)o->prompt : 1;
-        status = lathe_generator_measure(s->generator, first, count, &cost, err);
-        s->session = lathe_generator_session(s->generator);
-        *seconds = cost.seconds;
-        return status;
-    }
-    status = lathe_session_run(s->session, err);
-    *seconds = bench_seconds() - start;
+    lathe_generator_cost cost = {0};
+    long first = o->prompt ? 0 : o->depth, count = o->prompt ? o->prompt : 1;
+    lathe_status status = bench_subject_run(&s->runs, first, count, &cost, err);
+    s->session = s->runs.generator ? lathe_generator_session(s->runs.generator) : s->runs.session;
+    *seconds = cost.seconds;
     return status;
 }
 
@@ -205,9 +189,6 @@ static lathe_status measure(const profile_options *o, subject *s, profile *p, pr
 
 /* ---- Printing ---- */
 
-static const char *const key_names[PROFILE_KEYS] = {
-    [PROFILE_KERNEL] = "kernel", [PROFILE_NODE] = "node", [PROFILE_MODULE] = "module"};
-
 static void print_row(const profile *p, const profile_group *g)
 {
     double ms = g->seconds * 1e3;
@@ -216,14 +197,14 @@ static void print_row(const profile *p, const profile_group *g)
            ms > 0 ? g->flops / ms / 1e6 : 0, 100 * profile_share_of_roof(g, &p->limits));
 }
 
-static bool print_table(const profile *p, profile_key key, long top)
+static bool print_table(const profile *p, const tool_word *key, long top)
 {
     size_t n;
-    profile_group *groups = profile_groups(p, key, &n), rest = {.name = "the rest"};
+    profile_group *groups = profile_groups(p, (profile_key)key->value, &n), rest = {.name = "the rest"};
     if (!groups) return fprintf(stderr, "lathe profile: out of memory\n"), false;
     printf("| %s | steps | ms | share | MB | GB/s | GFLOP/s | of roof |\n"
            "| --- | --- | --- | --- | --- | --- | --- | --- |\n",
-           key_names[key]);
+           key->name);
     for (size_t i = 0; i < n; i++) {
         if (i < (size_t)top) {
             print_row(p, &groups[i]);
@@ -242,8 +223,8 @@ static bool print_table(const profile *p, profile_key key, long top)
 
 static bool print_all(const profile_options *o, const profile *p, const profile_counters *counters)
 {
-    for (int key = 0; key < PROFILE_KEYS; key++)
-        if (o->tables[key] && !print_table(p, (profile_key)key, o->top)) return false;
+    for (int i = 0; i < o->tables.n; i++)
+        if (!print_table(p, o->tables.word[i], o->top)) return false;
     printf("steps: %zu, together %.3f ms; a run without profile: %.3f ms (%+.1f %%)\n", p->n,
            p->profile_seconds * 1e3, p->plain_seconds * 1e3,
            100 * (p->profile_seconds / p->plain_seconds - 1));
@@ -265,7 +246,8 @@ static int run_profile(const profile_options *o)
     lathe_status status = open_subject(o, &s, &err);
     if (status == LATHE_OK) status = measure(o, &s, &p, &counters, &err);
     bool good = status == LATHE_OK && print_all(o, &p, &counters);
-    close_subject(&s);
+    bench_subject_close(&s.runs);
+    lathe_model_close(s.model);
     profile_counters_close(&counters);
     free(p.steps);
     free(p.spans);
@@ -273,63 +255,12 @@ static int run_profile(const profile_options *o)
     return good && fflush(stdout) == 0 ? EXIT_DONE : EXIT_DIFFERS;
 }
 
-/* ---- Command line ---- */
-
-static bool parse_tables(profile_options *o, const char *text)
-{
-    memset(o->tables, 0, sizeof o->tables);
-    for (;; text++) {
-        size_t length = strcspn(text, ",");
-        int key = 0;
-        while (key < PROFILE_KEYS &&
-               (strlen(key_names[key]) != length || strncmp(text, key_names[key], length) != 0))
-            key++;
-        if (key == PROFILE_KEYS) return false;
-        o->tables[key] = true;
-        text += length;
-        if (!*text) return true;
-    }
-}
-
-static bool parse_number(profile_options *o, const char *name, const char *value)
-{
-    const struct {
-        const char *name;
-        long *to, least, most;
-    } numbers[] = {{"-d", &o->depth, 0, 1 << 24},       {"-p", &o->prompt, 1, 1 << 24},
-                   {"-c", &o->context, 2, 1 << 24},     {"-t", &o->threads, 1, 256},
-                   {"-r", &o->runs, 1, BENCH_MAX_RUNS}, {"--top", &o->top, 1, 1 << 24}};
-    bench_list list;
-    if (!bench_parse_list(value, 0, &list) || list.n != 1) return false;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (strcmp(name, numbers[i].name) == 0 && list.value[0] >= numbers[i].least &&
-            list.value[0] <= numbers[i].most)
-            return *numbers[i].to = list.value[0], true;
-    return false;
-}
-
-static bool parse_option(profile_options *o, const char *name, const char *value)
-{
-    if (strcmp(name, "--weights") == 0) return tool_add_weights(&o->weights, value);
-    if (strcmp(name, "--quantize") == 0) return tool_set_quantization(&o->weights, value);
-    if (strcmp(name, "--activations") == 0) return tool_set_activations(&o->weights, value);
-    if (strcmp(name, "--kv") == 0) return o->kv_type = value, true;
-    if (strcmp(name, "--trace") == 0) return o->trace = value, true;
-    if (strcmp(name, "--roofline") == 0) return o->roofline = value, true;
-    if (strcmp(name, "--by") == 0) return parse_tables(o, value);
-    return tool_set_placement(&o->placement, name, value) || parse_number(o, name, value);
-}
-
 int cmd_profile(int argc, char **argv)
 {
-    profile_options o = {
-        .depth = 128, .runs = 7, .top = 20, .tables = {[PROFILE_KERNEL] = true, [PROFILE_MODULE] = true}};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
-        if (strcmp(argv[i], "--random-weights") == 0) o.weights.random = true;
-        else if (argv[i][0] != '-' && !o.file) o.file = argv[i];
-        else if (i + 1 < argc && argv[i][0] == '-' && parse_option(&o, argv[i], argv[i + 1])) i++;
-        else return tool_usage("profile", "option %s %s", argv[i], i + 1 < argc ? argv[i + 1] : "");
-    }
-    return o.file ? run_profile(&o) : tool_usage("profile", "no file given");
+    profile_options o = {.depth = 128,
+                         .runs = 7,
+                         .top = 20,
+                         .tables = {{&table_words[PROFILE_KERNEL], &table_words[PROFILE_MODULE]}, 2}};
+    int code = tool_parse(&command, argc, argv, &o);
+    return code == TOOL_GO_ON ? run_profile(&o) : code;
 }

@@ -5,31 +5,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TOOL_STRUCT run_options
 #include "tool.h"
 
-static const char help[] =
-    "Runs a model once. Without --output and --outputs a summary of each output is printed.\n"
-    "\n"
-    "Usage: lathe run FILE [OPTIONS]\n"
-    "\n"
-    "  --weights F          weights file (safetensors, sharded index, GGUF); may be repeated\n"
-    "  --quantize TYPE      int8 or int4: quantise the matrices while loading\n"
-    "  --activations TYPE   int16 (default) or int8: what is multiplied with quantised weights\n"
-    "  --input NAME=X.npy   one input, by name or number; may be repeated; .safetensors with one tensor "
-    "works too\n"
-    "  --inputs F           all inputs from a safetensors file, under their names or as input.K\n"
-    "  --output Y.npy       the first output as a NumPy file\n"
-    "  --outputs F          all outputs as a safetensors file, as output.K\n" TOOL_PLACEMENT_HELP "\n"
-    "Exit status: 0 done, 1 the run failed, 2 wrong usage or a broken file.\n";
-
-enum { MAX_FILES = 64, NAME_BYTES = 32 };
+enum { NAME_BYTES = 32 };
 
 typedef struct run_options {
-    const char *file, *inputs[MAX_FILES], *all_inputs, *output, *outputs;
+    const char *file, *all_inputs, *output, *outputs;
+    tool_texts inputs;
     tool_weights weights;
     tool_placement placement;
-    int n_inputs;
 } run_options;
+
+static const tool_option options[] = {
+    TOOL_SHARED(weights, tool_weights_options),
+    TOOL_SHARED(weights, tool_quantize_options),
+    {"--input NAME=X.npy", TOOL_TEXTS(inputs),
+     "one input, by name or number; may be repeated; .safetensors with one tensor works too"},
+    {"--inputs F", TOOL_TEXT(all_inputs),
+     "all inputs from a safetensors file, under their names or as input.K"},
+    {"--output Y.npy", TOOL_TEXT(output), "the first output as a NumPy file"},
+    {"--outputs F", TOOL_TEXT(outputs), "all outputs as a safetensors file, as output.K"},
+    TOOL_SHARED(placement, tool_placement_options),
+    {0},
+};
+
+static const tool_command command = {
+    .name = "run",
+    .intro = "Runs a model once. Without --output and --outputs a summary of each output is printed.",
+    .arguments = {{"FILE", TOOL_ONE(file)}},
+    .options = options,
+    .status = "0 done, 1 the run failed",
+};
 
 /* Number of the input that the first `length` characters of `name` mean; -1 when there is none. */
 static long find_input(lathe_model *model, const char *name, size_t length)
@@ -123,7 +130,7 @@ static void print_summary(size_t index, const lathe_tensor *tensor)
     }
 }
 
-static lathe_status deliver(lathe_model *model, lathe_session *session, const run_options *options,
+static lathe_status deliver(lathe_model *model, lathe_session *session, const run_options *o,
                             lathe_error *err)
 {
     size_t count = lathe_model_output_count(model), n = 0;
@@ -140,27 +147,25 @@ static lathe_status deliver(lathe_model *model, lathe_session *session, const ru
         if (status != LATHE_OK || tensors[n].rank < 0) continue;
         snprintf(names[n], NAME_BYTES, "output.%zu", i);
         pointers[n] = names[n];
-        if (!options->output && !options->outputs) print_summary(i, &tensors[n]);
+        if (!o->output && !o->outputs) print_summary(i, &tensors[n]);
         n++;
     }
-    if (status == LATHE_OK && options->output && n)
-        status = lathe_npy_write(options->output, &tensors[0], err);
-    if (status == LATHE_OK && options->outputs)
-        status = lathe_tensors_write(options->outputs, pointers, tensors, n, err);
+    if (status == LATHE_OK && o->output && n) status = lathe_npy_write(o->output, &tensors[0], err);
+    if (status == LATHE_OK && o->outputs) status = lathe_tensors_write(o->outputs, pointers, tensors, n, err);
     free(tensors);
     free(names);
     free(pointers);
     return status;
 }
 
-static int run_session(lathe_model *model, lathe_session *session, const run_options *options)
+static int run_session(lathe_model *model, lathe_session *session, const run_options *o)
 {
     lathe_error err = {0};
     lathe_status status = LATHE_OK;
-    if (!options->n_inputs && !options->all_inputs && explain_inputs(model) != EXIT_DONE) return EXIT_USAGE;
-    if (options->all_inputs) status = set_all_inputs(model, session, options->all_inputs, &err);
-    for (int i = 0; i < options->n_inputs && status == LATHE_OK; i++)
-        status = set_input(model, session, options->inputs[i], &err);
+    if (!o->inputs.n && !o->all_inputs && explain_inputs(model) != EXIT_DONE) return EXIT_USAGE;
+    if (o->all_inputs) status = set_all_inputs(model, session, o->all_inputs, &err);
+    for (int i = 0; i < o->inputs.n && status == LATHE_OK; i++)
+        status = set_input(model, session, o->inputs.item[i], &err);
     if (status == LATHE_OK) status = lathe_session_run(session, &err);
     const char *notes = "";
     if (status == LATHE_OK) status = lathe_model_notes(model, &notes, &err);
@@ -168,23 +173,23 @@ static int run_session(lathe_model *model, lathe_session *session, const run_opt
     const char *plain = "";
     if (status == LATHE_OK) status = lathe_session_plain_steps(session, &plain, &err);
     if (*plain) fprintf(stderr, "without a fast kernel, on plain references: %s\n", plain);
-    if (status == LATHE_OK) status = deliver(model, session, options, &err);
+    if (status == LATHE_OK) status = deliver(model, session, o, &err);
     return status == LATHE_OK ? EXIT_DONE : tool_fail(&err);
 }
 
-static int run_model(const run_options *options)
+static int run_model(const run_options *o)
 {
     lathe_model *model;
     lathe_session *session = NULL;
     lathe_error err;
-    lathe_status status = tool_open_model(options->file, &options->weights, &model, &err);
-    if (status == LATHE_OK) tool_device_of(model, &options->placement);
+    lathe_status status = tool_open_model(o->file, &o->weights, &model, &err);
+    if (status == LATHE_OK) tool_device_of(model, &o->placement);
     if (status == LATHE_OK)
-        status = lathe_session_create(model,
-                                      &(lathe_session_options){.activations = options->weights.activations,
-                                                               .placement = options->placement.lathe},
-                                      &session, &err);
-    int code = status == LATHE_OK ? run_session(model, session, options) : tool_fail(&err);
+        status = lathe_session_create(
+            model,
+            &(lathe_session_options){.activations = o->weights.activations, .placement = o->placement.lathe},
+            &session, &err);
+    int code = status == LATHE_OK ? run_session(model, session, o) : tool_fail(&err);
     lathe_session_close(session);
     lathe_model_close(model);
     return code;
@@ -193,26 +198,6 @@ static int run_model(const run_options *options)
 int cmd_run(int argc, char **argv)
 {
     run_options o = {0};
-    for (int i = 1; i < argc; i++) {
-        const char *arg = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(arg, "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
-        if (arg[0] != '-' && !o.file) {
-            o.file = arg;
-            continue;
-        }
-        if (arg[0] != '-') return tool_usage("run", "one file at a time, found '%s' and '%s'", o.file, arg);
-        if (!value) return tool_usage("run", "option %s needs a value, or is unknown", arg);
-        i++;
-        if ((strcmp(arg, "--weights") == 0 && tool_add_weights(&o.weights, value)) ||
-            (strcmp(arg, "--quantize") == 0 && tool_set_quantization(&o.weights, value)) ||
-            (strcmp(arg, "--activations") == 0 && tool_set_activations(&o.weights, value)) ||
-            tool_set_placement(&o.placement, arg, value))
-            continue;
-        if (strcmp(arg, "--input") == 0 && o.n_inputs < MAX_FILES) o.inputs[o.n_inputs++] = value;
-        else if (strcmp(arg, "--inputs") == 0) o.all_inputs = value;
-        else if (strcmp(arg, "--output") == 0) o.output = value;
-        else if (strcmp(arg, "--outputs") == 0) o.outputs = value;
-        else return tool_usage("run", "unknown option or value: %s %s", arg, value);
-    }
-    return o.file ? run_model(&o) : tool_usage("run", "no file given");
+    int code = tool_parse(&command, argc, argv, &o);
+    return code == TOOL_GO_ON ? run_model(&o) : code;
 }

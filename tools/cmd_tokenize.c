@@ -1,28 +1,37 @@
 /* lathe tokenize: text to token ids and back. */
-#include <getopt.h>
 #include <lathe/llm.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define TOOL_STRUCT tokenize_options
 #include "tool.h"
 
-static const char help[] = "Splits a text into the tokens of a model, or puts tokens together to a text.\n"
-                           "\n"
-                           "Usage: lathe tokenize TOKENIZER [TEXT] [--ids]\n"
-                           "       lathe tokenize TOKENIZER --decode [IDS...]\n"
-                           "\n"
-                           "TOKENIZER is a tokenizer.json, a folder with one, or a GGUF file. Without TEXT "
-                           "(or IDS) standard input is\n"
-                           "taken, to its last byte. A text that begins with a dash is given behind '--'.\n"
-                           "\n"
-                           "  --ids      print the ids alone, in one line\n"
-                           "  --decode   print the text of the tokens, and nothing else\n"
-                           "\n"
-                           "Otherwise each token is a line: its id, a tab, and its bytes in quotes, where "
-                           "\\n, \\r, \\t, \\\" and \\\\ are\n"
-                           "written so and other control characters and incomplete characters as \\xNN.\n"
-                           "Exit status: 0 done, 1 failed, 2 wrong usage or a broken file.\n";
+typedef struct tokenize_options {
+    const char *tokenizer;
+    tool_rest texts;
+    bool ids, decode;
+} tokenize_options;
+
+static const tool_option options[] = {
+    {"--ids", TOOL_FLAG(ids), "print the ids alone, in one line"},
+    {"--decode", TOOL_FLAG(decode), "print the text of the tokens, and nothing else"},
+    {0},
+};
+
+static const tool_command command = {
+    .name = "tokenize",
+    .intro = "Splits a text into the tokens of a model, or puts tokens together to a text.",
+    .usage = "TOKENIZER [TEXT] [--ids]\nTOKENIZER --decode [IDS...]",
+    .arguments = {{"TOKENIZER", TOOL_ONE(tokenizer)}, {"TEXT", TOOL_ANY(texts)}},
+    .options = options,
+    .notes = "TOKENIZER is a tokenizer.json, a folder with one, or a GGUF file. Without TEXT (or IDS) "
+             "standard input is taken, to its last byte. A text that begins with a dash is given behind "
+             "'--'.\n"
+             "Otherwise each token is a line: its id, a tab, and its bytes in quotes, where \\n"
+             ", \\r, \\t, \\\" and \\\\ are written so and other control characters and incomplete "
+             "characters as \\xNN.",
+};
 
 /* Bytes of the character at the start of the piece; 0 when there is none: incomplete, or no UTF-8. */
 static size_t whole_character(const unsigned char *bytes, size_t size)
@@ -101,7 +110,7 @@ static bool parse_ids(const char *text, int64_t **ids, size_t *count, size_t *ca
     }
 }
 
-static int decode(const lathe_tokenizer *tokenizer, char **texts, int n_texts)
+static int decode(const lathe_tokenizer *tokenizer, char *const *texts, int n_texts)
 {
     int64_t *ids = NULL;
     size_t count = 0, capacity = 0, size;
@@ -119,19 +128,17 @@ static int decode(const lathe_tokenizer *tokenizer, char **texts, int n_texts)
     return code;
 }
 
-/* `texts` are the arguments behind TOKENIZER. */
-static int run(const char *path, char **texts, int n_texts, bool ids_only, bool back)
+static int run(const tokenize_options *o)
 {
     lathe_error err;
     lathe_tokenizer *tokenizer;
     tool_text input = {0};
-    if (lathe_tokenizer_open(path, &tokenizer, &err) != LATHE_OK) return tool_fail(&err);
-    int code = n_texts ? EXIT_DONE : tool_read_text("tokenize", "-", &input);
-    if (!n_texts) texts = &input.data;
-    size_t size = n_texts ? strlen(texts[0]) : input.size;
+    if (lathe_tokenizer_open(o->tokenizer, &tokenizer, &err) != LATHE_OK) return tool_fail(&err);
+    int n = o->texts.n, code = n ? EXIT_DONE : tool_read_text("tokenize", "-", &input);
+    char *const *texts = n ? o->texts.item : &input.data;
     if (code == EXIT_DONE)
-        code = back ? decode(tokenizer, texts, n_texts ? n_texts : 1)
-                    : encode(tokenizer, texts[0], size, ids_only);
+        code = o->decode ? decode(tokenizer, texts, n ? n : 1)
+                         : encode(tokenizer, texts[0], n ? strlen(texts[0]) : input.size, o->ids);
     free(input.data);
     lathe_tokenizer_close(tokenizer);
     if (code == EXIT_DONE && (fflush(stdout) != 0 || ferror(stdout))) {
@@ -143,23 +150,10 @@ static int run(const char *path, char **texts, int n_texts, bool ids_only, bool 
 
 int cmd_tokenize(int argc, char **argv)
 {
-    static const struct option options[] = {{"ids", no_argument, NULL, 'i'},
-                                            {"decode", no_argument, NULL, 'd'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    bool ids_only = false, back = false;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        switch (option) {
-        case 'i': ids_only = true; break;
-        case 'd': back = true; break;
-        case 'h': fputs(help, stdout); return EXIT_DONE;
-        default: return tool_usage("tokenize", "unknown option '%s'", argv[optind - 1]);
-        }
-    }
-    int count = argc - optind;
-    if (count < 1) return tool_usage("tokenize", "TOKENIZER is missing");
-    if (ids_only && back) return tool_usage("tokenize", "--ids and --decode exclude each other");
-    if (!back && count > 2) return tool_usage("tokenize", "more than one TEXT: put it in quotes");
-    return run(argv[optind], argv + optind + 1, count - 1, ids_only, back);
+    tokenize_options o = {0};
+    int code = tool_parse(&command, argc, argv, &o);
+    if (code != TOOL_GO_ON) return code;
+    if (o.ids && o.decode) return tool_usage("tokenize", "--ids and --decode exclude each other");
+    if (!o.decode && o.texts.n > 1) return tool_usage("tokenize", "more than one TEXT: put it in quotes");
+    return run(&o);
 }

@@ -7,37 +7,43 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TOOL_STRUCT verify_options
 #include "tool.h"
 
-static const char help[] =
-    "Runs each FILE on the inputs recorded beside it and compares the outputs.\n"
-    "\n"
-    "Usage: lathe verify FILE... [OPTIONS]\n"
-    "\n"
-    "  --golden F     the recorded tensors: input.K, output.K and, where known, exact.K or tolerance.K, "
-    "which\n"
-    "                 'lathe diff' writes for each element (default: FILE with\n"
-    "                 .safetensors for .pt2 or .json, and without .core)\n"
-    "  --weights F    weights for archives that hold the graph only; may be repeated (default: those in\n"
-    "                 FILE's .weights.safetensors, where there is one)\n"
-    "  --rtol R       relative tolerance (default: by type, or that of an index.json beside FILE)\n"
-    "  --atol A       absolute tolerance (likewise)\n" TOOL_PLACEMENT_HELP
-    "  -O 0|1|2       optimisation: none, simplification, all (default)\n"
-    "\n"
-    "Where exact.K (the same model in float64) is recorded, the root-mean-square distance to it may be 1.5 "
-    "times\n"
-    "PyTorch's own and the largest distance 3 times, plus one unit in the last place of the largest value.\n"
-    "Exit status: 0 all passed, 1 some differ or failed to run, 2 wrong usage or a broken file.\n";
-
-enum { PATH_BYTES = 4096 };
-
 typedef struct verify_options {
+    tool_rest files;
     const char *golden;
     tool_weights weights;
     double rtol, atol; /* negative: not given */
     tool_placement placement;
     int optimize; /* as in lathe_session_options */
 } verify_options;
+
+static const tool_option options[] = {
+    {"--golden F", TOOL_TEXT(golden),
+     "the recorded tensors: input.K, output.K and, where known, exact.K or tolerance.K, which 'lathe diff' "
+     "writes for each element (default: FILE with .safetensors for .pt2 or .json, and without .core)"},
+    {"--weights F", TOOL_TEXTS(weights.files),
+     "weights for archives that hold the graph only; may be repeated (default: those in FILE's "
+     ".weights.safetensors, where there is one)"},
+    {"--rtol R", TOOL_REAL(rtol, 0, INT64_MAX),
+     "relative tolerance (default: by type, or that of an index.json beside FILE)"},
+    {"--atol A", TOOL_REAL(atol, 0, INT64_MAX), "absolute tolerance (likewise)"},
+    TOOL_SHARED(placement, tool_placement_options),
+    TOOL_SHARED(optimize, tool_optimize_options),
+    {0},
+};
+
+static const tool_command command = {
+    .name = "verify",
+    .intro = "Runs each FILE on the inputs recorded beside it and compares the outputs.",
+    .arguments = {{"FILE", TOOL_SOME(files)}},
+    .options = options,
+    .notes = "Where exact.K (the same model in float64) is recorded, the root-mean-square distance to it "
+             "may be 1.5 times PyTorch's own and the largest distance 3 times, plus one unit in the last "
+             "place of the largest value.",
+    .status = "0 all passed, 1 some differ or failed to run",
+};
 
 /* How far an output lies from what is expected. */
 typedef struct verify_result {
@@ -138,7 +144,7 @@ static void compare_with_exact(const lathe_tensor *have, const lathe_tensor *tor
 
 static void read_index(const char *file, double *rtol, double *atol)
 {
-    char path[PATH_BYTES];
+    char path[TOOL_PATH_BYTES];
     const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
     snprintf(path, sizeof path, "%.*sindex.json", (int)(name - file), file);
     json_t *index = json_load_file(path, 0, NULL), *entry;
@@ -169,7 +175,7 @@ static lathe_status set_inputs(lathe_model *model, lathe_session *session, lathe
 }
 
 static lathe_status compare_output(lathe_session *session, lathe_tensors *golden, size_t i, const char *file,
-                                   const verify_options *options, verify_result *result, lathe_error *err)
+                                   const verify_options *o, verify_result *result, lathe_error *err)
 {
     char name[32];
     lathe_tensor have, want, exact, margin;
@@ -192,54 +198,53 @@ static lathe_status compare_output(lathe_session *session, lathe_tensors *golden
     double rtol, atol;
     default_tolerance(want.dtype, &rtol, &atol);
     read_index(file, &rtol, &atol);
-    if (options->rtol >= 0) rtol = options->rtol;
-    if (options->atol >= 0) atol = options->atol;
+    if (o->rtol >= 0) rtol = o->rtol;
+    if (o->atol >= 0) atol = o->atol;
     if (has_exact && !has_margin) compare_with_exact(&have, &want, &exact, i, result);
     else compare_with_torch(&have, &want, has_margin ? &margin : NULL, rtol, atol, i, result);
     return LATHE_OK;
 }
 
 static lathe_status verify_opened(lathe_model *model, lathe_tensors *golden, const char *file,
-                                  const verify_options *options, verify_result *result, lathe_error *err)
+                                  const verify_options *o, verify_result *result, lathe_error *err)
 {
     lathe_session *session;
-    lathe_session_options how = {.optimize = options->optimize, .placement = options->placement.lathe};
+    lathe_session_options how = {.optimize = o->optimize, .placement = o->placement.lathe};
     lathe_status status = lathe_session_create(model, &how, &session, err);
     if (status != LATHE_OK) return status;
     status = set_inputs(model, session, golden, err);
     if (status == LATHE_OK) status = lathe_session_run(session, err);
     for (size_t i = 0; status == LATHE_OK && i < lathe_model_output_count(model); i++)
-        status = compare_output(session, golden, i, file, options, result, err);
+        status = compare_output(session, golden, i, file, o, result, err);
     lathe_session_close(session);
     return status;
 }
 
-static lathe_status verify_file(const char *file, const verify_options *options, verify_result *result,
+static lathe_status verify_file(const char *file, const verify_options *o, verify_result *result,
                                 lathe_error *err)
 {
-    char path[PATH_BYTES];
+    char path[TOOL_PATH_BYTES];
     lathe_model *model = NULL;
     lathe_tensors *golden = NULL;
-    tool_weights weights = options->weights;
-    char beside[PATH_BYTES];
+    tool_weights weights = o->weights;
+    char beside[TOOL_PATH_BYTES];
     tool_sibling(file, ".weights.safetensors", beside);
-    if (!weights.n && access(beside, R_OK) == 0) tool_add_weights(&weights, beside);
+    if (!weights.files.n && access(beside, R_OK) == 0) weights.files = (tool_texts){{beside}, 1};
     tool_sibling(file, ".safetensors", path);
     lathe_status status = tool_open_model(file, &weights, &model, err);
-    if (status == LATHE_OK) tool_device_of(model, &options->placement);
-    if (status == LATHE_OK)
-        status = lathe_tensors_open(options->golden ? options->golden : path, &golden, err);
-    if (status == LATHE_OK) status = verify_opened(model, golden, file, options, result, err);
+    if (status == LATHE_OK) tool_device_of(model, &o->placement);
+    if (status == LATHE_OK) status = lathe_tensors_open(o->golden ? o->golden : path, &golden, err);
+    if (status == LATHE_OK) status = verify_opened(model, golden, file, o, result, err);
     lathe_tensors_close(golden);
     lathe_model_close(model);
     return status;
 }
 
-static bool report(const char *file, const verify_options *options)
+static bool report(const char *file, const verify_options *o)
 {
     lathe_error err = {0};
     verify_result result = {.good = true};
-    lathe_status status = verify_file(file, options, &result, &err);
+    lathe_status status = verify_file(file, o, &result, &err);
     if (status != LATHE_OK) printf("FAIL %s: %s\n", file, err.message);
     else if (result.good)
         printf("ok   %s: largest error %.3g (output.%zu)\n", file, result.largest, result.output);
@@ -250,40 +255,12 @@ static bool report(const char *file, const verify_options *options)
     return status == LATHE_OK && result.good;
 }
 
-/* ---- Command line ---- */
-
-static bool parse_number(const char *text, double *out)
-{
-    char *end;
-    *out = strtod(text, &end);
-    return end != text && !*end && *out >= 0;
-}
-
 int cmd_verify(int argc, char **argv)
 {
-    verify_options options = {.rtol = -1, .atol = -1};
-    int n_files = 0, passed = 0;
-    for (int i = 1; i < argc; i++) {
-        const char *arg = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(arg, "--help") == 0) return fputs(help, stdout) < 0 ? EXIT_DIFFERS : EXIT_DONE;
-        if (arg[0] != '-') {
-            argv[n_files++] = argv[i];
-            continue;
-        }
-        if (!value) return tool_usage("verify", "option %s needs a value, or is unknown", arg);
-        i++;
-        if ((strcmp(arg, "--weights") == 0 && tool_add_weights(&options.weights, value)) ||
-            (strcmp(arg, "--rtol") == 0 && parse_number(value, &options.rtol)) ||
-            (strcmp(arg, "--atol") == 0 && parse_number(value, &options.atol)) ||
-            tool_set_placement(&options.placement, arg, value))
-            continue;
-        if (strcmp(arg, "--golden") == 0) options.golden = value;
-        else if (strcmp(arg, "-O") == 0 && strspn(value, "012") == 1 && !value[1])
-            options.optimize = value[0] - '0' + 1;
-        else return tool_usage("verify", "option %s %s", arg, value);
-    }
-    if (!n_files) return tool_usage("verify", "no file given");
-    for (int i = 0; i < n_files; i++) passed += report(argv[i], &options);
-    printf("%d passed, %d failed\n", passed, n_files - passed);
-    return passed == n_files ? EXIT_DONE : EXIT_DIFFERS;
+    verify_options o = {.rtol = -1, .atol = -1};
+    int passed = 0, code = tool_parse(&command, argc, argv, &o);
+    if (code != TOOL_GO_ON) return code;
+    for (int i = 0; i < o.files.n; i++) passed += report(o.files.item[i], &o);
+    printf("%d passed, %d failed\n", passed, o.files.n - passed);
+    return passed == o.files.n ? EXIT_DONE : EXIT_DIFFERS;
 }

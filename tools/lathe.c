@@ -1,5 +1,4 @@
 /* The lathe program: one binary, subcommands. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,17 +26,6 @@ int tool_fail(const lathe_error *err)
     }
 }
 
-int tool_usage(const char *command, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    fprintf(stderr, "lathe %s: ", command);
-    vfprintf(stderr, fmt, args);
-    fprintf(stderr, "\nTry 'lathe %s --help'.\n", command);
-    va_end(args);
-    return EXIT_USAGE;
-}
-
 static int print_help(FILE *to)
 {
     fprintf(to, "Runs models exported from PyTorch, without Python or libtorch.\n\nUsage: lathe COMMAND "
@@ -55,6 +43,11 @@ int main(int argc, char **argv)
         return print_help(stdout);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "lathe: there is no command '%s'\n", argv[1]);
-    return print_help(stderr);
+    const char *best = NULL;
+    size_t distance = SIZE_MAX;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (tool_resembles(argv[1], commands[i].name, &distance)) best = commands[i].name;
+    fprintf(stderr, "lathe: there is no command '%s'%s%s%s\n", argv[1], best ? "; did you mean '" : "",
+            best ? best : "", best ? "'?" : "");
+    return best ? EXIT_USAGE : print_help(stderr);
 }

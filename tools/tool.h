@@ -2,12 +2,7 @@
 #ifndef LATHE_TOOL_H
 #define LATHE_TOOL_H
 
-#include <stdbool.h>
-
-#include <lathe/lathe.h>
-
-/* Exit codes of every command. */
-enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2 };
+#include "tool_options.h"
 
 /* One row for each command: X(name, what it does). Each is a function int cmd_<name>(int argc, char **argv),
  * where argv[0] is the command's name. */
@@ -36,28 +31,25 @@ LATHE_COMMANDS(X)
  * what the user or the file did wrong, 1 for everything else. */
 int tool_fail(const lathe_error *err);
 
-/* Prints a message about wrong usage; returns EXIT_USAGE. */
-int tool_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
 /* ---- Models (tool_model.c) ---- */
 
-enum { TOOL_MAX_WEIGHTS = 32, TOOL_PATH_BYTES = 4096 };
+enum { TOOL_PATH_BYTES = 4096 };
 
 /* Where the weights of a model come from. */
 typedef struct tool_weights {
-    const char *path[TOOL_MAX_WEIGHTS];
-    int n;
+    tool_texts files;
     bool random;   /* those that no file has are made up */
     uint64_t seed; /* of these */
     lathe_quantization quantization;
     int activations; /* as in lathe_session_options */
 } tool_weights;
 
-bool tool_add_weights(tool_weights *weights, const char *path); /* false: too many */
-
-/* The values of --quantize (int8, int4) and --activations (int8, int16); false: it is none. */
-bool tool_set_quantization(tool_weights *weights, const char *value);
-bool tool_set_activations(tool_weights *weights, const char *value);
+/* Options that commands share: of a tool_weights; of a const char * what caches are stored as; of an int as
+ * in lathe_session_options. */
+extern const tool_option tool_weights_options[], tool_random_options[], tool_quantize_options[],
+    tool_kv_options[], tool_optimize_options[], tool_tokenizer_options[];
+#define tool_activations_options (tool_quantize_options + 1) /* without --quantize */
+extern const tool_word tool_kv_words[], tool_graph_words[];
 
 lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
                              lathe_error *err) LATHE_MUST_USE;
@@ -78,6 +70,15 @@ void tool_sibling(const char *file, const char *suffix, char path[TOOL_PATH_BYTE
 bool tool_find_tokenizer(const char *given, const char *model, const tool_weights *weights,
                          char out[TOOL_PATH_BYTES]);
 
+/* Sizes that are given to open ones, by TOOL_CUSTOM(…, tool_take_dim). */
+typedef struct tool_dims {
+    lathe_dim dim[16];
+    char name[16][64];
+    size_t n;
+} tool_dims;
+
+bool tool_take_dim(void *dims, const char *value); /* NAME=SIZE */
+
 /* ---- Devices (tool_device.c) ---- */
 
 /* Where the model runs; what the lists in it point to. */
@@ -86,30 +87,13 @@ typedef struct tool_placement {
     char pins[TOOL_PATH_BYTES];
 } tool_placement;
 
-/* The lines of --help for the options that tool_set_placement knows. */
-#define TOOL_PLACEMENT_HELP                                                                           \
-    "  --device LIST        where to run: cpu (default), ref (the plain references), opencl:0 …;\n" \
-    "                       what the first cannot do goes to the next, and then to the CPU\n"         \
-    "  --executor E         linear (default), or dag: regions run as soon as they can\n"              \
-    "  --cpu-ops LIST       ATen operators that stay on the CPU: aten.softmax.int,aten.mul.Tensor\n"  \
-    "  --pin NODE=DEVICE    a node of the file and where it runs; may be repeated\n"                  \
-    "  --islands merge|keep what is too small for its device goes to the CPU (default), or not\n"
-
-/* The same for getopt_long, as options of the value `id`. */
-#define TOOL_PLACEMENT_LONG(id)                                                         \
-    {"device", required_argument, NULL, id}, {"executor", required_argument, NULL, id}, \
-        {"cpu-ops", required_argument, NULL, id},                                       \
-    {                                                                                   \
-        "pin", required_argument, NULL, id                                              \
-    }
+extern const tool_option tool_placement_options[]; /* --executor comes first */
+#define tool_device_options (tool_placement_options + 1)
+extern const tool_word tool_executor_words[];
 
 /* Where a model runs: as asked for, else as it was compiled; says so where those devices are not here. The
  * text is the option's or the model's. */
 const char *tool_device_of(const lathe_model *model, const tool_placement *placement);
-
-/* Takes an option (with or without the two dashes) and its value; false: it is none of them, or there are too
- * many pins. */
-bool tool_set_placement(tool_placement *placement, const char *option, const char *value);
 
 /* ---- Texts (tool_text.c) ---- */
 

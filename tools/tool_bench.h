@@ -3,19 +3,11 @@
 #define LATHE_TOOL_BENCH_H
 
 #include <jansson.h>
+#include <lathe/llm.h>
 
 #include "tool.h"
 
-enum { BENCH_MAX_LIST = 256, BENCH_MAX_RUNS = 100, BENCH_MAX_ROWS = 512 };
-
-typedef struct bench_list {
-    long value[BENCH_MAX_LIST];
-    int n;
-} bench_list;
-
-/* "1,128" and ranges "FIRST-LAST", "FIRST-LAST+STEP", "FIRST-LAST*FACTOR", mixed; false when it is no such
- * list or too long. A range by a factor ends with LAST itself. Replaces what was in the list. */
-bool bench_parse_list(const char *text, long least, bench_list *out);
+enum { BENCH_MAX_RUNS = 100, BENCH_MAX_ROWS = 512 };
 
 /* One measured test. Texts are constants. */
 typedef struct bench_row {
@@ -27,8 +19,13 @@ typedef struct bench_row {
     const char *weight_type, *kv_type, *activations;
     double load_ms, compile_ms, pack_ms, first_token_ms; /* of startup; the last one contains the others */
     double rss_mb;
+    const char *executor; /* NULL: none was asked for */
+    const char *against;  /* the executor of the row before, which it took turns with; NULL: none */
+    double pair_speedup;  /* against it: the median over `pairs` pairs of steps */
+    long pairs;
     /* Made of the above by bench_finish. */
     double ms, min_ms, spread, tokens_per_s, bandwidth_gb_s, peak_gflop_s, share_of_bandwidth, share_of_peak;
+    double speedup; /* against that row, by the medians */
     const char *isa, *device, *version;
 } bench_row;
 
@@ -61,6 +58,24 @@ void bench_date(char out[BENCH_DATE_BYTES]); /* now, in UTC: 2026-01-31T12:00:00
 
 /* Operating system, processor and memory, as the field `environment` of a document has them. */
 json_t *bench_environment(void);
+
+/* ---- Subjects (bench_subject.c) ---- */
+
+/* A generator of a language model, or a session of any other; all zero: closed. */
+typedef struct bench_subject {
+    lathe_generator *generator;
+    lathe_session *session;
+} bench_subject;
+
+lathe_status bench_subject_open(lathe_model *model, const lathe_generator_options *how, bench_subject *out,
+                                lathe_error *err) LATHE_MUST_USE;
+void bench_subject_close(bench_subject *s);
+
+/* `count` tokens behind `at` positions; of a session, a run. */
+lathe_status bench_subject_prepare(const bench_subject *s, long at, long count, lathe_preparation *spent,
+                                   lathe_error *err) LATHE_MUST_USE;
+lathe_status bench_subject_run(const bench_subject *s, long at, long count, lathe_generator_cost *out,
+                               lathe_error *err) LATHE_MUST_USE;
 
 /* Commands of their own under lathe bench. */
 int cmd_bench_decode(int argc, char **argv);

@@ -8,24 +8,18 @@
 
 #include "tool_bench.h"
 
-enum { DECODE_MAX_NAMES = 8 };
-
-/* Names between commas; they stay where they are in the struct. */
-typedef struct decode_names {
-    char text[256]; /* the names, each terminated */
-    const char *name[DECODE_MAX_NAMES];
-    int n;
-} decode_names;
+enum { DECODE_MAX_DEVICES = 8, DECODE_EXECUTORS = 2 };
 
 typedef struct decode_options {
-    const char *file, *kv_type, *json, *chart, *comparison_chart, *chart_dir;
+    const char *file, *device, *kv_type, *json, *chart, *comparison_chart, *chart_dir;
     tool_weights weights;
-    lathe_device_entry devices[DECODE_MAX_NAMES]; /* [n_devices] */
+    lathe_device_entry devices[DECODE_MAX_DEVICES]; /* [n_devices] */
     int n_devices;
-    decode_names executors, quantizations;
-    bench_list positions; /* empty: 1, 2, 4 … and the last that the cache has */
+    tool_words executors, quantizations;
+    tool_list positions; /* empty: 1, 2, 4 … and the last that the cache has */
     long cache, prefill, prompt, repeats, warmup, threads;
     uint64_t seed;
+    int mode;
     bool resume;
 } decode_options;
 

@@ -4,35 +4,78 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TOOL_STRUCT tool_weights
 #include "tool.h"
 
-bool tool_add_weights(tool_weights *weights, const char *path)
-{
-    if (weights->n == TOOL_MAX_WEIGHTS) return false;
-    weights->path[weights->n++] = path;
-    return true;
-}
+const tool_option tool_weights_options[] = {
+    {"--weights F", TOOL_TEXTS(files),
+     "weights file: safetensors, an index of shards, or GGUF; may be repeated"},
+    {0},
+};
 
-bool tool_set_quantization(tool_weights *weights, const char *value)
-{
-    weights->quantization = strcmp(value, "int8") == 0   ? LATHE_QUANTIZE_INT8
-                            : strcmp(value, "int4") == 0 ? LATHE_QUANTIZE_INT4
-                                                         : LATHE_QUANTIZE_NONE;
-    return weights->quantization != LATHE_QUANTIZE_NONE;
-}
+const tool_option tool_random_options[] = {
+    {"--random-weights", TOOL_FLAG(random), "random weights for those that MODEL has no bytes for"},
+    {0},
+};
 
-bool tool_set_activations(tool_weights *weights, const char *value)
+static const tool_word quantize_words[] = {{"int8", LATHE_QUANTIZE_INT8}, {"int4", LATHE_QUANTIZE_INT4}, {0}};
+static const tool_word activations_words[] = {{"int16", 16}, {"int8", 8}, {"16", 16}, {"8", 8}, {0}};
+
+const tool_option tool_quantize_options[] = {
+    {"--quantize TYPE", TOOL_CHOICE(quantization, quantize_words),
+     "int8 or int4: quantise the matrices while loading"},
+    {"--activations TYPE", TOOL_CHOICE(activations, activations_words),
+     "int16 (default) or int8: what is multiplied with quantised weights"},
+    {0},
+};
+
+const tool_word tool_kv_words[] = {{.name = "f32"}, {.name = "bf16"}, {.name = "f16"}, {.name = "int8"}, {0}};
+
+const tool_option tool_kv_options[] = {
+    {"--kv TYPE",
+     {.kind = TOOL_KIND_WORD, .as.words = tool_kv_words},
+     "store caches as f32, bf16, f16 or int8 (default: as the model does)"},
+    {0},
+};
+
+static const tool_word optimize_words[] = {{"0", 1}, {"1", 2}, {"2", 3}, {0}};
+
+const tool_option tool_optimize_options[] = {
+    {"-O 0|1|2",
+     {.kind = TOOL_KIND_CHOICE, .size = sizeof(int), .as.words = optimize_words},
+     "what is optimised: nothing, simplification, all (default)"},
+    {0},
+};
+
+const tool_option tool_tokenizer_options[] = {
+    {"--tokenizer F",
+     {.kind = TOOL_KIND_TEXT},
+     "tokenizer.json, a folder with one, or a GGUF file (default: the GGUF file among the weights, MODEL "
+     "where it is a .lathe file, else a tokenizer.json beside MODEL)"},
+    {0},
+};
+
+const tool_word tool_graph_words[] = {{"mermaid", LATHE_AS_MERMAID}, {"dot", LATHE_AS_DOT}, {0}};
+
+bool tool_take_dim(void *to, const char *value)
 {
-    weights->activations = strcmp(value, "int8") == 0 ? 8 : strcmp(value, "int16") == 0 ? 16 : 0;
-    return weights->activations != 0;
+    tool_dims *dims = to;
+    const char *equals = strchr(value, '=');
+    char *end;
+    if (!equals || equals == value || dims->n == sizeof dims->dim / sizeof *dims->dim) return false;
+    char *name = dims->name[dims->n];
+    int length = snprintf(name, sizeof dims->name[0], "%.*s", (int)(equals - value), value);
+    int64_t size = strtoll(equals + 1, &end, 10);
+    dims->dim[dims->n++] = (lathe_dim){.name = name, .size = size};
+    return end != equals + 1 && !*end && size >= 0 && (size_t)length < sizeof dims->name[0];
 }
 
 lathe_status tool_open_model(const char *path, const tool_weights *weights, lathe_model **out,
                              lathe_error *err)
 {
     lathe_status status = lathe_model_open(path, out, err);
-    for (int i = 0; i < weights->n && status == LATHE_OK; i++)
-        status = lathe_model_add_weights(*out, weights->path[i], err);
+    for (int i = 0; i < weights->files.n && status == LATHE_OK; i++)
+        status = lathe_model_add_weights(*out, weights->files.item[i], err);
     if (status == LATHE_OK && weights->random)
         status = lathe_model_randomize_weights(*out, weights->seed, err);
     if (status == LATHE_OK && weights->quantization)
@@ -57,8 +100,8 @@ static bool begins_with(const char *path, const char *magic)
 bool tool_find_tokenizer(const char *given, const char *model, const tool_weights *weights,
                          char out[TOOL_PATH_BYTES])
 {
-    for (int i = 0; i < weights->n && !given; i++)
-        if (begins_with(weights->path[i], "GGUF")) given = weights->path[i];
+    for (int i = 0; i < weights->files.n && !given; i++)
+        if (begins_with(weights->files.item[i], "GGUF")) given = weights->files.item[i];
     if (!given && begins_with(model, "\x93LATHE")) given = model;
     const char *slash = strrchr(model, '/');
     if (given) snprintf(out, TOOL_PATH_BYTES, "%s", given);

@@ -29,7 +29,7 @@ typedef struct profile {
 } profile;
 
 /* What steps are added up by. */
-typedef enum profile_key { PROFILE_KERNEL, PROFILE_NODE, PROFILE_MODULE, PROFILE_KEYS } profile_key;
+typedef enum profile_key { PROFILE_KERNEL, PROFILE_NODE, PROFILE_MODULE } profile_key;
 
 typedef struct profile_group {
     const char *name;

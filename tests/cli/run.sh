@@ -26,14 +26,58 @@ says() { # FILE TEXT
     grep -q -- "$2" "$1" || fail "'$2' is not in what was printed: $(cat "$1")"
 }
 
-for command in inspect ops compile run generate tokenize bench profile eval explain diff devices verify; do
-    expect 0 "$lathe" $command --help
-    says out "Usage: lathe $command"
-    [ ! -s err ] || fail "$command --help writes to standard error"
+# Every command's help is of one form; an option that it names is taken, others are not.
+for command in inspect ops compile run generate tokenize bench "bench decode" "bench plot" "bench report" profile eval \
+    explain diff devices verify; do
+    for help in --help -h; do
+        # shellcheck disable=SC2086
+        expect 0 "$lathe" $command $help
+        says out "^Usage: lathe $command"
+        says out "^  -h, --help  *print this"
+        says out "^Exit status: 0 .*, 2 wrong usage or a broken file\\.$"
+        ! grep -q '.\{101\}' out || fail "$command --help is wider than 100 columns: $(grep '.\{101\}' out)"
+        [ ! -s err ] || fail "$command --help writes to standard error"
+    done
+    # shellcheck disable=SC2086
+    expect 2 "$lathe" $command --helq
+    says err "^lathe $command: unknown option '--helq'; did you mean '--help'?"
+    says err "^Try 'lathe $command --help'."
+    [ ! -s out ] || fail "a mistake writes to standard output"
 done
 expect 2 "$lathe"
 expect 2 "$lathe" nonsense
-expect 2 "$lathe" run
+expect 2 "$lathe" genrate
+says err "no command 'genrate'; did you mean 'generate'?"
+
+mistake() { # MESSAGE ARGUMENTS...
+    message=$1
+    shift
+    expect 2 "$lathe" "$@"
+    says err "^lathe .*: $message\$"
+}
+mistake "FILE is missing" run
+mistake "MODEL is missing" bench --random-weights
+mistake "unexpected argument 'two.pt2' after MODEL 'one.pt2'" bench --random-weights one.pt2 two.pt2
+mistake "unexpected argument 'two.pt2' after FILE 'one.pt2'" run one.pt2 --output y.npy two.pt2
+mistake "unexpected argument 'c' after DECODE 'b'" generate a b c -p x
+mistake "TEXT is missing" eval model.pt2
+mistake "-o DIR is missing" bench plot file.json
+mistake "--device D is missing" diff file.pt2
+mistake "one of -o and --emit is needed" compile file.pt2
+mistake "unknown option '--quantise'; did you mean '--quantize'?" run file.pt2 --quantise int8
+mistake "--quantize takes int8 or int4, got 'int5'" inspect file.pt2 --quantize=int5
+mistake "--quantize takes one or more of none, int8 and int4, got 'int5'" bench decode file.pt2 --quantize int5
+mistake "-d takes a list of numbers from 0 to 16777216, got 'x'" bench file.pt2 -d x
+mistake "-d takes a number from 0 to 16777216, got '1,2'" profile file.pt2 -d 1,2
+mistake "-t needs a value: a list of numbers from 1 to 16777216" bench file.pt2 -t
+mistake "--by takes one or more of kernel, node and module, got 'weather'" profile file.pt2 --by weather
+mistake "-O takes 0, 1 or 2, got '3'" verify file.pt2 -O3
+mistake "--rtol takes a number of at least 0, got '-1'" verify file.pt2 --rtol -1
+mistake "--temperature takes a number of at least 0, got 'hot'" generate model.pt2 -p x --temperature hot
+mistake "--kv takes f32, bf16, f16 or int8, got 'int3'" compile file.pt2 -o out.lathe --kv int3
+mistake "--executor takes linear or dag, got 'fast'" run file.pt2 --executor fast
+mistake "--dim takes NAME=N, got 's'" explain file.pt2 --dim s
+mistake "--json takes no value, got 'x'" inspect file.pt2 --json=x
 expect 2 "$lathe" run missing.pt2
 says err "missing.pt2"
 
@@ -132,6 +176,12 @@ expect 0 "$lathe" bench "$golden/ops/linear.pt2" -r 1 -o csv
 says out latency
 expect 0 "$lathe" bench tiny.lathe -p 2-8*2 -n 1,2 -d 0-8+4,16 -t 1,2 -r 1 -o csv
 [ "$(grep -c prefill out) $(grep -c decode out) $(grep -c startup out)" = "6 16 2" ] || fail "ranges give $(cat out)"
+expect 0 "$lathe" bench tiny.lathe -p8 -n4 -r 3 --executor linear,dag
+says out "^| decode | 4 | 0 | dag "
+says out "^prefill of 8 at depth 0: dag is .*x as fast as linear by the medians, .*x by 3 pairs of steps"
+says out "^decode of 4 at depth 0: dag is .*x as fast as linear by the medians, .*x by 12 pairs of steps"
+expect 0 "$lathe" bench "$golden/ops/linear.pt2" -r 2 --executor dag,linear -o json
+[ "$(grep -c '"executor"' out) $(grep -c '"speedup"' out) $(grep -c '"pair_speedup"' out)" = "2 1 1" ] || fail "executors give $(cat out)"
 for list in x 8-4 1-8*1 0-8*2 4- 1,; do
     expect 2 "$lathe" bench "$source/share/tiny.pt2" -p $list
 done
