@@ -65,6 +65,9 @@ void lt_call_return_arg(lt_call *call, lt_arg value);
 /* The operator also overwrites an argument: the running statistics of a batch norm. */
 void lt_call_write(lt_call *call, const char *name, lt_id value);
 
+/* Builds an operator that has complex arguments. */
+void lt_build_complex_call(lt_call *call);
+
 /* All families, NULL-terminated; each family's rows end with one whose schema is NULL. */
 extern const lt_aten_row *const lt_aten_families[];
 
@@ -73,6 +76,7 @@ extern const lt_aten_row *const lt_aten_families[];
     X(pointwise) \
     X(activation) \
     X(arithmetic) \
+    X(complex) \
     X(assign) \
     X(creation) \
     X(shape) \

@@ -31,6 +31,11 @@ static lathe_status check_result(lt_importer *im, const lt_xgraph *graph, const 
     lt_type want, have = *lt_build_type(&im->b, value);
     lt_xtype known = *recorded;
     char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT];
+    lt_dtype part = lt_dtype_of_complex(recorded->dtype_name);
+    if (lt_build_is_complex(&im->b, value) != (part != LATHE_DTYPE_COUNT))
+        LT_FAIL(im->err, TYPE, "result '%s' is%s complex, but the file records otherwise", name,
+                part == LATHE_DTYPE_COUNT ? "" : " not");
+    if (part != LATHE_DTYPE_COUNT) known.dtype = part;
     /* A size that PyTorch left to the run, but that is known here: there is nothing to compare it with. */
     for (int i = 0; i < known.rank && known.rank == have.rank; i++)
         if (lt_xdim_eval(&known.dim[i], im->options->bindings, &want.dim[i], NULL) == LATHE_UNSUPPORTED)
@@ -198,12 +203,30 @@ static lt_dtype recorded_float(const lt_xgraph *graph, const lt_xnode *node)
     return recorded && lt_dtype_is_float(recorded->dtype) ? recorded->dtype : LATHE_DTYPE_COUNT;
 }
 
+static bool has_complex(const lt_call *call)
+{
+    for (uint32_t p = 0; p < call->schema->n && call->b->n_complex; p++) {
+        const lt_arg *arg = &call->args[p];
+        bool list = arg->kind == LT_ARG_LIST;
+        for (uint32_t i = 0; i < (list ? arg->list.n : 1); i++) {
+            const lt_arg *item = list ? &arg->list.items[i] : arg;
+            if (item->kind == LT_ARG_TENSOR && lt_build_is_complex(call->b, item->id)) return true;
+        }
+    }
+    return false;
+}
+
 /* Autocast does not write its casts into the graph, and the meta device lets operands of different float
  * types pass. What the file records of the result tells what happened: where building the operator as it
  * stands does not give that, its operands are cast and it is built once more (what was built first has no
  * reader then). */
 static lathe_status build_call(lt_importer *im, const lt_xgraph *graph, const lt_xnode *node, lt_call *call)
 {
+    if (has_complex(call)) {
+        lt_build_complex_call(call);
+        call->copies_view = call->schema->returns_alias != 0;
+        return im->b.status;
+    }
     call->row->build(call);
     bool autocast = im->autocast != LATHE_DTYPE_COUNT;
     lt_dtype want = autocast || im->exported->loose_dtypes ? recorded_float(graph, node) : LATHE_DTYPE_COUNT;
@@ -218,17 +241,29 @@ static lathe_status build_call(lt_importer *im, const lt_xgraph *graph, const lt
     return im->b.status;
 }
 
-/* The result of a node is a copy of what it would be a view of. */
-static lathe_status note_source(const lt_importer *im, const lt_scope *scope, const lt_xnode *node,
+/* A result of a node is a copy of what it would be a view of. */
+static lathe_status note_source(const lt_importer *im, const lt_scope *scope, const char *name,
                                 const char *aliased)
 {
     const lt_binding *base = aliased ? lt_scope_find(scope, aliased) : NULL;
-    lt_binding *result =
-        node->n_outs && node->outs[0].kind == LT_ARG_NAME ? lt_scope_find(scope, node->outs[0].text) : NULL;
-    if (!base || !result || !base->storage)
-        LT_FAIL(im->err, UNSUPPORTED, "a view at an index that only a run knows");
-    result->source = base->storage;
-    result->source_version = base->storage->version;
+    lt_binding *result = lt_scope_find(scope, name);
+    if (!base || !result || !base->storage) LT_FAIL(im->err, UNSUPPORTED, "a view that has to be copied");
+    result->source = base->source ? base->source : base->storage;
+    result->source_version = base->source ? base->source_version : base->storage->version;
+    return LATHE_OK;
+}
+
+static lathe_status note_sources(const lt_importer *im, const lt_scope *scope, const lt_xnode *node,
+                                 const char *aliased)
+{
+    for (uint32_t i = 0; i < node->n_outs; i++) {
+        const lt_arg *out = &node->outs[i];
+        bool list = out->kind == LT_ARG_LIST;
+        for (uint32_t k = 0; k < (list ? out->list.n : 1); k++) {
+            const lt_arg *name = list ? &out->list.items[k] : out;
+            if (name->kind == LT_ARG_NAME) LT_TRY(note_source(im, scope, name->text, aliased));
+        }
+    }
     return LATHE_OK;
 }
 
@@ -275,6 +310,7 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
     LT_TRY(take_memory(im, scope, &arguments, &call, &memory));
     LT_TRY(build_call(im, graph, node, &call));
     if (form != LT_ATEN_FUNCTIONAL) {
+        if (has_complex(&call)) LT_FAIL(im->err, UNSUPPORTED, "complex numbers are not written in place");
         if (!call.n_results) LT_FAIL(im->err, INTERNAL, "no result to write");
         const lt_arg *written = form == LT_ATEN_INPLACE ? &arguments.raw[0] : arguments.out;
         return write_result(im, graph, scope, node, written, call.results[0],
@@ -282,8 +318,9 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
     }
     LT_TRY(apply_writes(im, scope, &arguments, &call));
     const char *aliased = memory && schema.returns_alias ? memory : aliased_name(&arguments, &schema);
-    LT_TRY(bind_results(im, graph, scope, node, call.results, call.n_results, aliased));
-    return call.copies_view ? note_source(im, scope, node, aliased) : LATHE_OK;
+    LT_TRY(bind_results(im, graph, scope, node, call.results, call.n_results,
+                        call.copies_view ? NULL : aliased));
+    return call.copies_view ? note_sources(im, scope, node, aliased) : LATHE_OK;
 }
 
 static lathe_status import_symbolic(lt_importer *im, const lt_xgraph *graph, lt_scope *scope,
@@ -444,6 +481,10 @@ static lathe_status import_input(lt_importer *im, lt_scope *scope, uint32_t i, u
         }
         LT_TRY(add_user_input(im, input, recorded, index, &id));
     }
+    const lt_xtype *recorded = lt_importer_recorded(&x->graph, input->name);
+    if (recorded && lt_dtype_of_complex(recorded->dtype_name) != LATHE_DTYPE_COUNT)
+        id = lt_build_paired(&im->b, id);
+    LT_TRY(im->b.status);
     LT_TRY(lt_binding_create(im->arena, id, &im->inputs[i], im->err));
     LT_TRY(note_layout(im, &x->graph, input->name, im->inputs[i]->storage));
     return lt_scope_bind(scope, input->name, im->inputs[i], im->err);
@@ -467,6 +508,8 @@ static lathe_status import_output(lt_importer *im, lt_scope *scope, const lt_xou
 {
     lt_arg value;
     LT_TRY(lt_importer_resolve(im, scope, &output->arg, &value));
+    if (value.kind == LT_ARG_TENSOR && lt_build_is_complex(&im->b, value.id))
+        LT_FAIL(im->err, UNSUPPORTED, "complex numbers: give out torch.view_as_real of them");
     if (output->kind == LT_X_USER_OUTPUT) {
         im->b.graph->outputs[(*user)++] = value.kind == LT_ARG_TENSOR ? value.id : LT_NONE;
         return LATHE_OK;
