@@ -77,6 +77,7 @@ extern const lt_aten_row *const lt_aten_families[];
     X(activation) \
     X(arithmetic) \
     X(complex) \
+    X(fourier) \
     X(assign) \
     X(creation) \
     X(shape) \

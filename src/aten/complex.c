@@ -64,6 +64,17 @@ static void angle(lt_call *c)
     lt_call_return(c, lt_build_binary(c->b, LT_OP_ATAN2, part_of(c, "self", 1), part_of(c, "self", 0)));
 }
 
+/* Whether a name, up to its overload, is among names with spaces between them. */
+static bool is_listed(const char *names, const char *name)
+{
+    size_t length = strcspn(name, ".");
+    for (const char *at = names; *at; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        if (strncmp(at, name, length) == 0 && (at[length] == ' ' || at[length] == '\0')) return true;
+    }
+    return false;
+}
+
 /* A real argument that is a number beside complex ones has 0 as its imaginary part; the others are the same
  * for both parts: masks, indices, factors. */
 static lt_arg take_part(lt_builder *b, const lt_arg *arg, int part, bool number)
@@ -71,9 +82,6 @@ static lt_arg take_part(lt_builder *b, const lt_arg *arg, int part, bool number)
     bool python = arg->kind == LT_ARG_INT || arg->kind == LT_ARG_FLOAT || arg->kind == LT_ARG_BOOL;
     if (arg->kind == LT_ARG_TENSOR && (number || lt_build_is_complex(b, arg->id)))
         return (lt_arg){.kind = LT_ARG_TENSOR, .id = lt_build_part(b, arg->id, part)};
-    /* Of a complex type, as the file's other values: what comes out of it is compared with the recorded type.
-     */
-    if (arg->kind == LT_ARG_DTYPE && arg->dtype == LATHE_DTYPE_COUNT) return (lt_arg){.kind = LT_ARG_NONE};
     return python && number && part ? (lt_arg){.kind = LT_ARG_INT} : *arg;
 }
 
@@ -81,7 +89,7 @@ static lathe_status take_parts(lt_call *c, int part, const char *numbers)
 {
     for (uint32_t p = 0; p < c->schema->n; p++) {
         lt_arg *arg = &c->args[p], *items;
-        bool number = numbers && strstr(numbers, c->schema->params[p].name) != NULL;
+        bool number = numbers && is_listed(numbers, c->schema->params[p].name);
         if (arg->kind != LT_ARG_LIST) {
             *arg = take_part(c->b, arg, part, number);
             continue;
@@ -111,7 +119,10 @@ static void build_parts(lt_call *c, const char *numbers)
 }
 
 static void each_part(lt_call *c) { build_parts(c, NULL); }
-static void beside_numbers(lt_call *c) { build_parts(c, "self other tensors"); }
+static void beside_numbers(lt_call *c) { build_parts(c, "self other tensors value"); }
+
+/* Rows that look at the parts themselves. */
+static void own(lt_call *c) { c->row->build(c); }
 
 /* Questions about shapes, which both parts have. */
 static void of_shape(lt_call *c)
@@ -142,45 +153,38 @@ static void quotient(lt_call *c)
 /* ---- The table ---- */
 
 typedef struct lt_complex_form {
-    const char *names; /* without overloads, between spaces */
+    const char *names; /* without overloads */
     void (*build)(lt_call *call);
 } lt_complex_form;
 
 static const lt_complex_form forms[] = {
-    {" view_as_real view_as_real_copy ", view_as_real},
-    {" real ", real},
-    {" imag ", imag},
-    {" conj _conj conj_physical _conj_physical ", conjugate},
-    {" abs absolute ", magnitude},
-    {" angle ", angle},
-    {" mul multiply ", product},
-    {" div divide ", quotient},
-    {" add cat stack sub where ", beside_numbers},
-    {" _assert_tensor_metadata numel size sym_numel sym_size ", of_shape},
+    {"view_as_real view_as_real_copy", view_as_real},
+    {"real", real},
+    {"imag", imag},
+    {"conj _conj conj_physical _conj_physical", conjugate},
+    {"abs absolute", magnitude},
+    {"angle", angle},
+    {"mul multiply", product},
+    {"div divide", quotient},
+    {"add cat constant_pad_nd pad stack sub where", beside_numbers},
+    {"fft_fft fft_ifft fft_irfft fft_fft2 fft_ifft2 fft_irfft2 fft_fftn fft_ifftn fft_irfftn _fft_c2c "
+     "_fft_c2r",
+     own},
+    {"_assert_tensor_metadata numel size sym_numel sym_size", of_shape},
     /* What moves elements, or is linear in them. */
-    {" alias alias_copy chunk clone contiguous cumsum detach detach_copy expand expand_copy flatten flip "
+    {"alias alias_copy chunk clone contiguous cumsum detach detach_copy expand expand_copy flatten flip "
      "gather "
      "index index_select lift_fresh_copy mean movedim narrow neg permute permute_copy repeat reshape "
-     "resolve_conj "
-     "resolve_neg roll select select_copy slice slice_copy split split_copy split_with_sizes "
-     "split_with_sizes_copy "
-     "squeeze squeeze_copy sum swapaxes t take_along_dim to transpose transpose_copy tril triu unbind "
-     "unflatten "
-     "unsqueeze unsqueeze_copy view view_copy _to_copy _unsafe_view ",
+     "resolve_conj resolve_neg roll select select_copy slice slice_copy split split_copy split_with_sizes "
+     "split_with_sizes_copy squeeze squeeze_copy sum swapaxes t take_along_dim to _to_copy transpose "
+     "transpose_copy tril triu unbind unflatten unsqueeze unsqueeze_copy _unsafe_view view view_copy",
      each_part},
 };
 
 void lt_build_complex_call(lt_call *c)
 {
-    char name[64];
-    size_t length = strcspn(c->schema->name, ".");
-    if (length + 2 < sizeof name) {
-        name[0] = ' ';
-        memcpy(name + 1, c->schema->name, length);
-        memcpy(name + 1 + length, " ", 2);
-        for (size_t i = 0; i < LT_COUNT(forms); i++)
-            if (strstr(forms[i].names, name)) return forms[i].build(c);
-    }
+    for (size_t i = 0; i < LT_COUNT(forms); i++)
+        if (is_listed(forms[i].names, c->schema->name)) return forms[i].build(c);
     lt_build_fail(c->b, LATHE_UNSUPPORTED, "this operator is not supported for complex numbers");
 }
 

@@ -193,14 +193,44 @@ static lathe_status apply_writes(lt_importer *im, lt_scope *scope, const lt_argu
 
 /* ---- Nodes ---- */
 
-/* The float dtype that the file records for a node's first result; LATHE_DTYPE_COUNT when it is none. */
-static lt_dtype recorded_float(const lt_xgraph *graph, const lt_xnode *node)
+/* What the file records of a node's first result; NULL: nothing. */
+static const lt_xtype *recorded_result(const lt_xgraph *graph, const lt_xnode *node)
 {
     const lt_arg *out = node->n_outs ? &node->outs[0] : NULL;
     if (out && out->kind == LT_ARG_LIST && out->list.n) out = &out->list.items[0];
-    const lt_xtype *recorded =
-        out && out->kind == LT_ARG_NAME ? lt_importer_recorded(graph, out->text) : NULL;
+    return out && out->kind == LT_ARG_NAME ? lt_importer_recorded(graph, out->text) : NULL;
+}
+
+/* The float dtype that the file records for a node's first result; LATHE_DTYPE_COUNT when it is none. */
+static lt_dtype recorded_float(const lt_xgraph *graph, const lt_xnode *node)
+{
+    const lt_xtype *recorded = recorded_result(graph, node);
     return recorded && lt_dtype_is_float(recorded->dtype) ? recorded->dtype : LATHE_DTYPE_COUNT;
+}
+
+/* An argument that asks for complex numbers becomes the type of their parts, which the result tells. */
+static bool take_complex_dtype(const lt_xgraph *graph, const lt_xnode *node, lt_call *call)
+{
+    const lt_xtype *recorded = recorded_result(graph, node);
+    lt_dtype part = recorded ? lt_dtype_of_complex(recorded->dtype_name) : LATHE_DTYPE_COUNT;
+    bool found = false;
+    for (uint32_t p = 0; p < call->schema->n && part != LATHE_DTYPE_COUNT; p++) {
+        lt_arg *arg = &call->args[p];
+        if (arg->kind != LT_ARG_DTYPE || arg->dtype != LATHE_DTYPE_COUNT) continue;
+        arg->dtype = part;
+        found = true;
+    }
+    return found;
+}
+
+/* Real numbers that were asked for as complex ones. */
+static void make_complex(lt_call *call)
+{
+    for (uint32_t i = 0; i < call->n_results && call->b->status == LATHE_OK; i++) {
+        lt_arg *result = &call->results[i];
+        if (result->kind == LT_ARG_TENSOR)
+            result->id = lt_build_complex(call->b, result->id, lt_build_part(call->b, result->id, 1));
+    }
 }
 
 static bool has_complex(const lt_call *call)
@@ -222,8 +252,11 @@ static bool has_complex(const lt_call *call)
  * reader then). */
 static lathe_status build_call(lt_importer *im, const lt_xgraph *graph, const lt_xnode *node, lt_call *call)
 {
-    if (has_complex(call)) {
-        lt_build_complex_call(call);
+    bool to_complex = take_complex_dtype(graph, node, call), is_complex = has_complex(call);
+    if (to_complex || is_complex) {
+        if (is_complex) lt_build_complex_call(call);
+        else call->row->build(call);
+        if (!is_complex) make_complex(call);
         call->copies_view = call->schema->returns_alias != 0;
         return im->b.status;
     }

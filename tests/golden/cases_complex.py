@@ -1,4 +1,4 @@
-"""Golden cases of complex numbers inside of models: rotary embeddings, and what is done to them on the way.
+"""Golden cases of complex numbers inside of models: rotary embeddings, spectra, and what is done to them on the way.
 
 Usage: cases_complex.py FOLDER [NAME…]: all cases, or those named, into FOLDER.
 """
@@ -81,7 +81,34 @@ def moves(pairs, r):
 @case((3, 4, 2), exact=False)
 def double(pairs):
     x = torch.view_as_complex(pairs.double())
-    return torch.view_as_real(x * x), (x * x).abs().float()
+    y = x.to(torch.complex64) * pairs.sum(-1).to(torch.complex64)
+    return torch.view_as_real(x * x), (x * x).abs().float(), torch.view_as_real(y)
+
+
+@case((2, 6, 5))
+def fourier_mixing(x):
+    return torch.fft.fft(torch.fft.fft(x, dim=-1), dim=-2).real, torch.fft.fftn(x, dim=(1, 2)).imag
+
+
+@case((2, 3, 8, 7), (3, 8, 4, 2))
+def fourier_filter(x, w):
+    y = torch.fft.rfft2(x, norm="ortho") * torch.view_as_complex(w)
+    return torch.fft.irfft2(y, s=x.shape[-2:], norm="ortho")
+
+
+@case((3, 10), (3, 6, 2))
+def fourier_norms(x, pairs):
+    half = torch.fft.rfft(x, n=7, norm="forward")
+    numbers = torch.view_as_complex(pairs)
+    back = [torch.fft.irfft(half, norm="forward"), torch.fft.irfft(half, n=9), torch.fft.irfft(numbers, norm="ortho")]
+    both = [torch.fft.ifft(numbers, n=8), torch.fft.ifftn(numbers, norm="forward"), torch.fft.fft(x, dim=0), half]
+    return back + [torch.view_as_real(z) for z in both]
+
+
+@case((2, 16), exact=False)
+def autocorrelation(x):
+    f = torch.fft.rfft(x.double(), n=32)
+    return torch.fft.irfft(f * f.conj(), n=32).float()
 
 
 def write(folder, name):
