@@ -115,7 +115,8 @@ static int list_views(const lt_view_step *view, const lt_view_step *steps[MAX_VI
 lt_id lt_binding_read(lt_builder *b, lt_binding *binding)
 {
     if (binding->source && binding->source->version != binding->source_version)
-        return lt_build_fail(b, LATHE_UNSUPPORTED, "reads a view that was copied, after a write to what it shows");
+        return lt_build_fail(b, LATHE_UNSUPPORTED,
+                             "reads a view that was copied, after a write to what it shows");
     if (binding->version == binding->storage->version) return binding->arg.id;
     const lt_view_step *steps[MAX_VIEWS];
     int n = list_views(binding->view, steps);
