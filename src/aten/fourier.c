@@ -26,29 +26,49 @@ typedef struct lt_fourier {
 
 static int64_t half_size(int64_t n) { return n / 2 + 1; }
 
+/* A constant that may be there already: layers transform alike. */
+static lt_id shared_const(lt_builder *b, const lt_type *type, const void *data)
+{
+    for (lt_id i = 0; i < b->graph->n_values; i++) {
+        const lt_value *value = &b->graph->values[i];
+        if (value->kind == LT_VALUE_CONST && lt_type_equal(&value->type, type) &&
+            memcmp(value->data, data, lt_type_bytes(type)) == 0)
+            return i;
+    }
+    return lt_build_const(b, type, data);
+}
+
 /* [in, out]: scale times cos (or sin) of 2 pi j k / n. From half a spectrum the numbers that it leaves out,
  * which mirror those it has, count with these. */
+static void fill(const lt_fourier *f, bool sine, const lt_type *type, uint8_t *data)
+{
+    size_t bytes = lathe_dtype_size(type->dtype);
+    for (int64_t j = 0; j < type->dim[0]; j++) {
+        bool mirrored = f->kind == FROM_HALF && j > 0 && 2 * j != f->n;
+        double scale = f->scale * (mirrored ? 2 : 1) * (sine ? f->sign : 1);
+        for (int64_t k = 0; k < type->dim[1]; k++, data += bytes) {
+            double angle = 2 * 3.14159265358979323846 * (double)(j * k % f->n) / (double)f->n;
+            double factor = scale * (sine ? sin(angle) : cos(angle));
+            lt_store_f64(type->dtype, data, 1, 1, &factor);
+        }
+    }
+}
+
 static lt_id matrix(lt_builder *b, const lt_fourier *f, bool sine, lt_dtype dtype)
 {
-    int64_t n = f->n, in = f->kind == FROM_HALF ? half_size(n) : n,
-            out = f->kind == TO_HALF ? half_size(n) : n;
+    int64_t in = f->kind == FROM_HALF ? half_size(f->n) : f->n;
+    int64_t out = f->kind == TO_HALF ? half_size(f->n) : f->n;
     lt_type type = lt_type_make(dtype, 2, (int64_t[]){in, out});
     if (b->status != LATHE_OK) return LT_NONE;
-    uint8_t *data = lt_arena_alloc(b->graph->arena, lt_type_bytes(&type), 1);
+    void *data = lt_heap_alloc(lt_type_bytes(&type), 1);
     if (!data) {
         b->status = lt_out_of_memory(b->err, lt_type_bytes(&type), 1);
         return LT_NONE;
     }
-    for (int64_t j = 0; j < in; j++) {
-        bool mirrored = f->kind == FROM_HALF && j > 0 && 2 * j != n;
-        double scale = f->scale * (mirrored ? 2 : 1) * (sine ? f->sign : 1);
-        for (int64_t k = 0; k < out; k++) {
-            double angle = 2 * 3.14159265358979323846 * (double)(j * k % n) / (double)n;
-            double factor = scale * (sine ? sin(angle) : cos(angle));
-            lt_store_f64(dtype, data + (size_t)(j * out + k) * lathe_dtype_size(dtype), 1, 1, &factor);
-        }
-    }
-    return lt_build_const(b, &type, data);
+    fill(f, sine, &type, data);
+    lt_id id = shared_const(b, &type, data);
+    lt_heap_free(data);
+    return id;
 }
 
 /* Along the last dim. */
