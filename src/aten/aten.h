@@ -52,7 +52,9 @@ lt_id lt_call_scalar(lt_call *call, const char *name); /* a Python number as a w
 /* At most `max` integers; a single number for a list with a fixed size is repeated. Returns how many. */
 int lt_call_ints(lt_call *call, const char *name, int64_t *out, int max);
 int lt_call_floats(lt_call *call, const char *name, double *out, int max);
-bool lt_call_bools(lt_call *call, const char *name, int index); /* entry of a bool list */
+int64_t lt_call_int_at(lt_call *call, const char *name, uint32_t index); /* entry of a list of any length */
+uint32_t lt_call_count(lt_call *call, const char *name);                 /* entries of a list */
+bool lt_call_bools(lt_call *call, const char *name, int index);          /* entry of a bool list */
 /* A dim argument, 0 … rank-1. */
 int lt_call_dim(lt_call *call, const char *name, int rank);
 /* A dim list as marks; None or empty marks all when `empty_is_all`. */
@@ -63,6 +65,9 @@ void lt_call_return_arg(lt_call *call, lt_arg value);
 /* The operator also overwrites an argument: the running statistics of a batch norm. */
 void lt_call_write(lt_call *call, const char *name, lt_id value);
 
+/* Builds an operator that has complex arguments. */
+void lt_build_complex_call(lt_call *call);
+
 /* All families, NULL-terminated; each family's rows end with one whose schema is NULL. */
 extern const lt_aten_row *const lt_aten_families[];
 
@@ -71,6 +76,8 @@ extern const lt_aten_row *const lt_aten_families[];
     X(pointwise) \
     X(activation) \
     X(arithmetic) \
+    X(complex) \
+    X(fourier) \
     X(assign) \
     X(creation) \
     X(shape) \

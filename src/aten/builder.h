@@ -7,11 +7,18 @@
 #include "ir/exported.h"
 #include "ir/graph.h"
 
+/* A complex tensor: the value that stands for it, which shows the real parts, and both parts. */
+typedef struct lt_complex {
+    lt_id value, part[2];
+} lt_complex;
+
 typedef struct lt_builder {
     lt_graph *graph;
     lathe_error *err;
     lathe_status status;
     uint32_t source; /* the file's node that is being built */
+    lt_complex *complex;
+    uint32_t n_complex, cap_complex;
 } lt_builder;
 
 /* Records the first error; always returns LT_NONE. */
@@ -114,6 +121,12 @@ lt_id lt_build_index_dim(lt_builder *b, lt_id x, int64_t dim, lt_id index, bool 
 /* x with x[..., index, ...] set to `value` (or with it added), which has exactly the indexed shape. */
 lt_id lt_build_index_put_dim(lt_builder *b, lt_id x, int64_t dim, lt_id index, lt_id value, bool wrap,
                              bool accumulate);
+
+/* Complex numbers: a value that stands for two tensors of one float type. */
+lt_id lt_build_complex(lt_builder *b, lt_id re, lt_id im);
+lt_id lt_build_paired(lt_builder *b, lt_id pairs); /* [..., 2]: real, imaginary */
+bool lt_build_is_complex(const lt_builder *b, lt_id x);
+lt_id lt_build_part(lt_builder *b, lt_id x, int part); /* 0: real, 1: imaginary, zeros of a real tensor */
 
 /* Reductions over the marked dims. */
 lt_id lt_build_reduce(lt_builder *b, lt_op op, lt_id x, const bool *dims, bool keepdim, lt_dtype dtype);

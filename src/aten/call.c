@@ -175,6 +175,19 @@ int lt_call_floats(lt_call *call, const char *name, double *out, int max)
     return n;
 }
 
+uint32_t lt_call_count(lt_call *call, const char *name)
+{
+    const lt_arg *arg = get(call, name);
+    return arg->kind == LT_ARG_LIST ? arg->list.n : 0;
+}
+
+int64_t lt_call_int_at(lt_call *call, const char *name, uint32_t index)
+{
+    if (index < lt_call_count(call, name)) return as_int(call, name, &get(call, name)->list.items[index]);
+    wrong(call, name, "a list of ints");
+    return 0;
+}
+
 bool lt_call_bools(lt_call *call, const char *name, int index)
 {
     const lt_arg *arg = get(call, name);

@@ -31,6 +31,11 @@ static lathe_status check_result(lt_importer *im, const lt_xgraph *graph, const 
     lt_type want, have = *lt_build_type(&im->b, value);
     lt_xtype known = *recorded;
     char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT];
+    lt_dtype part = lt_dtype_of_complex(recorded->dtype_name);
+    if (lt_build_is_complex(&im->b, value) != (part != LATHE_DTYPE_COUNT))
+        LT_FAIL(im->err, TYPE, "result '%s' is%s complex, but the file records otherwise", name,
+                part == LATHE_DTYPE_COUNT ? "" : " not");
+    if (part != LATHE_DTYPE_COUNT) known.dtype = part;
     /* A size that PyTorch left to the run, but that is known here: there is nothing to compare it with. */
     for (int i = 0; i < known.rank && known.rank == have.rank; i++)
         if (lt_xdim_eval(&known.dim[i], im->options->bindings, &want.dim[i], NULL) == LATHE_UNSUPPORTED)
@@ -188,14 +193,57 @@ static lathe_status apply_writes(lt_importer *im, lt_scope *scope, const lt_argu
 
 /* ---- Nodes ---- */
 
-/* The float dtype that the file records for a node's first result; LATHE_DTYPE_COUNT when it is none. */
-static lt_dtype recorded_float(const lt_xgraph *graph, const lt_xnode *node)
+/* What the file records of a node's first result; NULL: nothing. */
+static const lt_xtype *recorded_result(const lt_xgraph *graph, const lt_xnode *node)
 {
     const lt_arg *out = node->n_outs ? &node->outs[0] : NULL;
     if (out && out->kind == LT_ARG_LIST && out->list.n) out = &out->list.items[0];
-    const lt_xtype *recorded =
-        out && out->kind == LT_ARG_NAME ? lt_importer_recorded(graph, out->text) : NULL;
+    return out && out->kind == LT_ARG_NAME ? lt_importer_recorded(graph, out->text) : NULL;
+}
+
+/* The float dtype that the file records for a node's first result; LATHE_DTYPE_COUNT when it is none. */
+static lt_dtype recorded_float(const lt_xgraph *graph, const lt_xnode *node)
+{
+    const lt_xtype *recorded = recorded_result(graph, node);
     return recorded && lt_dtype_is_float(recorded->dtype) ? recorded->dtype : LATHE_DTYPE_COUNT;
+}
+
+/* An argument that asks for complex numbers becomes the type of their parts, which the result tells. */
+static bool take_complex_dtype(const lt_xgraph *graph, const lt_xnode *node, lt_call *call)
+{
+    const lt_xtype *recorded = recorded_result(graph, node);
+    lt_dtype part = recorded ? lt_dtype_of_complex(recorded->dtype_name) : LATHE_DTYPE_COUNT;
+    bool found = false;
+    for (uint32_t p = 0; p < call->schema->n && part != LATHE_DTYPE_COUNT; p++) {
+        lt_arg *arg = &call->args[p];
+        if (arg->kind != LT_ARG_DTYPE || arg->dtype != LATHE_DTYPE_COUNT) continue;
+        arg->dtype = part;
+        found = true;
+    }
+    return found;
+}
+
+/* Real numbers that were asked for as complex ones. */
+static void make_complex(lt_call *call)
+{
+    for (uint32_t i = 0; i < call->n_results && call->b->status == LATHE_OK; i++) {
+        lt_arg *result = &call->results[i];
+        if (result->kind == LT_ARG_TENSOR)
+            result->id = lt_build_complex(call->b, result->id, lt_build_part(call->b, result->id, 1));
+    }
+}
+
+static bool has_complex(const lt_call *call)
+{
+    for (uint32_t p = 0; p < call->schema->n && call->b->n_complex; p++) {
+        const lt_arg *arg = &call->args[p];
+        bool list = arg->kind == LT_ARG_LIST;
+        for (uint32_t i = 0; i < (list ? arg->list.n : 1); i++) {
+            const lt_arg *item = list ? &arg->list.items[i] : arg;
+            if (item->kind == LT_ARG_TENSOR && lt_build_is_complex(call->b, item->id)) return true;
+        }
+    }
+    return false;
 }
 
 /* Autocast does not write its casts into the graph, and the meta device lets operands of different float
@@ -204,6 +252,14 @@ static lt_dtype recorded_float(const lt_xgraph *graph, const lt_xnode *node)
  * reader then). */
 static lathe_status build_call(lt_importer *im, const lt_xgraph *graph, const lt_xnode *node, lt_call *call)
 {
+    bool to_complex = take_complex_dtype(graph, node, call), is_complex = has_complex(call);
+    if (to_complex || is_complex) {
+        if (is_complex) lt_build_complex_call(call);
+        else call->row->build(call);
+        if (!is_complex) make_complex(call);
+        call->copies_view = call->schema->returns_alias != 0;
+        return im->b.status;
+    }
     call->row->build(call);
     bool autocast = im->autocast != LATHE_DTYPE_COUNT;
     lt_dtype want = autocast || im->exported->loose_dtypes ? recorded_float(graph, node) : LATHE_DTYPE_COUNT;
@@ -218,17 +274,29 @@ static lathe_status build_call(lt_importer *im, const lt_xgraph *graph, const lt
     return im->b.status;
 }
 
-/* The result of a node is a copy of what it would be a view of. */
-static lathe_status note_source(const lt_importer *im, const lt_scope *scope, const lt_xnode *node,
+/* A result of a node is a copy of what it would be a view of. */
+static lathe_status note_source(const lt_importer *im, const lt_scope *scope, const char *name,
                                 const char *aliased)
 {
     const lt_binding *base = aliased ? lt_scope_find(scope, aliased) : NULL;
-    lt_binding *result =
-        node->n_outs && node->outs[0].kind == LT_ARG_NAME ? lt_scope_find(scope, node->outs[0].text) : NULL;
-    if (!base || !result || !base->storage)
-        LT_FAIL(im->err, UNSUPPORTED, "a view at an index that only a run knows");
-    result->source = base->storage;
-    result->source_version = base->storage->version;
+    lt_binding *result = lt_scope_find(scope, name);
+    if (!base || !result || !base->storage) LT_FAIL(im->err, UNSUPPORTED, "a view that has to be copied");
+    result->source = base->source ? base->source : base->storage;
+    result->source_version = base->source ? base->source_version : base->storage->version;
+    return LATHE_OK;
+}
+
+static lathe_status note_sources(const lt_importer *im, const lt_scope *scope, const lt_xnode *node,
+                                 const char *aliased)
+{
+    for (uint32_t i = 0; i < node->n_outs; i++) {
+        const lt_arg *out = &node->outs[i];
+        bool list = out->kind == LT_ARG_LIST;
+        for (uint32_t k = 0; k < (list ? out->list.n : 1); k++) {
+            const lt_arg *name = list ? &out->list.items[k] : out;
+            if (name->kind == LT_ARG_NAME) LT_TRY(note_source(im, scope, name->text, aliased));
+        }
+    }
     return LATHE_OK;
 }
 
@@ -275,6 +343,7 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
     LT_TRY(take_memory(im, scope, &arguments, &call, &memory));
     LT_TRY(build_call(im, graph, node, &call));
     if (form != LT_ATEN_FUNCTIONAL) {
+        if (has_complex(&call)) LT_FAIL(im->err, UNSUPPORTED, "complex numbers are not written in place");
         if (!call.n_results) LT_FAIL(im->err, INTERNAL, "no result to write");
         const lt_arg *written = form == LT_ATEN_INPLACE ? &arguments.raw[0] : arguments.out;
         return write_result(im, graph, scope, node, written, call.results[0],
@@ -282,8 +351,9 @@ static lathe_status import_aten(lt_importer *im, const lt_xgraph *graph, lt_scop
     }
     LT_TRY(apply_writes(im, scope, &arguments, &call));
     const char *aliased = memory && schema.returns_alias ? memory : aliased_name(&arguments, &schema);
-    LT_TRY(bind_results(im, graph, scope, node, call.results, call.n_results, aliased));
-    return call.copies_view ? note_source(im, scope, node, aliased) : LATHE_OK;
+    LT_TRY(bind_results(im, graph, scope, node, call.results, call.n_results,
+                        call.copies_view ? NULL : aliased));
+    return call.copies_view ? note_sources(im, scope, node, aliased) : LATHE_OK;
 }
 
 static lathe_status import_symbolic(lt_importer *im, const lt_xgraph *graph, lt_scope *scope,
@@ -444,6 +514,10 @@ static lathe_status import_input(lt_importer *im, lt_scope *scope, uint32_t i, u
         }
         LT_TRY(add_user_input(im, input, recorded, index, &id));
     }
+    const lt_xtype *recorded = lt_importer_recorded(&x->graph, input->name);
+    if (recorded && lt_dtype_of_complex(recorded->dtype_name) != LATHE_DTYPE_COUNT)
+        id = lt_build_paired(&im->b, id);
+    LT_TRY(im->b.status);
     LT_TRY(lt_binding_create(im->arena, id, &im->inputs[i], im->err));
     LT_TRY(note_layout(im, &x->graph, input->name, im->inputs[i]->storage));
     return lt_scope_bind(scope, input->name, im->inputs[i], im->err);
@@ -467,6 +541,8 @@ static lathe_status import_output(lt_importer *im, lt_scope *scope, const lt_xou
 {
     lt_arg value;
     LT_TRY(lt_importer_resolve(im, scope, &output->arg, &value));
+    if (value.kind == LT_ARG_TENSOR && lt_build_is_complex(&im->b, value.id))
+        LT_FAIL(im->err, UNSUPPORTED, "complex numbers: give out torch.view_as_real of them");
     if (output->kind == LT_X_USER_OUTPUT) {
         im->b.graph->outputs[(*user)++] = value.kind == LT_ARG_TENSOR ? value.id : LT_NONE;
         return LATHE_OK;

@@ -115,7 +115,8 @@ static int list_views(const lt_view_step *view, const lt_view_step *steps[MAX_VI
 lt_id lt_binding_read(lt_builder *b, lt_binding *binding)
 {
     if (binding->source && binding->source->version != binding->source_version)
-        return lt_build_fail(b, LATHE_UNSUPPORTED, "reads at an index that only a run knows, after a write");
+        return lt_build_fail(b, LATHE_UNSUPPORTED,
+                             "reads a view that was copied, after a write to what it shows");
     if (binding->version == binding->storage->version) return binding->arg.id;
     const lt_view_step *steps[MAX_VIEWS];
     int n = list_views(binding->view, steps);
@@ -179,7 +180,7 @@ void lt_binding_write(lt_builder *b, lt_binding *binding, lt_id value)
 {
     if (value == lt_binding_read(b, binding)) return; /* detach_, dropout_ */
     if (binding->source) {
-        lt_build_fail(b, LATHE_UNSUPPORTED, "writes at an index that only a run knows");
+        lt_build_fail(b, LATHE_UNSUPPORTED, "writes through a view that was copied");
         return;
     }
     lt_type type = *lt_build_type(b, lt_binding_read(b, binding));

@@ -312,13 +312,13 @@ static void split_size(lt_call *c)
 static void split_sizes(lt_call *c)
 {
     lt_id x = self(c);
-    const lt_arg *sizes = &c->args[1];
+    const char *sizes = c->schema->params[1].name;
     int d = lt_call_dim(c, "dim", lt_build_rank(c->b, x));
-    int64_t size = lt_build_size(c->b, x, d), at = 0, part;
-    for (uint32_t i = 0; sizes->kind == LT_ARG_LIST && i < sizes->list.n && c->b->status == LATHE_OK; i++) {
-        part = sizes->list.items[i].kind == LT_ARG_INT ? sizes->list.items[i].i : -1;
+    int64_t size = lt_build_size(c->b, x, d), at = 0;
+    for (uint32_t i = 0; i < lt_call_count(c, sizes) && c->b->status == LATHE_OK; i++) {
+        int64_t part = lt_call_int_at(c, sizes, i);
         lt_call_return(c, narrow_dim(c->b, x, d, at, part));
-        at += part;
+        at += c->b->status == LATHE_OK ? part : 0;
     }
     if (at != size)
         lt_build_fail(c->b, LATHE_TYPE, "parts of %lld elements of a dimension of size %lld", (long long)at,
@@ -354,11 +354,12 @@ static void split_evenly(lt_call *c, lt_id x, int d, int64_t n)
 }
 
 /* Cuts at the indices, as Python slices do. */
-static void split_at(lt_call *c, lt_id x, int d, const lt_arg *cuts)
+static void split_at(lt_call *c, lt_id x, int d)
 {
+    const char *cuts = c->schema->params[1].name;
     int64_t at = 0;
-    for (uint32_t i = 0; cuts->kind == LT_ARG_LIST && i < cuts->list.n; i++) {
-        int64_t cut = cuts->list.items[i].kind == LT_ARG_INT ? cuts->list.items[i].i : 0;
+    for (uint32_t i = 0; i < lt_call_count(c, cuts); i++) {
+        int64_t cut = lt_call_int_at(c, cuts, i);
         lt_call_return(c, lt_build_slice(c->b, x, d, at, cut, 1));
         at = cut;
     }
@@ -369,7 +370,7 @@ static void tensor_split(lt_call *c)
 {
     lt_id x = self(c);
     int d = lt_call_dim(c, "dim", lt_build_rank(c->b, x));
-    if (c->schema->params[1].list) split_at(c, x, d, &c->args[1]);
+    if (c->schema->params[1].list) split_at(c, x, d);
     else split_evenly(c, x, d, lt_call_int(c, "sections"));
 }
 
@@ -381,7 +382,7 @@ static void split_named(lt_call *c)
                                            : c->schema->name[0] == 'd' ? 2
                                                                        : rank > 1;
     if (d >= rank) lt_build_fail(c->b, LATHE_TYPE, "splits dim %d of a tensor of rank %d", d, rank);
-    if (c->schema->params[1].list) split_at(c, x, d, &c->args[1]);
+    if (c->schema->params[1].list) split_at(c, x, d);
     else split_evenly(c, x, d, lt_call_int(c, "sections"));
 }
 

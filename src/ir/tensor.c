@@ -45,6 +45,12 @@ lt_dtype lt_dtype_promote(lt_dtype a, lt_dtype b)
     return a == LATHE_U8 && b == LATHE_I8 ? LATHE_I16 : b; /* bool < uint8 < int8 < … < int64 */
 }
 
+lt_dtype lt_dtype_of_complex(const char *name)
+{
+    if (name && strcmp(name, "complex64") == 0) return LATHE_F32;
+    return name && strcmp(name, "complex128") == 0 ? LATHE_F64 : LATHE_DTYPE_COUNT;
+}
+
 lt_type lt_type_make(lt_dtype dtype, int rank, const int64_t *dim)
 {
     lt_assert(rank >= 0 && rank <= LT_MAX_RANK);

@@ -34,6 +34,10 @@ lt_dtype lt_dtype_promote(lt_dtype a, lt_dtype b);
 /* dtype from PyTorch's name, with or without "torch."; LATHE_DTYPE_COUNT when unknown. */
 lt_dtype lt_dtype_from_name(const char *name);
 
+/* The type of both parts of a complex dtype; LATHE_DTYPE_COUNT when the name, which may be NULL, is of none.
+ */
+lt_dtype lt_dtype_of_complex(const char *name);
+
 lt_type lt_type_make(lt_dtype dtype, int rank, const int64_t *dim);
 bool lt_type_equal(const lt_type *a, const lt_type *b);
 int64_t lt_type_count(const lt_type *type); /* elements; 1 for rank 0 */

@@ -194,7 +194,9 @@ static lt_arg take_arg(lt_graph_reader *r)
     case LT_ARG_INT: arg.i = take_signed(r); break;
     case LT_ARG_FLOAT: arg.f = take_float(r); break;
     case LT_ARG_BOOL: arg.b = take_bool(r); break;
-    case LT_ARG_DTYPE: arg.dtype = (lt_dtype)take_below(r, LATHE_DTYPE_COUNT, "no known dtype"); break;
+    case LT_ARG_DTYPE: /* LATHE_DTYPE_COUNT: one that lathe does not have */
+        arg.dtype = (lt_dtype)take_below(r, LATHE_DTYPE_COUNT + 1, "no known dtype");
+        break;
     case LT_ARG_LIST:
     case LT_ARG_GRAPH: return take_nested(r, arg.kind);
     }

@@ -110,6 +110,19 @@ static lathe_status read_type(lt_pt2_reader *r, const lt_json *json, lt_xtype *o
     return LATHE_OK;
 }
 
+/* Complex weights are floats with one more dim: of real and imaginary part. */
+static lathe_status pair_numbers(lt_xweight *weight, lathe_error *err)
+{
+    int rank = weight->type.rank++;
+    bool fits = rank < LT_MAX_RANK && lt_mul_i64(weight->offset, 2, &weight->offset);
+    if (!fits) LT_FAIL(err, LIMIT, "rank or offset of complex numbers");
+    for (int i = 0; i < rank; i++)
+        if (!lt_mul_i64(weight->stride[i], 2, &weight->stride[i])) LT_FAIL(err, LIMIT, "stride[%d]", i);
+    weight->type.dim[rank] = 2;
+    weight->stride[rank] = 1;
+    return LATHE_OK;
+}
+
 lathe_status lt_pt2_read_weight_type(const lt_json *meta, lt_arena *arena, lt_xweight *weight, bool *is_meta,
                                      lathe_error *err)
 {
@@ -120,13 +133,15 @@ lathe_status lt_pt2_read_weight_type(const lt_json *meta, lt_arena *arena, lt_xw
     const lt_json *value;
     const char *device;
     LT_TRY(read_type(&r, meta, &type));
-    if (type.dtype == LATHE_DTYPE_COUNT) LT_FAIL(err, UNSUPPORTED, "dtype %s", type.dtype_name);
+    lt_dtype part = lt_dtype_of_complex(type.dtype_name);
+    if (type.dtype == LATHE_DTYPE_COUNT && part == LATHE_DTYPE_COUNT)
+        LT_FAIL(err, UNSUPPORTED, "dtype %s", type.dtype_name);
     LT_TRY(lt_json_get_object(meta, "storage_offset", &value, err));
     LT_TRY_NOTE(read_dim(&r, value, &offset), err, "storage_offset");
     LT_TRY(lt_json_get_object(meta, "device", &value, err));
     LT_TRY(lt_json_get_string(value, "type", &device, err));
     *is_meta = strcmp(device, "meta") == 0;
-    weight->type = (lt_type){.dtype = type.dtype, .rank = type.rank};
+    weight->type = (lt_type){.dtype = part < LATHE_DTYPE_COUNT ? part : type.dtype, .rank = type.rank};
     weight->offset = offset.value;
     bool symbolic = offset.expr != NULL;
     for (int i = 0; i < type.rank; i++) {
@@ -135,6 +150,7 @@ lathe_status lt_pt2_read_weight_type(const lt_json *meta, lt_arena *arena, lt_xw
         weight->stride[i] = type.stride[i].value;
     }
     if (symbolic) LT_FAIL(err, FORMAT, "a weight with symbolic sizes");
+    if (part < LATHE_DTYPE_COUNT) LT_TRY(pair_numbers(weight, err));
     return lt_type_check(&weight->type, "weight", err);
 }
 

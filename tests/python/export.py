@@ -25,6 +25,14 @@ def run(*command):
     return subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
 
 
+def refused(name, fn, args, *reasons):
+    """A model that cannot run is refused with a reason."""
+    write_case(work, name, fn, args, core=False)
+    done = subprocess.run([lathe, "verify", f"{work}/{name}.pt2"], stdout=subprocess.PIPE, text=True)
+    for reason in reasons:
+        assert done.returncode == 1 and reason in done.stdout, done.stdout
+
+
 os.makedirs(work, exist_ok=True)
 torch.manual_seed(int.from_bytes(os.urandom(2), "little"))
 print("torch seed", torch.initial_seed())
@@ -33,6 +41,28 @@ print("torch seed", torch.initial_seed())
 net = torch.nn.Sequential(torch.nn.Linear(7, 12), torch.nn.GELU(), torch.nn.LayerNorm(12), torch.nn.Linear(12, 3))
 write_case(work, "net", net, (torch.randn(5, 7),), exact=True)
 print(run(lathe, "verify", f"{work}/net.pt2", f"{work}/net.core.pt2"))
+
+
+
+def split_by_value(x, n):
+    k = n.item()
+    torch._check(k >= 0)
+    torch._check(k <= 4)
+    return x.split([k, 4 - k])
+
+
+def write_after_view(x):
+    x = x.clone()
+    numbers = torch.view_as_complex(x)
+    x.add_(1)
+    return torch.view_as_real(numbers)
+
+
+refused("late_split", split_by_value, (torch.randn(4), torch.tensor(3)), "'split_sizes' depends on the values of a tensor")
+refused("complex_output", lambda x: torch.view_as_complex(x).unsqueeze(0), (torch.randn(3, 2),), "complex numbers: give out")
+refused("complex_operator", lambda x: torch.view_as_complex(x).exp().abs(), (torch.randn(3, 2),),
+        "aten.exp.default", "not supported for complex numbers")
+refused("complex_write", write_after_view, (torch.randn(3, 2),), "reads a view that was copied")
 
 # The same from the command line.
 with open(f"{work}/gate.py", "w") as file:
