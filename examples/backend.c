@@ -38,7 +38,7 @@ static const char *dialect(void)
            "#define LT_KERNEL static void\n"
            "#define LT_BUF(index, type, name) type *name\n"
            "#define LT_PARAMS(index, type, name) const type &name\n"
-           "#define LT_IDS\n#define LT_GLOBAL\n#define LT_LOCAL\n"
+           "#define LT_IDS\n#define LT_GLOBAL\n#define LT_LOCAL\n#define LT_PRIVATE\n"
            "#define LT_FN static inline\n"
            "#define LT_LOCAL_ARRAY(type, name, count) type name[count]\n"
            "#define LT_BARRIER ((void)0)\n"

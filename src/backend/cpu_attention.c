@@ -16,7 +16,9 @@ typedef struct lt_grid {
 _Static_assert((int)LT_ROUND_PRODUCT == (int)LT_ATTEND_ROUND_PRODUCT &&
                    (int)LT_ROUND_SCALED == (int)LT_ATTEND_ROUND_SCALED &&
                    (int)LT_ROUND_MASKED == (int)LT_ATTEND_ROUND_MASKED &&
-                   (int)LT_ROUND_WEIGHTS == (int)LT_ATTEND_ROUND_WEIGHTS,
+                   (int)LT_ROUND_WEIGHTS == (int)LT_ATTEND_ROUND_WEIGHTS &&
+                   (int)LT_ROUND_CAPPED == (int)LT_ATTEND_ROUND_CAPPED &&
+                   (int)LT_ROUND_SHIFTED == (int)LT_ATTEND_ROUND_SHIFTED,
                "the operator's roundings are the kernel's");
 
 typedef struct lt_sdpa {
@@ -27,7 +29,8 @@ typedef struct lt_sdpa {
     lt_grid last_key, first_key; /* int64 as [B,1,L,1]; data NULL: there is none */
     int64_t batch, heads, groups, length, keys, dim, value_dim;
     bool causal;
-    float scale, empty; /* see lt_attend */
+    float scale, cap, empty; /* see lt_attend */
+    const lt_tensor *sink;   /* NULL: there is none */
 
     /* The mask as float32; step[3] is 1. Rows that are different in memory have one range each. */
     lt_grid mask, mask_in; /* mask.data NULL: none; mask_in: as it came */
@@ -171,13 +174,23 @@ static struct lt_key_range row_keys(const lt_sdpa *s, int64_t b, int64_t h, int6
     return range.first < range.last ? range : (struct lt_key_range){0, 0};
 }
 
+static float sink_of(const lt_sdpa *s, int64_t h)
+{
+    if (!s->sink) return -INFINITY;
+    float sink;
+    int64_t size = (int64_t)lathe_dtype_size(s->sink->dtype);
+    lt_load_f32(s->sink->dtype, (const char *)s->sink->data + h * s->sink->stride[0] * size, size, 1, &sink);
+    return sink;
+}
+
 static void fill_row(const lt_sdpa *s, int64_t b, int64_t h, int64_t l, struct lt_attend_row *row)
 {
     struct lt_key_range keys = row_keys(s, b, h, l);
     *row = (struct lt_attend_row){.q = grid_at(&s->q, b, h, l),
                                   .out = grid_at(&s->out, b, h, l),
                                   .first = keys.first,
-                                  .last = keys.last};
+                                  .last = keys.last,
+                                  .sink = sink_of(s, h)};
     if (s->mask.data) row->mask = (const float *)(const void *)grid_at(&s->mask, b, h, l);
 }
 
@@ -195,6 +208,7 @@ static void attend_work(void *context, int64_t begin, int64_t end)
                       .dim = s->dim,
                       .value_dim = s->value_dim,
                       .scale = s->scale,
+                      .cap = s->cap,
                       .empty = s->empty,
                       .k_stride = s->k.step[2],
                       .v_stride = s->v.step[2],
@@ -218,6 +232,7 @@ static void attend_work(void *context, int64_t begin, int64_t end)
             task.end = lt_min_i64(s->keys, task.begin + LT_ATTEND_CHUNK);
             task.partial = s->parts + i * rows * (LT_ATTEND_PARTIAL + s->value_dim);
             if (s->stats) task.stats = s->stats + i / s->chunks * rows * 2;
+            for (int64_t r = 0; part > 0 && r < task.rows; r++) task.row[r].sink = -INFINITY;
         }
         s->cpu->kernels.attend[s->kv_type](&task);
     }
@@ -265,12 +280,13 @@ static void merge_work(void *context, int64_t begin, int64_t end)
     }
 }
 
-/* The chunks that some row looks at; blocks of rows are split instead where there are several. */
+/* The chunks that some row looks at; blocks of rows are split instead where there are several. Differences
+ * from the maximum that are rounded take three walks over the keys, which one thread does for a head. */
 static void choose_chunks(lt_sdpa *s)
 {
     int64_t first = s->keys, last = 0;
     s->chunks = 1;
-    if (s->blocks > 1) return;
+    if (s->blocks > 1 || s->rounds & LT_ATTEND_ROUND_SHIFTED) return;
     for (int64_t b = 0; b < s->batch; b++)
         for (int64_t h = 0; h < (s->mask.data ? s->heads : 1); h++)
             for (int64_t l = 0; l < s->length; l++) {
@@ -310,6 +326,7 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
                  .kv_type = attend_type(&cpu->kernels, &call->attrs->sdpa, q->dtype, k->dtype, q->dim[3]),
                  .causal = call->attrs->sdpa.causal,
                  .scale = (float)call->attrs->sdpa.scale,
+                 .cap = (float)call->attrs->sdpa.cap,
                  .empty = call->attrs->sdpa.empty_nan ? NAN : 0,
                  .rounds = call->attrs->sdpa.rounds};
     char *scratch = call->scratch;
@@ -319,6 +336,7 @@ static void run_sdpa(const lt_cpu *cpu, const lt_op_call *call)
     if (at.mask >= 0) prepare_mask(&s, &call->in[at.mask], &scratch);
     if (at.last >= 0) s.last_key = bound_of(&call->in[at.last]);
     if (at.first >= 0) s.first_key = bound_of(&call->in[at.first]);
+    if (at.sink >= 0) s.sink = &call->in[at.sink];
     s.blocks = (group_rows(&s) + LT_ATTEND_ROWS - 1) / LT_ATTEND_ROWS;
     choose_chunks(&s);
     s.parts = lt_take(&scratch, parts_bytes(q, k, v));

@@ -35,6 +35,7 @@ static bool fill_views(lt_gpu_lowering *lo, sdpa *it)
     fits = it->at.mask < 0 || lt_gpu_view(&step->args[it->at.mask], 4, scores, &p->mask);
     fits = fits && (it->at.last < 0 || lt_gpu_view(&step->args[it->at.last], 2, rows, &p->last));
     fits = fits && (it->at.first < 0 || lt_gpu_view(&step->args[it->at.first], 2, rows, &p->first));
+    fits = fits && (it->at.sink < 0 || lt_gpu_view(&step->args[it->at.sink], 1, &q[1], &p->sink));
     return fits || lt_gpu_decline(lo, "a tensor that 32-bit offsets do not reach");
 }
 
@@ -55,6 +56,7 @@ static void describe(sdpa *it)
     p->has_last = it->at.last >= 0;
     p->has_first = it->at.first >= 0;
     lt_gpu_number(attrs->scale, p->scale);
+    lt_gpu_number(attrs->cap, p->cap);
     p->splits = 1;
 }
 
@@ -70,28 +72,38 @@ static bool has_octets(const sdpa *it)
     return dense;
 }
 
+/* Over the keys: see attention.k. */
+static int count_passes(const lt_attrs_sdpa *attrs)
+{
+    return attrs->rounds & LT_ROUND_SHIFTED ? 3 : attrs->rounds & LT_ROUND_WEIGHTS ? 2 : 1;
+}
+
 static const lathe_kernel *kernel_of(lt_gpu_lowering *lo, const sdpa *it, const char *entry, uint32_t items,
                                      int width, int value_width)
 {
     const lt_attrs_sdpa *attrs = &it->step->attrs.sdpa;
-    char defines[700];
+    char defines[800];
+    bool capped = attrs->cap > 0;
     lt_dtype q = it->step->args[0].tensor.dtype, mask = optional(it, it->at.mask)->tensor.dtype;
     bool scaled = lt_sdpa_is_quantized(it->step->args[1].tensor.dtype);
-    snprintf(defines, sizeof defines,
-             "#define LT_ITEMS %u\n#define LT_SUBGROUP %d\n#define LT_WIDTH %d\n#define LT_VALUE_WIDTH "
-             "%d\n#define LT_OWN %u\n"
-             "#define LT_Q %s\n#define LT_KV %s\n#define LT_MASK %s\n%s#define LT_AS %s\n"
-             "#define LT_ROUNDS %u\n#define LT_R %s\n#define LT_PASSES %d\n#define LT_LINES %d\n"
-             "#define LT_PLAIN_SCORES %d\n%s%s",
-             items, SUBGROUP, width, value_width, ((unsigned)value_width + items - 1) / items,
-             lt_gpu_dtype(q), lt_gpu_dtype(it->step->args[1].tensor.dtype), lt_gpu_dtype(mask),
-             it->at.mask < 0      ? ""
-             : mask == LATHE_BOOL ? "#define LT_MASK_IS_BOOL 1\n"
-                                  : "#define LT_HAS_MASK 1\n",
-             lt_gpu_class(q), attrs->rounds, lt_gpu_dtype(attrs->rounds ? attrs->rounded : q),
-             attrs->rounds & LT_ROUND_WEIGHTS ? 2 : 1, it->lines,
-             it->at.mask < 0 && !attrs->rounds && !scaled, scaled ? "#define LT_KV_SCALED 1\n" : "",
-             has_octets(it) && it->p.value_width / 8 <= (int)items ? "#define LT_OCTETS 1\n" : "");
+    snprintf(
+        defines, sizeof defines,
+        "#define LT_ITEMS %u\n#define LT_SUBGROUP %d\n#define LT_WIDTH %d\n#define LT_VALUE_WIDTH "
+        "%d\n#define LT_OWN %u\n"
+        "#define LT_Q %s\n#define LT_KV %s\n#define LT_MASK %s\n%s#define LT_SINK %s\n%s#define LT_AS %s\n"
+        "#define LT_CAPPED %d\n#define LT_ROUNDS %u\n#define LT_R %s\n#define LT_PASSES %d\n#define LT_LINES "
+        "%d\n"
+        "#define LT_PLAIN_SCORES %d\n%s%s",
+        items, SUBGROUP, width, value_width, ((unsigned)value_width + items - 1) / items, lt_gpu_dtype(q),
+        lt_gpu_dtype(it->step->args[1].tensor.dtype), lt_gpu_dtype(mask),
+        it->at.mask < 0      ? ""
+        : mask == LATHE_BOOL ? "#define LT_MASK_IS_BOOL 1\n"
+                             : "#define LT_HAS_MASK 1\n",
+        lt_gpu_dtype(optional(it, it->at.sink)->tensor.dtype),
+        it->at.sink < 0 ? "" : "#define LT_HAS_SINK 1\n", lt_gpu_class(q), capped, attrs->rounds,
+        lt_gpu_dtype(attrs->rounds ? attrs->rounded : q), count_passes(attrs), it->lines,
+        it->at.mask < 0 && !capped && !attrs->rounds && !scaled, scaled ? "#define LT_KV_SCALED 1\n" : "",
+        has_octets(it) && it->p.value_width / 8 <= (int)items ? "#define LT_OCTETS 1\n" : "");
     return lt_gpu_kernel(lo, "attention.k", NULL, entry, defines);
 }
 
@@ -103,6 +115,7 @@ static lt_gpu_launch *emit_rows(lt_gpu_lowering *lo, const sdpa *it, const lathe
     lt_gpu_arg(launch, optional(it, it->at.mask));
     lt_gpu_arg(launch, optional(it, it->at.last));
     lt_gpu_arg(launch, optional(it, it->at.first));
+    lt_gpu_arg(launch, optional(it, it->at.sink));
     lt_gpu_arg(launch, &it->step->args[it->step->n_in]);
     lt_gpu_arg(launch, parts);
     return launch;

@@ -124,16 +124,19 @@ enum lt_sdpa_round {
     LT_ROUND_PRODUCT = 1, /* the products of queries and keys */
     LT_ROUND_SCALED = 2,  /* these times the scale */
     LT_ROUND_MASKED = 4,  /* and with the mask added */
-    LT_ROUND_WEIGHTS = 8  /* the softmax */
+    LT_ROUND_WEIGHTS = 8, /* the softmax */
+    LT_ROUND_CAPPED = 16, /* each of the three steps of a cap */
+    LT_ROUND_SHIFTED = 32 /* scores less the largest of their row, before the softmax; not without WEIGHTS */
 };
 /* The optional inputs follow query, key and value in the order in which they are named here. */
 typedef struct lt_attrs_sdpa {
-    bool causal;    /* row l looks at keys 0 … l */
-    bool has_mask;  /* added to the scores, or bool */
-    bool has_last;  /* per row, the last key that it looks at */
-    bool has_first; /* and the first */
-    bool empty_nan; /* a row that sees no key gives NaN, as a softmax of its own does, not zeros */
-    double scale;
+    bool causal;       /* row l looks at keys 0 … l */
+    bool has_mask;     /* added to the scores, or bool */
+    bool has_last;     /* per row, the last key that it looks at */
+    bool has_first;    /* and the first */
+    bool has_sink;     /* per head, a score that takes part in the softmax and has no value */
+    bool empty_nan;    /* a row that sees no key gives NaN, as a softmax of its own does, not zeros */
+    double scale, cap; /* cap: scaled scores become cap * tanh(score / cap) before the mask; 0: they do not */
     /* Attention written out in half precision: the type that it rounds to between its steps, and where. */
     lt_dtype rounded;
     unsigned rounds; /* LT_ROUND_... */

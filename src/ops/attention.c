@@ -1,10 +1,10 @@
 /* Scaled dot product attention: query [B,H,L,E], key [B,G,S,E], value [B,G,S,V] with H a multiple of G (query
  * head h reads key head h / (H / G)). Optional inputs, as the attributes say: a mask that broadcasts to
  * [B,H,L,S], bool (true: look) or added; the last and the first key that a row looks at, int64 that broadcast
- * to [B,L]. Keys and values may be stored in another float type than the query, which gives the type of the
- * result, or as rows of int8 (ops/cache_row.h), which are longer by their scale.
- * Softmax in float32 (float64 for float64). A row that may look at nothing gives zeros, as PyTorch's, or NaN
- * where the attributes say so. */
+ * to [B,L]; the score of a sink for each head, [H], which has a share of the weights and no value. Keys and
+ * values may be stored in another float type than the query, which gives the type of the result, or as rows
+ * of int8 (ops/cache_row.h), which are longer by their scale. Softmax in float32 (float64 for float64). A row
+ * that may look at nothing gives zeros, as PyTorch's, or NaN where the attributes say so. */
 #include <math.h>
 
 #include "ops/convert.h"
@@ -23,10 +23,11 @@ typedef struct lt_attention {
     const char *mask;               /* NULL: none */
     int64_t mask_step[2];           /* bytes: row, key */
     lt_dtype mask_dtype;
+    double sink[ROWS]; /* per row; -infinity: there is none */
     bool empty_nan;
     lt_dtype rounded;
     unsigned rounds;
-    double scale;
+    double scale, cap;
 } lt_attention;
 
 /* The scale of row `key` of the keys or values that a product reads. */
@@ -72,6 +73,14 @@ static lathe_status check_bound(const lt_type *bound, const lt_type *scores, lat
     return LATHE_OK;
 }
 
+static lathe_status check_sink(const lt_type *sink, const lt_type *scores, lathe_error *err)
+{
+    char a[LT_TYPE_TEXT], b[LT_TYPE_TEXT];
+    if (sink->rank != 1 || sink->dim[0] != scores->dim[1] || !lt_dtype_is_float(sink->dtype))
+        LT_FAIL(err, TYPE, "sinks %s for scores %s", lt_type_print(sink, a), lt_type_print(scores, b));
+    return LATHE_OK;
+}
+
 lathe_status lt_infer_sdpa(LT_INFER_ARGS)
 {
     (void)op;
@@ -94,7 +103,8 @@ lathe_status lt_infer_sdpa(LT_INFER_ARGS)
     lt_type scores = {.dtype = q->dtype, .rank = 4, .dim = {q->dim[0], q->dim[1], q->dim[2], k->dim[2]}};
     if (at.mask >= 0) LT_TRY(check_mask(&in[at.mask], &scores, err));
     if (at.last >= 0) LT_TRY(check_bound(&in[at.last], &scores, err));
-    return at.first < 0 ? LATHE_OK : check_bound(&in[at.first], &scores, err);
+    if (at.first >= 0) LT_TRY(check_bound(&in[at.first], &scores, err));
+    return at.sink < 0 ? LATHE_OK : check_sink(&in[at.sink], &scores, err);
 }
 
 size_t lt_scratch_sdpa(const lt_attrs *attrs, const lt_type *in, int n_in)
@@ -148,6 +158,7 @@ static char *grid_at(const lt_grid *grid, int64_t i0, int64_t i1, int64_t i2)
 
 typedef struct lt_attention_grids {
     lt_grid q, k, v, mask, last, first, out; /* last and first as [B,1,L,1]; data NULL: there is none */
+    const lt_tensor *sink;                   /* NULL: none */
 } lt_attention_grids;
 
 /* The keys that row l of a batch entry looks at. */
@@ -161,13 +172,23 @@ static void find_keys(const lt_attention_grids *g, int64_t batch, int64_t l, boo
     *begin = lt_max_i64(lt_min_i64(first, keys), 0);
 }
 
+static double sink_of(const lt_tensor *sink, int64_t head)
+{
+    return sink
+               ? lt_load_one(sink->dtype, (const char *)sink->data +
+                                              head * sink->stride[0] * (int64_t)lathe_dtype_size(sink->dtype))
+               : -INFINITY;
+}
+
 /* Rows `row` … of one batch entry, starting at head h and position l; they lie along dim `along`. */
 static void run_block(const lt_op_call *call, const lt_attention_grids *g, lt_attention *block, int64_t batch,
                       int64_t h, int64_t l, int along, int64_t group)
 {
-    for (int64_t row = 0; row < block->rows; row++)
+    for (int64_t row = 0; row < block->rows; row++) {
         find_keys(g, batch, along == 2 ? l + row : l, call->attrs->sdpa.causal, block->keys,
                   &block->begin[row], &block->end[row]);
+        block->sink[row] = sink_of(g->sink, along == 1 ? h + row : h);
+    }
     block->scores.m = block->values.m = block->rows;
     block->scores.a = grid_at(&g->q, batch, h, l);
     block->scores.a_step[0] = g->q.step[along];
@@ -198,6 +219,7 @@ static lt_attention describe(const lt_op_call *call, const lt_attention_grids *g
         .rounded = call->attrs->sdpa.rounded,
         .rounds = call->attrs->sdpa.rounds,
         .scale = call->attrs->sdpa.scale,
+        .cap = call->attrs->sdpa.cap,
         .scores = {.k = q->dim[3],
                    .a_dtype = q->dtype,
                    .b_dtype = k->dtype,
@@ -222,6 +244,7 @@ lathe_status lt_ref_sdpa(const lt_op_call *call, lathe_error *err)
     if (at.mask >= 0) g.mask = grid_of(&call->in[at.mask]);
     if (at.last >= 0) g.last = bound_of(&call->in[at.last]);
     if (at.first >= 0) g.first = bound_of(&call->in[at.first]);
+    if (at.sink >= 0) g.sink = &call->in[at.sink];
     lt_attention block = describe(call, &g);
     int64_t heads = q->dim[1], length = q->dim[2], group = heads / call->in[1].dim[1];
     /* With one query position, the heads of a group are the rows, so that keys and values are read once. */

@@ -47,29 +47,49 @@ static void FN(round_row)(const lt_attention *block, unsigned where, int64_t n, 
     }
 }
 
-/* Scales, masks and normalises a row of scores of keys `from` … `to` - 1. */
+/* Scores grow no larger than the cap. */
+static void FN(cap_row)(const lt_attention *block, int64_t n, T *x)
+{
+    T cap = (T)block->cap;
+    if (!(cap > 0)) return;
+    for (int64_t i = 0; i < n; i++) x[i] /= cap;
+    FN(round_row)(block, LT_ROUND_CAPPED, n, x);
+    for (int64_t i = 0; i < n; i++) x[i] = M(tanh)(x[i]);
+    FN(round_row)(block, LT_ROUND_CAPPED, n, x);
+    for (int64_t i = 0; i < n; i++) x[i] *= cap;
+    FN(round_row)(block, LT_ROUND_CAPPED, n, x);
+}
+
+/* Scales, caps, masks and normalises a row of scores of keys `from` … `to` - 1. */
 static void FN(soften)(const lt_attention *block, int64_t row, int64_t from, int64_t to, T *x)
 {
-    T chunk[CHUNK], largest = -(T)INFINITY, scale = (T)block->scale;
+    T chunk[CHUNK], sink = (T)block->sink[row], largest = sink, scale = (T)block->scale;
     int64_t n = to - from, begin = lt_max_i64(0, block->begin[row] - from),
             end = lt_min_i64(n, block->end[row] - from);
     FN(round_row)(block, LT_ROUND_PRODUCT, n, x);
-    for (int64_t i = 0; i < n; i++) x[i] = i >= begin && i < end ? x[i] * scale : -(T)INFINITY;
+    for (int64_t i = 0; i < n; i++) x[i] *= scale;
     FN(round_row)(block, LT_ROUND_SCALED, n, x);
+    FN(cap_row)(block, n, x);
+    for (int64_t i = 0; i < n; i++)
+        if (i < begin || i >= end) x[i] = -(T)INFINITY;
     for (int64_t at = begin; block->mask && at < end; at += CHUNK) {
         int64_t part = lt_min_i64(CHUNK, end - at);
         FN(load_mask)(block, row, from + at, part, chunk);
         for (int64_t i = 0; i < part; i++) x[at + i] += chunk[i];
     }
     FN(round_row)(block, LT_ROUND_MASKED, n, x);
-    bool looks = false;
+    bool looks = sink != -(T)INFINITY;
     for (int64_t i = 0; i < n; i++) {
         largest = x[i] > largest ? x[i] : largest;
         looks = looks || x[i] != -(T)INFINITY;
     }
-    double sum = 0;
+    sink -= largest;
+    for (int64_t i = 0; i < n; i++) x[i] -= largest;
+    FN(round_row)(block, LT_ROUND_SHIFTED, n, x);
+    FN(round_row)(block, LT_ROUND_SHIFTED, 1, &sink);
+    double sum = looks ? M(exp)(sink) : 0;
     for (int64_t i = 0; i < n; i++) {
-        x[i] = looks ? M(exp)(x[i] - largest) : 0;
+        x[i] = looks ? M(exp)(x[i]) : 0;
         sum += x[i];
     }
     T inverse = looks ? (T)(1 / sum) : block->empty_nan ? (T)NAN : 0;

@@ -6,8 +6,8 @@
 #include "ops/cache_row.h"
 
 typedef struct lt_sdpa_inputs {
-    int mask, last, first; /* -1: there is none */
-    int count;             /* of all inputs */
+    int mask, last, first, sink; /* -1: there is none */
+    int count;                   /* of all inputs */
 } lt_sdpa_inputs;
 
 /* Whether keys and values are rows of int8, and how many values a row of keys or values has. */
@@ -19,10 +19,11 @@ static inline int64_t lt_sdpa_values(lt_dtype dtype, int64_t size)
 
 static inline lt_sdpa_inputs lt_sdpa_find_inputs(const lt_attrs_sdpa *attrs)
 {
-    lt_sdpa_inputs at = {-1, -1, -1, 3};
+    lt_sdpa_inputs at = {-1, -1, -1, -1, 3};
     if (attrs->has_mask) at.mask = at.count++;
     if (attrs->has_last) at.last = at.count++;
     if (attrs->has_first) at.first = at.count++;
+    if (attrs->has_sink) at.sink = at.count++;
     return at;
 }
 

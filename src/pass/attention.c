@@ -1,8 +1,9 @@
 /* Recognises attention that is written out: softmax(q k' * scale + mask) v as products, in any of the forms
  * that exports bring, with the scale before or after, the mask added or filled in, the softmax in float32 or
- * in the type of the scores, and the guard of Core ATen against rows that see nothing. What it finds, and
- * attention that is one operator already, reads keys and values without repeated heads, and bounds instead of
- * masks where it can (attention_heads.c, attention_mask.c).
+ * in the type of the scores, and the guard of Core ATen against rows that see nothing; scores that are
+ * capped, and a sink beside them that is dropped from the probabilities (attention_scores.c). What it finds,
+ * and attention that is one operator already, reads keys and values without repeated heads, and bounds
+ * instead of masks where it can (attention_heads.c, attention_mask.c).
  *
  * Written out in half precision, scores and probabilities are rounded on their way: the one operator does the
  * same where the graph does. */
@@ -10,29 +11,6 @@
 
 #include "pass/attention.h"
 #include "pass/pass.h"
-
-typedef struct lt_written_attention {
-    lt_id q, k, v; /* [..., L, E], [..., E, S], [..., S, V] */
-    double scale;
-    const lt_type *shape; /* of the scores, as they have the most dims */
-    lt_mask_term terms[LT_MAX_MASK_TERMS];
-    int n_terms;
-    bool guarded;     /* rows that see nothing give zeros */
-    lt_dtype rounded; /* what the steps are rounded to */
-    unsigned rounds;  /* LT_ROUND_... */
-} lt_written_attention;
-
-static bool is_half(lt_dtype dtype) { return dtype == LATHE_BF16 || dtype == LATHE_F16; }
-
-/* Notes that a step gives this type; false when others were rounded to another one. */
-static bool note_rounding(lt_written_attention *a, lt_dtype dtype, unsigned where)
-{
-    if (!is_half(dtype)) return true;
-    if (a->rounds && a->rounded != dtype) return false;
-    a->rounded = dtype;
-    a->rounds |= where;
-    return true;
-}
 
 /* ---- From the probabilities to the softmax ---- */
 
@@ -56,6 +34,17 @@ static bool is_zeros(const lt_rewrite *rw, lt_id value)
     return lt_rewrite_scalar(rw, expand ? expand->in[0] : value, &number) && fabs(number) <= 0;
 }
 
+/* Whether a slice leaves out one column of the probabilities, the first or the last; which one. */
+static bool drops_sink(const lt_rewrite *rw, const lt_node *slice, lt_written_attention *a)
+{
+    const lt_attrs_slice *s = &slice->attrs.slice;
+    const lt_type *from = lt_rewrite_type(rw, slice->in[0]);
+    if (a->sink_at >= 0 || s->dim != from->rank - 1 || s->step != 1 || s->count != from->dim[s->dim] - 1)
+        return false;
+    a->sink_at = s->start == 0;
+    return true;
+}
+
 /* The softmax over keys that the probabilities come from, when nothing else reads them. */
 static const lt_node *find_softmax(const lt_rewrite *rw, lt_id value, lt_written_attention *a)
 {
@@ -63,7 +52,7 @@ static const lt_node *find_softmax(const lt_rewrite *rw, lt_id value, lt_written
     for (;;) {
         const lt_node *node = lt_graph_producer(rw->from, value);
         const lt_type *type = lt_rewrite_type(rw, value);
-        if (!node || rw->uses[value] != 1 || !note_rounding(a, type->dtype, LT_ROUND_WEIGHTS)) return NULL;
+        if (!node || rw->uses[value] != 1 || !lt_note_rounding(a, type->dtype, LT_ROUND_WEIGHTS)) return NULL;
         if (node->op == LT_OP_SOFTMAX) {
             a->guarded = guard != LT_NONE;
             if (node->attrs.softmax.log || node->attrs.softmax.dim != type->rank - 1) return NULL;
@@ -73,7 +62,7 @@ static const lt_node *find_softmax(const lt_rewrite *rw, lt_id value, lt_written
         if (node->op == LT_OP_WHERE && guard == LT_NONE && is_zeros(rw, node->in[1])) {
             guard = node->in[0];
             next = 2;
-        } else if (node->op != LT_OP_CAST &&
+        } else if (node->op != LT_OP_CAST && !(node->op == LT_OP_SLICE && drops_sink(rw, node, a)) &&
                    (node->op != LT_OP_RESHAPE || !lt_keeps_matrices(lt_rewrite_type(rw, node->in[0]), type)))
             return NULL;
         value = node->in[next];
@@ -81,89 +70,45 @@ static const lt_node *find_softmax(const lt_rewrite *rw, lt_id value, lt_written
     }
 }
 
-/* ---- From the softmax to the product of queries and keys ---- */
-
-static bool find_scores(const lt_rewrite *rw, lt_id value, lt_written_attention *a);
-
-static bool add_term(lt_written_attention *a, lt_mask_term term)
-{
-    /* A factor of the scores behind the mask would be one of the mask as well; and two sums round twice. */
-    if (a->n_terms == LT_MAX_MASK_TERMS || a->scale > 1 || a->scale < 1) return false;
-    if (a->n_terms && (a->rounds & LT_ROUND_MASKED)) return false;
-    a->terms[a->n_terms++] = term;
-    return true;
-}
-
-/* scores + mask, or mask + scores. */
-static bool find_added(const lt_rewrite *rw, const lt_node *add, lt_written_attention *a)
-{
-    const lt_type *type = lt_rewrite_type(rw, add->out);
-    for (int k = 0; k < 2; k++) {
-        lt_written_attention attempt = *a;
-        lt_mask_term term = {.value = add->in[1 - k], .shape = *type};
-        if (!lt_dtype_is_float(lt_rewrite_type(rw, term.value)->dtype) || !add_term(&attempt, term) ||
-            !note_rounding(&attempt, type->dtype, LT_ROUND_MASKED) || !find_scores(rw, add->in[k], &attempt))
-            continue;
-        *a = attempt;
-        return true;
-    }
-    return false;
-}
-
-/* where(condition, scores, number), or where(condition, number, scores). */
-static bool find_filled(const lt_rewrite *rw, const lt_node *where, lt_written_attention *a)
-{
-    const lt_type *type = lt_rewrite_type(rw, where->out);
-    for (int k = 1; k <= 2; k++) {
-        lt_mask_term term = {.value = where->in[0], .shape = *type, .condition = true, .inverted = k == 1};
-        if (!lt_rewrite_scalar(rw, where->in[3 - k], &term.fill) || !(term.fill < 0)) continue;
-        if (type->dtype != LATHE_F64 && term.fill < -(double)__FLT_MAX__) term.fill = -INFINITY;
-        return add_term(a, term) && find_scores(rw, where->in[k], a);
-    }
-    return false;
-}
-
-/* What the scores are before a factor, a rounding or a view. */
-static bool find_scores(const lt_rewrite *rw, lt_id value, lt_written_attention *a)
-{
-    const lt_node *node = lt_graph_producer(rw->from, value);
-    const lt_type *type = lt_rewrite_type(rw, value);
-    if (!node || !lt_dtype_is_float(type->dtype) || lt_type_count(type) != lt_type_count(a->shape))
-        return false;
-    bool more = type->rank > a->shape->rank;
-    if (more) a->shape = type;
-    switch (node->op) {
-    case LT_OP_MATMUL:
-        a->q = node->in[0];
-        a->k = node->in[1];
-        return note_rounding(a, type->dtype, LT_ROUND_PRODUCT);
-    case LT_OP_CAST: return !is_half(type->dtype) && find_scores(rw, node->in[0], a);
-    case LT_OP_RESHAPE:
-        return lt_keeps_matrices(lt_rewrite_type(rw, node->in[0]), type) && find_scores(rw, node->in[0], a);
-    case LT_OP_ADD: return find_added(rw, node, a);
-    case LT_OP_WHERE: return find_filled(rw, node, a);
-    case LT_OP_MUL:
-    case LT_OP_DIV: {
-        lt_id scores;
-        double factor;
-        bool again = is_half(type->dtype) && (a->rounds & LT_ROUND_SCALED);
-        if (again || !lt_split_factor(rw, node, &scores, &factor)) return false;
-        a->scale *= factor;
-        return note_rounding(a, type->dtype, LT_ROUND_SCALED) && find_scores(rw, scores, a);
-    }
-    default: return false;
-    }
-}
-
 /* ---- Building ---- */
 
-static lt_scores_shape shape_of(const lt_type *scores)
+/* The first `n` dims of the scores are batch entries, those from there on heads. */
+static lt_scores_shape shape_of(const lt_type *scores, int n)
 {
     int r = scores->rank;
     lt_scores_shape shape = {1, 1, scores->dim[r - 2], scores->dim[r - 1]};
-    if (r > 3) shape.batch = scores->dim[0];
-    for (int i = r > 3; i < r - 2; i++) shape.heads *= scores->dim[i];
+    for (int i = 0; i < r - 2; i++)
+        if (i < n) shape.batch *= scores->dim[i];
+        else shape.heads *= scores->dim[i];
     return shape;
+}
+
+/* What the dims between the first and the last two are, is told by the masks: the heads of a group, or
+ * windows of an image. */
+static bool plan_masks(lt_rewrite *rw, const lt_written_attention *a, lt_scores_shape *shape,
+                       lt_mask_plan *out)
+{
+    int rank = a->shape->rank, entries = rank > 3;
+    *shape = shape_of(a->shape, entries);
+    if (lt_attention_masks(rw, a->terms, a->n_terms, shape, out)) return true;
+    if (rank <= 4) return false;
+    *shape = shape_of(a->shape, rank - 3);
+    return lt_attention_masks(rw, a->terms, a->n_terms, shape, out);
+}
+
+/* The sink as one number for each head, [H]; LT_NONE when it is something else. */
+static lt_id build_sink(lt_rewrite *rw, lt_id sink, const lt_scores_shape *shape)
+{
+    lt_builder *b = &rw->b;
+    double number;
+    if (lt_attention_uniform(rw, sink, &number))
+        return lt_build_full(b, lt_build_number(b, number), LATHE_F32, 1, &shape->heads);
+    for (const lt_node *node; (node = lt_rewrite_made_by(rw, sink, LT_OP_EXPAND));) sink = node->in[0];
+    const lt_type *type = lt_rewrite_type(rw, sink);
+    int r = type->rank;
+    bool per_head = r >= 3 && type->dim[r - 2] == 1 && type->dim[r - 3] == shape->heads &&
+                    lt_type_count(type) == shape->heads;
+    return per_head ? lt_build_reshape(b, rw->map[sink], 1, &shape->heads) : LT_NONE;
 }
 
 /* Keys or values [B,G,S,D]; `across`: as the product reads them, they are [..., D, S]. */
@@ -192,9 +137,9 @@ static void peel_stored(const lt_rewrite *rw, lt_id k, lt_id v, int64_t heads, l
 }
 
 static lt_id build_sdpa(lt_rewrite *rw, lt_id new_q, lt_id new_k, lt_id new_v, const lt_mask_plan *masks,
-                        lt_attrs_sdpa sdpa)
+                        lt_id new_sink, lt_attrs_sdpa sdpa)
 {
-    lt_id in[6] = {new_q, new_k, new_v};
+    lt_id in[7] = {new_q, new_k, new_v};
     int n = 3;
     sdpa.has_mask = masks->new_mask != LT_NONE;
     sdpa.has_last = masks->new_last != LT_NONE;
@@ -202,6 +147,8 @@ static lt_id build_sdpa(lt_rewrite *rw, lt_id new_q, lt_id new_k, lt_id new_v, c
     if (sdpa.has_mask) in[n++] = masks->new_mask;
     if (sdpa.has_last) in[n++] = masks->new_last;
     if (sdpa.has_first) in[n++] = masks->new_first;
+    sdpa.has_sink = new_sink != LT_NONE;
+    if (sdpa.has_sink) in[n++] = new_sink;
     lt_attrs attrs = {.sdpa = sdpa};
     return lt_build(&rw->b, LT_OP_SDPA, &attrs, in, n);
 }
@@ -217,32 +164,59 @@ static bool fits(const lt_rewrite *rw, const lt_written_attention *a, const lt_n
            q->dim[q->rank - 2] == rows && v->dim[v->rank - 2] == keys && out->dim[out->rank - 2] == rows;
 }
 
+/* Queries [B,H,L,E], and what else of their factor is to come. */
+static lt_id build_queries(lt_rewrite *rw, const lt_written_attention *a, const lt_scores_shape *shape,
+                           double *factor)
+{
+    lt_builder *b = &rw->b;
+    lt_peeled q = lt_attention_peel(rw, a->q, 1, LT_PEEL_FACTOR);
+    lt_id x = rw->map[q.value];
+    if (q.swapped || a->q_factor != LT_NONE) {
+        q.factor = 1;
+        x = rw->map[a->q];
+    }
+    if (a->q_factor != LT_NONE) {
+        lt_type type = *a->factored;
+        type.dim[type.rank - 1] = -1;
+        x = lt_build_mul(b, lt_build_reshape(b, x, type.rank, type.dim), rw->map[a->q_factor]);
+    }
+    *factor = q.factor;
+    return lt_build_reshape(b, x, 4, (int64_t[]){shape->batch, shape->heads, shape->rows, -1});
+}
+
+static bool find_written(const lt_rewrite *rw, const lt_node *product, lt_written_attention *a)
+{
+    *a = (lt_written_attention){
+        .scale = 1, .q_factor = LT_NONE, .sink = LT_NONE, .sink_at = -1, .pending = LATHE_DTYPE_COUNT};
+    if (product->op != LT_OP_MATMUL) return false;
+    const lt_node *softmax = find_softmax(rw, product->in[0], a);
+    a->v = product->in[1];
+    return softmax && lt_attention_scores(rw, softmax->in[0], a) && fits(rw, a, product);
+}
+
 static bool fuse_written(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
     lt_builder *b = &rw->b;
-    lt_written_attention a = {.scale = 1};
-    if (node->op != LT_OP_MATMUL) return false;
-    const lt_node *softmax = find_softmax(rw, node->in[0], &a);
-    if (!softmax) return false;
-    a.v = node->in[1];
-    a.shape = lt_rewrite_type(rw, softmax->in[0]);
-    if (!find_scores(rw, softmax->in[0], &a) || !fits(rw, &a, node)) return false;
-
-    lt_scores_shape shape = shape_of(a.shape);
-    lt_peeled q = lt_attention_peel(rw, a.q, 1, LT_PEEL_FACTOR), key, value;
+    lt_written_attention a;
+    lt_scores_shape shape;
+    lt_peeled key, value;
     lt_mask_plan masks;
+    lt_id sink = LT_NONE;
+    double factor;
+    if (!find_written(rw, node, &a) || !plan_masks(rw, &a, &shape, &masks) ||
+        !lt_attention_settle(rw, &a, &shape))
+        return false;
+    if (a.sink != LT_NONE && (sink = build_sink(rw, a.sink, &shape)) == LT_NONE) return false;
     peel_stored(rw, a.k, a.v, shape.heads, &key, &value);
-    if (q.swapped || !lt_attention_masks(rw, a.terms, a.n_terms, &shape, &masks)) return false;
-    lt_dtype dtype = lt_rewrite_type(rw, node->out)->dtype;
-    lt_id new_q =
-        lt_build_reshape(b, rw->map[q.value], 4, (int64_t[]){shape.batch, shape.heads, shape.rows, -1});
-    lt_attrs_sdpa sdpa = {.scale = a.scale * q.factor * key.factor,
+    const lt_type *type = lt_rewrite_type(rw, node->out);
+    lt_id new_q = lt_build_cast(b, build_queries(rw, &a, &shape, &factor), type->dtype);
+    lt_attrs_sdpa sdpa = {.scale = a.scale * factor * key.factor,
+                          .cap = a.cap,
                           .empty_nan = !a.guarded,
                           .rounded = a.rounded,
                           .rounds = a.rounds};
-    *out = build_sdpa(rw, lt_build_cast(b, new_q, dtype), build_stored(rw, &key, true, &shape),
-                      build_stored(rw, &value, false, &shape), &masks, sdpa);
-    const lt_type *type = lt_rewrite_type(rw, node->out);
+    *out = build_sdpa(rw, new_q, build_stored(rw, &key, true, &shape),
+                      build_stored(rw, &value, false, &shape), &masks, sink, sdpa);
     *out = lt_build_reshape(b, *out, type->rank, type->dim);
     return true;
 }
@@ -250,7 +224,9 @@ static bool fuse_written(lt_rewrite *rw, const lt_node *node, lt_id *out)
 /* Attention that is one operator already. */
 static bool refine(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
-    if (node->op != LT_OP_SDPA || node->attrs.sdpa.has_last || node->attrs.sdpa.has_first) return false;
+    if (node->op != LT_OP_SDPA || node->attrs.sdpa.has_last || node->attrs.sdpa.has_first ||
+        node->attrs.sdpa.has_sink)
+        return false;
     const lt_type *q = lt_rewrite_type(rw, node->in[0]), *k = lt_rewrite_type(rw, node->in[1]);
     lt_scores_shape shape = {q->dim[0], q->dim[1], q->dim[2], k->dim[2]};
     lt_type scores = {.dtype = LATHE_F32, .rank = 4, .dim = {q->dim[0], q->dim[1], q->dim[2], k->dim[2]}};
@@ -262,14 +238,14 @@ static bool refine(lt_rewrite *rw, const lt_node *node, lt_id *out)
     lt_id new_k = build_stored(rw, &key, false, &shape), new_v = build_stored(rw, &value, false, &shape);
     shape.heads = q->dim[1];
     if (node->attrs.sdpa.has_mask) {
-        lt_mask_term term = {.value = node->in[3], .shape = scores};
+        lt_mask_term term = {.value = node->in[3], .shape = scores, .factor = 1};
         term.condition = term.inverted = lt_rewrite_type(rw, term.value)->dtype == LATHE_BOOL;
         term.fill = -INFINITY;
         if (!lt_attention_masks(rw, &term, 1, &shape, &masks)) return false;
     }
     lt_attrs_sdpa sdpa = node->attrs.sdpa;
     sdpa.scale *= key.factor;
-    *out = build_sdpa(rw, rw->map[node->in[0]], new_k, new_v, &masks, sdpa);
+    *out = build_sdpa(rw, rw->map[node->in[0]], new_k, new_v, &masks, LT_NONE, sdpa);
     return true;
 }
 

@@ -369,40 +369,36 @@ static bool read_added(lt_mask_reader *m, lt_id whole, int depth)
 
 /* ---- Building ---- */
 
-/* The batch and heads of a mask that broadcasts to scores of this shape, both 1 or all; false when its
- * leading dims are no such two. */
-static bool find_lead(const lt_type *mask, const lt_type *scores, const lt_scores_shape *shape,
-                      int64_t lead[2])
-{
-    int missing = scores->rank - mask->rank;
-    int64_t full[2] = {1, 1}, count = 1;
-    lead[0] = lead[1] = 1;
-    for (int i = 0; i < scores->rank - 2; i++) {
-        bool batch = full[0] < shape->batch;
-        int64_t own = i < missing ? 1 : mask->dim[i - missing];
-        full[!batch] *= scores->dim[i];
-        lead[!batch] *= own;
-        count *= own;
-    }
-    if (count == 1) return true;
-    if (count == shape->batch * shape->heads) { /* perhaps in one dim */
-        lead[0] = shape->batch;
-        lead[1] = shape->heads;
-        return true;
-    }
-    return full[0] == shape->batch && full[1] == shape->heads && (lead[0] == 1 || lead[0] == full[0]) &&
-           (lead[1] == 1 || lead[1] == full[1]);
-}
-
-/* A mask that broadcasts to scores of this shape, as one for [B,H,L,S]; LT_NONE when it cannot be. */
+/* The leading dims of a mask that broadcasts to scores of this shape, as batch entries and heads. Where it is
+ * repeated for some dims of either, but not for all of them, it is made so. */
 static lt_id as_four_dims(lt_rewrite *rw, lt_id new_mask, const lt_type *scores, const lt_scores_shape *shape)
 {
     lt_builder *b = &rw->b;
     lt_type type = *lt_build_type(b, new_mask);
-    int64_t lead[2];
-    if (!find_lead(&type, scores, shape, lead)) return LT_NONE;
-    int64_t rows = type.rank >= 2 ? type.dim[type.rank - 2] : 1,
-            keys = type.rank >= 1 ? type.dim[type.rank - 1] : 1;
+    int missing = scores->rank - type.rank, heads_from = scores->rank - 2;
+    int64_t own[LT_MAX_RANK], full[2] = {1, 1}, lead[2] = {1, 1};
+    for (int i = 0; i < scores->rank; i++) {
+        own[i] = i < missing ? 1 : type.dim[i - missing];
+        if (i >= scores->rank - 2) continue;
+        bool heads = full[0] >= shape->batch;
+        if (heads && heads_from > i) heads_from = i;
+        full[heads] *= scores->dim[i];
+        lead[heads] *= own[i];
+    }
+    int64_t rows = own[scores->rank - 2], keys = own[scores->rank - 1], count = lead[0] * lead[1];
+    if (count == shape->batch * shape->heads) { /* perhaps in one dim */
+        lead[0] = shape->batch;
+        lead[1] = shape->heads;
+    } else if (count > 1) {
+        if (full[0] != shape->batch || full[1] != shape->heads) return LT_NONE;
+        for (int i = 0; i < scores->rank - 2; i++) {
+            bool heads = i >= heads_from;
+            if (lead[heads] > 1) own[i] = scores->dim[i];
+        }
+        for (int k = 0; k < 2; k++)
+            if (lead[k] > 1) lead[k] = full[k];
+        new_mask = lt_build_expand(b, new_mask, scores->rank, own);
+    }
     return lt_build_reshape(b, new_mask, 4, (int64_t[]){lead[0], lead[1], rows, keys});
 }
 
@@ -440,6 +436,8 @@ static bool keep_term(lt_rewrite *rw, const lt_mask_term *term, const lt_scores_
 {
     lt_builder *b = &rw->b;
     lt_id mask = rw->map[term->value];
+    if (!term->condition && (term->factor > 1 || term->factor < 1))
+        mask = lt_build_mul(b, lt_build_wide(b, mask), lt_build_number(b, term->factor));
     if (term->condition && isfinite(term->fill)) {
         /* Added, not set: a score is lost in it, unless it is as small as float16 has it. */
         if (!hides(term->fill, LATHE_F32)) return false;
@@ -450,15 +448,30 @@ static bool keep_term(lt_rewrite *rw, const lt_mask_term *term, const lt_scores_
     return join_masks(rw, as_four_dims(rw, mask, &term->shape, shape), plan);
 }
 
+/* Takes a term apart into conditions, when all it does is to hide keys. */
+static bool read_term(lt_mask_reader *m, const lt_mask_term *term)
+{
+    if (!term->condition) return read_added(m, term->value, MAX_DEPTH);
+    m->finite = isfinite(term->fill);
+    return read_condition(m, term->value, !term->inverted, MAX_DEPTH);
+}
+
+bool lt_attention_hides(lt_rewrite *rw, const lt_mask_term *term, const lt_scores_shape *shape)
+{
+    lt_mask_reader m = {.rw = rw, .shape = shape, .scores = term->shape};
+    return read_term(&m, term);
+}
+
+bool lt_attention_uniform(const lt_rewrite *rw, lt_id value, double *number)
+{
+    return is_uniform(rw, value, number);
+}
+
 static bool plan_term(lt_rewrite *rw, const lt_mask_term *term, const lt_scores_shape *shape,
                       lt_mask_plan *plan)
 {
     lt_mask_reader m = {.rw = rw, .shape = shape, .scores = term->shape};
-    bool read;
-    if (term->condition) {
-        m.finite = isfinite(term->fill);
-        read = read_condition(&m, term->value, !term->inverted, MAX_DEPTH);
-    } else read = read_added(&m, term->value, MAX_DEPTH);
+    bool read = read_term(&m, term);
     bool bounds_alone = true, bounds = false;
     for (int i = 0; i < m.n; i++) {
         bounds = bounds || m.conditions[i].kind != CONDITION_BOOL;

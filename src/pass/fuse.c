@@ -240,7 +240,7 @@ static bool fuse_cast_sdpa(lt_rewrite *rw, const lt_node *node, lt_id *out)
     if (!query || lt_rewrite_type(rw, query->in[0])->dtype != type->dtype ||
         lt_rewrite_type(rw, value)->dtype != LATHE_F32)
         return false;
-    lt_id in[6];
+    lt_id in[7];
     lt_assert(sdpa->n_in <= LT_COUNT(in));
     for (uint32_t k = 0; k < sdpa->n_in; k++) in[k] = rw->map[k == 0 ? query->in[0] : sdpa->in[k]];
     *out = lt_build_reshape(&rw->b, lt_build(&rw->b, LT_OP_SDPA, &sdpa->attrs, in, (int)sdpa->n_in),

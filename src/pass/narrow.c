@@ -86,9 +86,9 @@ static bool attention_dim(const lt_graph *graph, const lt_node *node, uint32_t k
 {
     const lt_attrs_sdpa *sdpa = &node->attrs.sdpa;
     const lt_type *in = &graph->values[node->in[k]].type;
-    bool bound = k >= 3u + sdpa->has_mask;
+    bool bound = k >= 3u + sdpa->has_mask, sink = sdpa->has_sink && k + 1 == node->n_in;
     if (dim != 2 || sdpa->causal) return false;
-    *in_dim = k == 0 ? 2 : k < 3 ? -1 : bound ? in->rank - 1 : in->rank - 2;
+    *in_dim = k == 0 ? 2 : k < 3 || sink ? -1 : bound ? in->rank - 1 : in->rank - 2;
     if (*in_dim >= 0 && in->dim[*in_dim] == 1) *in_dim = -1;
     return true;
 }

@@ -164,8 +164,8 @@ static void check_attention(suite *s)
     static const int lengths[][2] = {{1, 70}, {5, 5}, {9, 40}, {70, 100}};
     for (size_t d = 0; d < LT_COUNT(floats); d++)
         for (size_t k = 0; k < LT_COUNT(lengths); k++)
-            for (int kind = 0; kind < 7; kind++) {
-                static const int widths[] = {16, 24, 32, 24, 32, 24, 48};
+            for (int kind = 0; kind < 9; kind++) {
+                static const int widths[] = {16, 24, 32, 24, 32, 24, 48, 16, 24};
                 int l = lengths[k][0], keys = lengths[k][1], width = widths[kind];
                 lt_case c = {.op = LT_OP_SDPA, .n_in = 3, .terms = 64};
                 lt_attrs_sdpa *a = &c.attrs.sdpa;
@@ -173,6 +173,7 @@ static void check_attention(suite *s)
                     .scale = 0.2, .causal = kind == 1, .empty_nan = kind == 2, .rounded = floats[d]};
                 c.in[0] = type_of(floats[d], 4, 2, 4, l, width);
                 c.in[1] = c.in[2] = type_of(floats[d], 4, 2, 2, keys, width);
+                if (kind >= 7) a->cap = 1.5;
                 if (kind == 2 || kind == 3 || kind == 6) {
                     a->has_mask = true;
                     c.in[c.n_in++] = type_of(kind == 2 ? LATHE_BOOL : floats[d], 4, 2, 1, l, keys);
@@ -184,7 +185,12 @@ static void check_attention(suite *s)
                     c.below[c.n_in] = 4;
                     c.in[c.n_in++] = type_of(LATHE_I64, 2, 1, l);
                 }
-                if (kind >= 4 && floats[d] == LATHE_BF16) a->rounds = kind == 4 ? 7 : kind == 5 ? 15 : 0;
+                if (kind == 1 || kind == 6 || kind == 8) {
+                    a->has_sink = true;
+                    c.in[c.n_in++] = type_of(floats[d], 1, 4);
+                }
+                static const unsigned rounds[] = {0, 0, 0, 0, 7, 15, 0, 31, 47};
+                if (floats[d] == LATHE_BF16) a->rounds = rounds[kind];
                 /* A weight on the other side of a rounding: half a unit of bfloat16 of the largest result. */
                 if (a->rounds) c.terms = 0x1p14;
                 check(s, &c);

@@ -106,6 +106,65 @@ def written():
          rand(6, 5, 8), rand(6, 9, 8), rand(6, 9, 8))
 
 
+def capped(q, k, v, mask=None, cap=2.0, scale=0.5):
+    scores = torch.matmul(q, repeat(k, q.shape[1] // k.shape[1]).transpose(2, 3)) * scale
+    scores = torch.tanh(scores / cap) * cap
+    if mask is not None:
+        scores = scores + mask
+    weights = torch.softmax(scores, -1, dtype=torch.float32).to(q.dtype)
+    return torch.matmul(weights, repeat(v, q.shape[1] // k.shape[1]))
+
+
+def sunk(q, k, v, sink, mask=None, shift=True):
+    scores = torch.matmul(q, repeat(k, q.shape[1] // k.shape[1]).transpose(2, 3)) * 0.3
+    if mask is not None:
+        scores = scores + mask
+    sink = sink.reshape(1, -1, 1, 1).expand(q.shape[0], q.shape[1], q.shape[2], 1)
+    scores = torch.cat([scores, sink], -1)
+    if shift:
+        scores = scores - scores.max(dim=-1, keepdim=True).values
+    weights = torch.softmax(scores, -1, dtype=scores.dtype)[..., :-1]
+    return torch.matmul(weights, repeat(v, q.shape[1] // k.shape[1]))
+
+
+def biased(q, k, v, alibi, position):
+    """BLOOM: a product that is not rounded before its bias, and a mask that hides after it."""
+    b, h, l, d = q.shape
+    scores = alibi.reshape(b * h, 1, -1).baddbmm(q.reshape(b * h, l, d), k.reshape(b * h, -1, d).transpose(1, 2), alpha=0.3)
+    lowest = torch.finfo(q.dtype).min
+    scores = scores.view(b, h, l, -1) + torch.where(visible(position, k.shape[2]), 0.0, lowest).to(q.dtype)
+    weights = torch.softmax(scores, -1, dtype=torch.float32).to(q.dtype)
+    return torch.matmul(weights, v)
+
+
+def cosine(q, k, v, scale, bias, mask):
+    """Swin v2: scores of cosines, a factor of each head, a bias of each head and a mask of each window."""
+    windows = mask.shape[0]
+    scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1) * scale.exp() + bias
+    scores = scores.view(q.shape[0] // windows, windows, *scores.shape[1:]) + mask[:, None]
+    return torch.softmax(scores.view(q.shape[0], *scores.shape[2:]), -1) @ v
+
+
+def scores():
+    hidden = torch.zeros(5, 9)
+    hidden[:, 6:] = LOWEST
+    case("capped", capped, *qkv(), hidden)
+    case("capped_one_factor", lambda q, k, v: torch.softmax(torch.tanh(q @ k.transpose(-1, -2) * 0.2) * 3, -1) @ v,
+         *qkv(groups=4))
+    case("sink", sunk, *qkv(), rand(4), hidden)
+    case("sink_zero", lambda q, k, v: sunk(q, k, v, torch.zeros(4), shift=False), *qkv())
+    for name, dtype in (("bf16", torch.bfloat16), ("f16", torch.float16)):
+        half = torch.zeros(5, 9, dtype=dtype)
+        half[:, 6:] = torch.finfo(dtype).min
+        case(f"capped_{name}", capped, *qkv(dtype=dtype), half)
+        case(f"sink_{name}", sunk, *qkv(dtype=dtype), rand(4, dtype=dtype), half)
+        case(f"sink_{name}_long", sunk, *qkv(rows=1, keys=1100, dtype=dtype), rand(4, dtype=dtype) * 2)
+        case(f"biased_{name}", biased, *qkv(groups=4, dtype=dtype), rand(4, 9, dtype=dtype), torch.arange(4, 9))
+    windows = torch.zeros(3, 5, 5)
+    windows[1, :2, 2:] = windows[2, 3:, :1] = -100
+    case("cosine_windows", cosine, *qkv(groups=4, keys=5, batch=6), rand(4, 1, 1), rand(4, 5, 5), windows)
+
+
 def masks():
     step = (rand(1, 4, 2, 8), rand(1, 2, 2, 8), rand(1, 2, 2, 8), torch.tensor([3, 4]), rand(1, 2, 12, 8), rand(1, 2, 12, 8))
     case("cache", cached, *step)
@@ -145,6 +204,7 @@ class Head(torch.nn.Module):
 
 
 written()
+scores()
 masks()
 torch.manual_seed(1)
 case("last_row", Head(), rand(1, 6, 16))

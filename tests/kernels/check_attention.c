@@ -45,7 +45,7 @@ static void reference_row(const lt_attend *t, int type, int64_t r, double *out, 
 {
     static double scores[MAX_KEYS];
     const struct lt_attend_row *row = &t->row[r];
-    double most = -INFINITY, sum = 0;
+    double most = (double)row->sink, sum;
     int64_t first = lt_max_i64(row->first, t->begin), last = lt_min_i64(row->last, t->end);
     *spread = 0;
     for (int64_t k = first; k < last; k++) {
@@ -56,12 +56,17 @@ static void reference_row(const lt_attend *t, int type, int64_t r, double *out, 
             s += product;
             size += fabs(product);
         }
+        if (t->cap > 0) {
+            s = (double)t->cap * tanh(s / (double)t->cap);
+            size += 4 * (double)t->cap;
+        }
         if (row->mask)
             s += (double)row->mask[k], size += isinf(row->mask[k]) ? 0 : fabs((double)row->mask[k]);
         scores[k - first] = s;
         if (s > most) most = s;
         if (size > *spread) *spread = size;
     }
+    sum = most > -INFINITY ? exp((double)row->sink - most) : 0;
     for (int64_t d = 0; d < t->value_dim; d++) out[d] = magnitude[d] = 0;
     for (int64_t k = first; k < last && most > -INFINITY; k++) {
         double weight = exp(scores[k - first] - most);
@@ -106,6 +111,7 @@ static void make_row(lt_attend *t, int64_t r, int64_t keys)
     row->out = check_buffer(size * (size_t)t->value_dim);
     row->first = check_range(0, 3) ? 0 : check_range(0, keys);
     row->last = check_range(0, 3) ? keys : check_range(0, keys);
+    row->sink = check_range(0, 2) ? -INFINITY : check_float() * 4;
     row->mask = NULL;
     if (!check_range(0, 2)) return;
     float *mask = check_buffer(sizeof *mask * (size_t)keys);
@@ -119,6 +125,7 @@ static void make_task(lt_attend *t, int type, int64_t rows, int64_t keys, int64_
 {
     *t = (lt_attend){.rows = rows, .dim = dim, .value_dim = value_dim, .end = keys, .scale = 0.3f};
     t->empty = check_range(0, 1) ? 0 : NAN;
+    t->cap = check_range(0, 2) ? 0 : 2.5f;
     bool int8 = type == LT_ATTEND_INT8;
     bool other = int8 || (type != LT_ATTEND_PAIRS && check_range(0, 1));
     t->q_type = other ? (lt_gemm_type)check_range(0, LT_GEMM_TYPES - 1) : float_of(type);
@@ -134,8 +141,10 @@ static void check_parts(const lt_cpu_kernels *kernels, lt_attend *t, int type)
 {
     int64_t keys = t->end, chunks = (keys + LT_ATTEND_CHUNK - 1) / LT_ATTEND_CHUNK;
     int64_t row = LT_ATTEND_PARTIAL + t->value_dim, stride = t->rows * row;
-    float *parts = check_buffer(sizeof *parts * (size_t)(chunks * stride));
+    float *parts = check_buffer(sizeof *parts * (size_t)(chunks * stride)), sinks[LT_ATTEND_ROWS];
+    for (int64_t r = 0; r < t->rows; r++) sinks[r] = t->row[r].sink;
     for (int64_t c = 0; c < chunks; c++) {
+        for (int64_t r = 0; r < t->rows; r++) t->row[r].sink = c == 0 ? sinks[r] : -INFINITY;
         t->begin = c * LT_ATTEND_CHUNK;
         t->end = lt_min_i64(keys, t->begin + LT_ATTEND_CHUNK);
         t->partial = parts + c * stride;
@@ -147,6 +156,7 @@ static void check_parts(const lt_cpu_kernels *kernels, lt_attend *t, int type)
     t->begin = 0;
     t->end = keys;
     t->partial = NULL;
+    for (int64_t r = 0; r < t->rows; r++) t->row[r].sink = sinks[r];
     compare_rows(t, type);
 }
 
@@ -260,7 +270,8 @@ static void bench_one(const lt_cpu_kernels *kernels, const lt_cpu_kernels *below
         for (int64_t r = 0; r < rows; r++)
             t->row[r] = (struct lt_attend_row){.q = q + (h * rows + r) * dim * (int64_t)size,
                                                .out = out + (h * rows + r) * dim * (int64_t)size,
-                                               .last = keys};
+                                               .last = keys,
+                                               .sink = -INFINITY};
     }
     double before = 0;
     if (below->attend[type] && below->level == LT_CPU_GENERIC && keys * heads * rows < 1 << 17) {

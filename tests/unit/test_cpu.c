@@ -150,7 +150,8 @@ static double sdpa_tolerance(const lt_attrs_sdpa *attrs, const sdpa_shape *s, lt
     return kind == MASK_WRITTEN && s->length > s->keys && dtype == LATHE_F16 ? 0x1p-8 : 1e-5;
 }
 
-static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, lt_dtype stored, int kind, unsigned rounds)
+static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, lt_dtype stored, int kind, unsigned rounds,
+                       double cap, bool sink)
 {
     static const int as_stored[] = {0, 2, 1, 3}; /* projections are [batch, position, head, dim] */
     char name[160];
@@ -163,9 +164,12 @@ static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, lt_dtype stored, int
                                              .empty_nan = kind == MASK_WINDOW,
                                              .rounded = stored == LATHE_I8 ? dtype : stored,
                                              .rounds = rounds,
+                                             .has_sink = sink,
+                                             .cap = cap,
                                              .scale = 0.2}}}};
-    snprintf(name, sizeof name, "sdpa %s over %s mask %d rounds %u, %lld heads of %lld, %lld rows, %lld keys",
-             lathe_dtype_name(dtype), lathe_dtype_name(stored), kind, rounds, (long long)s->heads,
+    snprintf(name, sizeof name,
+             "sdpa %s over %s mask %d rounds %u cap %g sink %d, %lld heads of %lld, %lld rows, %lld keys",
+             lathe_dtype_name(dtype), lathe_dtype_name(stored), kind, rounds, cap, sink, (long long)s->heads,
              (long long)s->groups, (long long)s->length, (long long)s->keys);
     add_permuted(&c, dtype, 4, (int64_t[]){s->batch, s->heads, s->length, s->dim}, as_stored, 3);
     add_rows(&c, stored, s);
@@ -180,6 +184,7 @@ static void check_sdpa(const sdpa_shape *s, lt_dtype dtype, lt_dtype stored, int
                     s->dim % 2           ? -INFINITY
                     : dtype == LATHE_F16 ? -65504
                                          : -3.3e38);
+    if (sink) add_input(&c, LATHE_F32, 1, &s->heads, 1);
     check_case(&c, sdpa_tolerance(&c.step.attrs.sdpa, s, dtype, stored, kind), name);
 }
 
@@ -192,13 +197,15 @@ static void test_sdpa(void **state)
     for (size_t d = 0; d < LT_COUNT(dtypes); d++)
         for (size_t s = 0; s < LT_COUNT(shapes); s++)
             for (int kind = 0; kind < MASK_KINDS; kind++) {
-                check_sdpa(&shapes[s], dtypes[d], dtypes[d], kind, 0);
-                check_sdpa(&shapes[s], dtypes[d], dtypes[(d + 1) % LT_COUNT(dtypes)], kind, 0);
-                check_sdpa(&shapes[s], dtypes[d], LATHE_I8, kind, 0);
+                check_sdpa(&shapes[s], dtypes[d], dtypes[d], kind, 0, 0, false);
+                check_sdpa(&shapes[s], dtypes[d], dtypes[(d + 1) % LT_COUNT(dtypes)], kind, 0, 0, true);
+                check_sdpa(&shapes[s], dtypes[d], LATHE_I8, kind, 0, 3, false);
                 if (dtypes[d] == LATHE_F32) continue;
-                check_sdpa(&shapes[s], dtypes[d], dtypes[d], kind, 15);
-                check_sdpa(&shapes[s], dtypes[d], LATHE_I8, kind, 15);
-                check_sdpa(&shapes[s], LATHE_F32, dtypes[d], kind, 8);
+                check_sdpa(&shapes[s], dtypes[d], dtypes[d], kind, 15, 0, false);
+                check_sdpa(&shapes[s], dtypes[d], dtypes[d], kind, 31, 3, false);
+                check_sdpa(&shapes[s], dtypes[d], dtypes[d], kind, 47, 0, true);
+                check_sdpa(&shapes[s], dtypes[d], LATHE_I8, kind, 15, 0, true);
+                check_sdpa(&shapes[s], LATHE_F32, dtypes[d], kind, 8, 0, true);
             }
 }
 

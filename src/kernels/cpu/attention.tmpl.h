@@ -190,18 +190,42 @@ static void soften_nothing(lt_attend_state *s, int64_t row, float *scores)
     s->fade[row] = 1;
 }
 
-/* Scale and mask with roundings between them. */
-LT_INLINE void round_scores(const lt_attend *t, int type, const float *mask, float *scores, int64_t n)
+LT_INLINE vf round_half(const lt_attend *t, vf x)
+{
+    return t->rounded == LT_GEMM_BF16 ? round_as(LT_GEMM_BF16, x) : round_as(LT_GEMM_F16, x);
+}
+
+LT_INLINE vf round_at(const lt_attend *t, unsigned where, vf x)
+{
+    return t->rounds & where ? round_half(t, x) : x;
+}
+
+/* Products of queries that were not scaled. */
+static void round_scaled(const lt_attend *t, float *scores, int64_t n)
 {
     vf scale = vf_set(t->scale);
     for (int64_t i = 0; i < n; i += LANES) {
+        vf x = round_at(t, LT_ATTEND_ROUND_PRODUCT, vf_load(scores + i));
+        vf_store(scores + i, round_at(t, LT_ATTEND_ROUND_SCALED, vf_mul(x, scale)));
+    }
+}
+
+static void cap_scores(const lt_attend *t, float *scores, int64_t n)
+{
+    vf cap = vf_set(t->cap);
+    for (int64_t i = 0; i < n; i += LANES) {
+        vf x = vf_tanh(round_at(t, LT_ATTEND_ROUND_CAPPED, vf_div(vf_load(scores + i), cap)));
+        x = vf_mul(round_at(t, LT_ATTEND_ROUND_CAPPED, x), cap);
+        vf_store(scores + i, round_at(t, LT_ATTEND_ROUND_CAPPED, x));
+    }
+}
+
+static void add_mask(const lt_attend *t, const float *mask, float *scores, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += LANES) {
         vf x = vf_load(scores + i);
-        if (t->rounds & LT_ATTEND_ROUND_PRODUCT) x = round_as(type, x);
-        x = vf_mul(x, scale);
-        if (t->rounds & LT_ATTEND_ROUND_SCALED) x = round_as(type, x);
         if (mask) x = vf_add(x, load_left(LT_GEMM_F32, mask, i, n - i));
-        if (t->rounds & LT_ATTEND_ROUND_MASKED) x = round_as(type, x);
-        vf_store(scores + i, x);
+        vf_store(scores + i, round_at(t, LT_ATTEND_ROUND_MASKED, x));
     }
 }
 
@@ -212,35 +236,46 @@ LT_INLINE void scale_scores(float *scores, float factor, int64_t n)
     for (int64_t i = 0; i < n; i += LANES) vf_store(scores + i, vf_mul(vf_load(scores + i), scale));
 }
 
-/* Adds the mask to the scores of keys at … at + n - 1 and hides what the row does not look at. */
-static void mask_scores(const lt_attend *t, const struct lt_attend_row *r, float *scores, int64_t at,
-                        int64_t n, int64_t room)
+/* Caps the scores of keys at … at + n - 1, adds the mask to them and hides what the row does not look at. */
+static __attribute__((noinline)) void mask_scores(const lt_attend *t, const struct lt_attend_row *r,
+                                                  float *scores, int64_t at, int64_t n, int64_t room)
 {
     const float *mask = r->mask ? r->mask + at : NULL;
-    if (t->rounds && t->rounded == LT_GEMM_BF16) round_scores(t, LT_GEMM_BF16, mask, scores, n);
-    else if (t->rounds) round_scores(t, LT_GEMM_F16, mask, scores, n);
-    else
-        for (int64_t i = 0; mask && i < n; i += LANES)
-            vf_store(scores + i, vf_add(vf_load(scores + i), load_left(LT_GEMM_F32, mask, i, n - i)));
+    if (t->rounds) round_scaled(t, scores, n);
+    if (t->cap > 0) cap_scores(t, scores, n);
+    if (mask || t->rounds & LT_ATTEND_ROUND_MASKED) add_mask(t, mask, scores, n);
     for (int64_t i = 0; i < n && at + i < r->first; i++) scores[i] = -INFINITY;
     for (int64_t i = lt_max_i64(0, lt_min_i64(n, r->last - at)); i < room; i++) scores[i] = -INFINITY;
 }
 
+/* The exponential of scores, whose maximum is known. */
+LT_INLINE vf weight_at(const lt_attend *t, vf score, vf most)
+{
+    return vf_exp(round_at(t, LT_ATTEND_ROUND_SHIFTED, vf_sub(score, most)));
+}
+
 /* Scores become weights, whose maximum and sum are known: rounded, they are summed as they are. */
-static void weigh(const lt_attend *t, lt_attend_state *s, int64_t row)
+static __attribute__((noinline)) void weigh(const lt_attend *t, lt_attend_state *s, int64_t row)
 {
     float *scores = s->scores + row * s->room;
     vf most = vf_set(s->most[row]), inverse = vf_set(s->sum[row]);
-    for (int64_t i = 0; i < s->room; i += LANES) {
-        vf e = vf_mul(vf_exp(vf_sub(vf_load(scores + i), most)), inverse);
-        e = t->rounded == LT_GEMM_BF16 ? round_as(LT_GEMM_BF16, e) : round_as(LT_GEMM_F16, e);
-        vf_store(scores + i, e);
-    }
+    for (int64_t i = 0; i < s->room; i += LANES)
+        vf_store(scores + i, round_half(t, vf_mul(weight_at(t, vf_load(scores + i), most), inverse)));
     s->fade[row] = 1;
 }
 
+/* Adds the exponentials up, whose maximum is known. */
+static __attribute__((noinline)) void sum_up(const lt_attend *t, lt_attend_state *s, int64_t row)
+{
+    const float *scores = s->scores + row * s->room;
+    vf most = vf_set(s->most[row]), total = vf_zero();
+    for (int64_t i = 0; i < s->room; i += LANES)
+        total = vf_add(total, weight_at(t, vf_load(scores + i), most));
+    s->sum[row] += vf_sum(total);
+}
+
 /* Finds the new maximum and turns scores into exponentials. */
-static void soften(lt_attend_state *s, int64_t row)
+static __attribute__((noinline)) void soften(lt_attend_state *s, int64_t row)
 {
     float *scores = s->scores + row * s->room;
     vf largest = vf_set(s->most[row]), total = vf_zero();
@@ -292,8 +327,8 @@ static void begin(const lt_attend *t, lt_attend_state *s, bool pairs)
             }
         for (int64_t d = 0; d < s->out_stride; d += LANES)
             vf_store(s->out + r * s->out_stride + d, vf_zero());
-        s->most[r] = -INFINITY;
-        s->sum[r] = 0;
+        s->most[r] = t->row[r].sink;
+        s->sum[r] = isinf(s->most[r]) && s->most[r] < 0 ? 0 : 1;
     }
 }
 
@@ -331,9 +366,9 @@ static void finish(const lt_attend *t, const lt_attend_state *s)
     }
 }
 
-enum { WALK_SOFTEN, WALK_MEASURE, WALK_WEIGH };
+enum { WALK_SOFTEN, WALK_MEASURE, WALK_SUM, WALK_WEIGH };
 
-/* Over keys first … last - 1, block by block. MEASURE leaves the values out. */
+/* Over keys first … last - 1, block by block. MEASURE and SUM leave the values out. */
 LT_INLINE void go_over(const lt_attend *t, lt_attend_state *s, int type, bool pairs, int64_t first,
                        int64_t last, int walk)
 {
@@ -346,15 +381,16 @@ LT_INLINE void go_over(const lt_attend *t, lt_attend_state *s, int type, bool pa
             if (pairs && !t->rounds) scale_scores(s->scores + r * s->room, t->scale, n);
             mask_scores(t, &t->row[r], s->scores + r * s->room, at, n, s->room);
             if (walk == WALK_WEIGH) weigh(t, s, r);
+            else if (walk == WALK_SUM) sum_up(t, s, r);
             else soften(s, r);
         }
-        if (walk == WALK_MEASURE) continue;
+        if (walk == WALK_MEASURE || walk == WALK_SUM) continue;
         add_values(t, s, type, at, n);
     }
 }
 
 /* The maximum and the sum of all keys; a row that looks at nothing has no weights. */
-static void know_stats(const lt_attend *t, lt_attend_state *s)
+static __attribute__((noinline)) void know_stats(const lt_attend *t, lt_attend_state *s)
 {
     for (int64_t r = 0; r < t->rows; r++) {
         if (t->stats) {
@@ -364,6 +400,19 @@ static void know_stats(const lt_attend *t, lt_attend_state *s)
         bool nothing = !(s->sum[r] > 0 || isnan(s->sum[r]));
         if (nothing) s->most[r] = 0;
         s->sum[r] = nothing ? 0 : 1 / s->sum[r];
+    }
+}
+
+/* Sums begin anew, for exponentials of rounded differences from the maximum. A row that looks at nothing has
+ * one of 0, so that its weights are numbers. */
+static __attribute__((noinline)) void know_most(const lt_attend *t, lt_attend_state *s)
+{
+    for (int64_t r = 0; r < t->rows; r++) {
+        float first[LANES];
+        bool nothing = isinf(s->most[r]) && s->most[r] < 0;
+        if (nothing) s->most[r] = 0;
+        vf_store(first, weight_at(t, vf_set(t->row[r].sink), vf_set(s->most[r])));
+        s->sum[r] = first[0];
     }
 }
 
@@ -381,10 +430,12 @@ LT_INLINE void attend(const lt_attend *t, int type, bool pairs)
     last = lt_min_i64(last, t->end);
     bool rounds = t->rounds & LT_ATTEND_ROUND_WEIGHTS;
     int walk = !rounds ? WALK_SOFTEN : t->stats ? WALK_WEIGH : WALK_MEASURE;
-    for (;; walk = WALK_WEIGH) {
+    for (;;) {
+        if (walk == WALK_SUM) know_most(t, &s);
         if (walk == WALK_WEIGH) know_stats(t, &s);
         go_over(t, &s, type, pairs, first, last, walk);
-        if (walk != WALK_MEASURE || t->partial) break;
+        if (walk == WALK_SOFTEN || walk == WALK_WEIGH || t->partial) break;
+        walk = walk == WALK_MEASURE && t->rounds & LT_ATTEND_ROUND_SHIFTED ? WALK_SUM : WALK_WEIGH;
     }
     finish(t, &s);
 }

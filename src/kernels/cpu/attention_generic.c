@@ -37,6 +37,13 @@ static float row_scale(const void *array, int64_t i, lt_get get)
     return get == get_int8 ? lt_cache_scale((const int8_t *)array + i) : 1;
 }
 
+static float capped(const lt_attend *t, float x)
+{
+    if (!(t->cap > 0)) return x;
+    x = tanhf(round_at(t, LT_ATTEND_ROUND_CAPPED, x / t->cap));
+    return round_at(t, LT_ATTEND_ROUND_CAPPED, round_at(t, LT_ATTEND_ROUND_CAPPED, x) * t->cap);
+}
+
 static float score(const lt_attend *t, const struct lt_attend_row *row, int64_t key, lt_get get)
 {
     float sum = 0;
@@ -44,26 +51,31 @@ static float score(const lt_attend *t, const struct lt_attend_row *row, int64_t 
     for (int64_t d = 0; d < t->dim; d++) sum += get_q(row->q, d) * get(t->k, key * t->k_stride + d);
     sum *= row_scale(t->k, key * t->k_stride, get);
     sum = round_at(t, LT_ATTEND_ROUND_SCALED, round_at(t, LT_ATTEND_ROUND_PRODUCT, sum) * t->scale);
+    sum = capped(t, sum);
     return round_at(t, LT_ATTEND_ROUND_MASKED, sum + (row->mask ? row->mask[key] : 0));
 }
 
-static float power(float x, float most) { return isinf(x) && x < 0 ? 0 : expf(x - most); }
+static float power(const lt_attend *t, float x, float most)
+{
+    return isinf(x) && x < 0 ? 0 : expf(round_at(t, LT_ATTEND_ROUND_SHIFTED, x - most));
+}
 
 static void attend_row(const lt_attend *t, int64_t r, lt_get get)
 {
     const struct lt_attend_row *row = &t->row[r];
-    float most = t->stats ? t->stats[2 * r] : -INFINITY, sum = t->stats ? t->stats[2 * r + 1] : 0;
+    float most = t->stats ? t->stats[2 * r] : row->sink, sum = t->stats ? t->stats[2 * r + 1] : 0;
     float out[LT_ATTEND_DIM] = {0};
     int64_t first = lt_max_i64(row->first, t->begin), last = lt_min_i64(row->last, t->end);
     for (int64_t key = first; !t->stats && key < last; key++) {
         float s = score(t, row, key, get);
         most = s > most ? s : most;
     }
-    for (int64_t key = first; !t->stats && key < last; key++) sum += power(score(t, row, key, get), most);
+    if (!t->stats) sum = power(t, row->sink, most);
+    for (int64_t key = first; !t->stats && key < last; key++) sum += power(t, score(t, row, key, get), most);
     bool sees = sum > 0 || isnan(sum), rounds = t->rounds & LT_ATTEND_ROUND_WEIGHTS;
     bool measures = rounds && t->partial && !t->stats;
     for (int64_t key = first; sees && !measures && key < last; key++) {
-        float weight = power(score(t, row, key, get), most);
+        float weight = power(t, score(t, row, key, get), most);
         if (rounds) weight = round_at(t, LT_ATTEND_ROUND_WEIGHTS, weight * (1 / sum));
         weight *= row_scale(t->v, key * t->v_stride, get);
         for (int64_t d = 0; d < t->value_dim; d++) out[d] += weight * get(t->v, key * t->v_stride + d);

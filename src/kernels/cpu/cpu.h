@@ -71,7 +71,8 @@ typedef struct lt_packed_gemm {
  * NULL). */
 enum { LT_ATTEND_INT8 = LT_GEMM_TYPES, LT_ATTEND_PAIRS, LT_ATTEND_TYPES };
 
-/* Attention of some query rows over one head's keys and values: softmax(scale * q k' + mask) v, in float32.
+/* Attention of some query rows over one head's keys and values: softmax(capped(scale * q k') + mask) v, in
+ * float32.
  * Keys and values are contiguous elements of the slot's type, queries and results of their own. */
 enum { LT_ATTEND_ROWS = 48, LT_ATTEND_DIM = 256 };
 typedef struct lt_attend {
@@ -80,6 +81,7 @@ typedef struct lt_attend {
     int64_t dim, value_dim; /* at most LT_ATTEND_DIM: of queries and keys; of values and results */
     int64_t begin, end;     /* keys that this call looks at; begin is a multiple of LT_ATTEND_CHUNK */
     float scale;
+    float cap;                  /* scores become cap * tanh(score / cap) before the mask; 0: they do not */
     float empty;                /* what the results of a row that looks at no key are: 0 or NaN */
     const void *k, *v;          /* key 0, [dim]; value 0, [value_dim] */
     int64_t k_stride, v_stride; /* elements from key to key */
@@ -88,6 +90,7 @@ typedef struct lt_attend {
         void *out;           /* [value_dim] */
         const float *mask;   /* added to the scores, [keys]; NULL: nothing */
         int64_t first, last; /* the keys that the row looks at: first … last - 1 */
+        float sink;          /* a score without a value, in one chunk of all; -infinity: there is none */
     } row[LT_ATTEND_ROWS];
     /* When the keys are split into chunks: instead of `out`, row by row, [rows][LT_ATTEND_PARTIAL +
      * value_dim] the largest score, the sum of exponentials and the unscaled result. NULL: write `out`. */
@@ -95,7 +98,8 @@ typedef struct lt_attend {
 
     /* Attention that rounds on its way: to which type, and where. Weights can only be rounded once the sum is
      * known: chunks give the first two numbers of `partial` alone, and are run again with their totals as
-     * `stats`, [rows][2] the largest score and the sum; then what `partial` gets adds up to the result. */
+     * `stats`, [rows][2] the largest score and the sum; then what `partial` gets adds up to the result. Where
+     * SHIFTED rounds, too, not even the sum is known before the largest score is: `partial` is NULL. */
     lt_gemm_type rounded;
     unsigned rounds; /* LT_ATTEND_ROUND_... */
     const float *stats;
@@ -104,7 +108,9 @@ enum {
     LT_ATTEND_ROUND_PRODUCT = 1, /* products of queries and keys */
     LT_ATTEND_ROUND_SCALED = 2,  /* these times the scale */
     LT_ATTEND_ROUND_MASKED = 4,  /* and with the mask added */
-    LT_ATTEND_ROUND_WEIGHTS = 8  /* the softmax */
+    LT_ATTEND_ROUND_WEIGHTS = 8, /* the softmax */
+    LT_ATTEND_ROUND_CAPPED = 16, /* each of the three steps of a cap */
+    LT_ATTEND_ROUND_SHIFTED = 32 /* scores less the largest of their row */
 };
 enum { LT_ATTEND_CHUNK = 512, LT_ATTEND_PARTIAL = 2 };
 

@@ -13,6 +13,7 @@ typedef uint lt_u32;
 #define LT_IDS /* arguments that give a kernel its place */
 #define LT_GLOBAL __global
 #define LT_LOCAL __local
+#define LT_PRIVATE __private
 #define LT_FN static inline
 #define LT_LOCAL_ARRAY(type, name, count) __local type name[count]
 #define LT_BARRIER barrier(CLK_LOCAL_MEM_FENCE)

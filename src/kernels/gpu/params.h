@@ -35,15 +35,15 @@ typedef struct lt_packed_rows_params {
     lt_view index, out;
 } lt_packed_rows_params;
 
-/* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row. A number
- * of three parts is their sum. */
+/* Attention; views: batch, head, query row or key, element; `last` and `first`: batch, query row; `sink`:
+ * head. A number of three parts is their sum. */
 typedef struct lt_attention_params {
     int rows, heads, length, keys, group; /* rows: all of the result; group: query heads for a key head */
     int width, value_width;
     int causal, empty_nan, has_last, has_first;
     int splits, part_offset; /* how many teams share the keys of a row; where their sums begin */
-    float scale[3];
-    lt_view q, k, v, mask, last, first, out;
+    float scale[3], cap[3];
+    lt_view q, k, v, mask, last, first, sink, out;
 } lt_attention_params;
 
 /* A convolution: dims are z, y, x, those that are missing of size 1; steps of x and out: image, channel, z,
