@@ -95,7 +95,7 @@ static lathe_status make_stage(lt_dispatch *d, const lt_dispatch_setup *setup, u
     lt_exec_buffers buffers = {.inputs = d->inputs,
                                .states = d->states->data,
                                .weights = d->devices->model->weights,
-                               .hoisted = d->hoisted,
+                               .hoisted = d->hoisted ? d->hoisted[i] : NULL,
                                .outputs = d->results,
                                .wires = d->results + d->graph->n_outputs};
     return lt_exec_create(&stage->exec, stage->program, d->devices->cpu, &buffers, d->arena, err);
@@ -103,16 +103,15 @@ static lathe_status make_stage(lt_dispatch *d, const lt_dispatch_setup *setup, u
 
 lathe_status lt_dispatch_create(lt_dispatch *d, const lt_dispatch_setup *setup, lathe_error *err)
 {
-    lt_partition *partition;
+    const lt_partition *partition = setup->partition;
     *d = (lt_dispatch){.arena = setup->arena,
                        .devices = setup->devices,
                        .states = setup->states,
-                       .graph = setup->graph,
+                       .graph = partition->whole,
+                       .partition = partition,
                        .inputs = setup->inputs,
                        .hoisted = setup->hoisted,
                        .n_hoisted = setup->n_hoisted};
-    LT_TRY(lt_devices_partition(d->devices, d->graph, &partition, err));
-    d->partition = partition;
     LT_TRY(lt_states_need(d->states, d->graph, err));
     LT_TRY(find_inputs(d, err));
     LT_TRY(allocate_results(d, err));

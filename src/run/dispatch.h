@@ -38,9 +38,9 @@ typedef struct lt_dispatch {
     lt_states *states;
     const lt_graph *graph;
     const lt_partition *partition;
-    void *const *inputs;         /* host, contiguous */
-    lt_type *input_types;        /* [n_inputs]; rank -1: nothing reads it */
-    const void *const *hoisted;  /* host */
+    void *const *inputs;               /* host, contiguous */
+    lt_type *input_types;              /* [n_inputs]; rank -1: nothing reads it */
+    const void *const *const *hoisted; /* [n_regions], host; NULL: no program reads such values */
     void **results;              /* [n_outputs + n_wires] host memory, owned; NULL where there is no tensor */
     lt_stage *stages;            /* [partition->n_regions] */
     const lt_program **programs; /* [partition->n_regions]: those of the stages */
@@ -55,11 +55,11 @@ typedef struct lt_dispatch_setup {
     lt_arena *arena;
     lt_devices *devices;
     lt_states *states;
-    const lt_graph *graph;
+    const lt_partition *partition;
     void *const *inputs;
-    const void *const *hoisted;
-    uint32_t n_hoisted;
-    const lt_weight_layout *layout; /* of the weights */
+    const void *const *const *hoisted; /* as in lt_dispatch */
+    uint32_t n_hoisted;                /* what regions on devices besides the CPU have at most */
+    const lt_weight_layout *layout;    /* of the weights */
 } lt_dispatch_setup;
 
 /* After an error lt_dispatch_destroy frees what was made so far. */
