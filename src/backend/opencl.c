@@ -59,6 +59,8 @@ static lathe_status fail(cl_int code, const char *what, lathe_error *err)
 
 /* ---- Devices ---- */
 
+enum { MAX_EVENTS = 16 }; /* of tickets that may be waited for without waiting for a later one */
+
 /* A compiled kernel. */
 typedef struct built {
     struct built *next;
@@ -74,8 +76,8 @@ struct lathe_device {
     lathe_device_info info;
     char version[128];
     built *kernels;
-    cl_event last; /* the end of what was flushed last; NULL: waited for */
-    uint64_t flushed;
+    cl_event events[MAX_EVENTS]; /* the ends of what was flushed, each at its ticket's place; NULL: none */
+    uint64_t flushed;            /* the last ticket */
 };
 
 struct lathe_buffer {
@@ -171,7 +173,8 @@ static void opencl_close(lathe_device *d)
 {
     if (!d) return;
     if (d->queue) d->cl.clFinish(d->queue);
-    if (d->last) d->cl.clReleaseEvent(d->last);
+    for (int i = 0; i < MAX_EVENTS; i++)
+        if (d->events[i]) d->cl.clReleaseEvent(d->events[i]);
     for (built *b = d->kernels, *next; b; b = next) {
         next = b->next;
         d->cl.clReleaseProgram(b->program);
@@ -402,24 +405,27 @@ static lathe_status opencl_submit(lathe_device *d, lathe_batch *batch, lathe_err
 
 static lathe_status opencl_flush(lathe_device *d, uint64_t *ticket, lathe_error *err)
 {
-    if (d->last) d->cl.clReleaseEvent(d->last);
-    d->last = NULL;
-    CL_TRY(d->cl.clEnqueueMarkerWithWaitList(d->queue, 0, NULL, &d->last), "marking the queue", err);
+    uint64_t next = d->flushed + 1;
+    cl_event *event = &d->events[next % MAX_EVENTS];
+    if (*event) d->cl.clReleaseEvent(*event);
+    *event = NULL;
+    CL_TRY(d->cl.clEnqueueMarkerWithWaitList(d->queue, 0, NULL, event), "marking the queue", err);
     CL_TRY(d->cl.clFlush(d->queue), "starting the queue", err);
-    *ticket = ++d->flushed;
+    *ticket = d->flushed = next;
     return LATHE_OK;
 }
 
-/* The queue runs in order: only the newest ticket has an event, and an older one waits for everything. */
+/* The event of an old ticket belongs to a later one by now: waiting for that is waiting for both. */
 static lathe_status opencl_wait(lathe_device *d, uint64_t ticket, lathe_error *err)
 {
     cl_int state = CL_SUCCESS;
-    if (ticket != d->flushed || !d->last) {
+    cl_event event = d->events[ticket % MAX_EVENTS];
+    if (!event) {
         CL_TRY(d->cl.clFinish(d->queue), "waiting for the device", err);
         return LATHE_OK;
     }
-    CL_TRY(d->cl.clWaitForEvents(1, &d->last), "waiting for the device", err);
-    CL_TRY(d->cl.clGetEventInfo(d->last, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL),
+    CL_TRY(d->cl.clWaitForEvents(1, &event), "waiting for the device", err);
+    CL_TRY(d->cl.clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL),
            "asking for the result", err);
     if (state < 0) return fail(state, "running kernels", err);
     return LATHE_OK;

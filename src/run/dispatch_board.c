@@ -19,7 +19,8 @@ static lathe_status need_result(lt_dispatch *d, uint32_t g, uint32_t i, lathe_er
     lt_type type = i < n_outputs ? lt_dispatch_output(d, i) : d->partition->wires[i - n_outputs].type;
     lathe_buffer **buffer = &d->boards[g].results[i];
     if (*buffer) return LATHE_OK;
-    return lt_devices_share(d->devices->gpus[g], d->results[i], lt_type_bytes(&type), buffer, NULL, err);
+    return lt_devices_share(d->devices->gpus[g], d->results[i], lt_type_bytes(&type), buffer,
+                            &d->boards[g].shared[i], err);
 }
 
 /* Hoisted values are contiguous, but an operand may be a view: the size is that of the value. */
@@ -134,6 +135,7 @@ static lathe_status create_board(lt_dispatch *d, uint32_t g, size_t arena_bytes,
     static const int32_t clear[4];
     LT_ALLOC(d->arena, board->inputs, d->n_inputs, err);
     LT_ALLOC(d->arena, board->results, d->graph->n_outputs + d->partition->n_wires, err);
+    LT_ALLOC(d->arena, board->shared, d->graph->n_outputs + d->partition->n_wires, err);
     LT_ALLOC(d->arena, board->hoisted, d->n_hoisted, err);
     board->used = true;
     LT_TRY(need_memory(d, g, &board->arena, arena_bytes, err));

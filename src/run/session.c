@@ -490,6 +490,19 @@ size_t lathe_session_spans(const lathe_session *session, lathe_span *out, size_t
     return session->traced ? lt_profile_spans(&session->current->dispatch, session->traced, out, room) : 0;
 }
 
+size_t lathe_session_transfer_count(const lathe_session *session)
+{
+    return session->current ? session->current->dispatch.n_transfers : 0;
+}
+
+lathe_status lathe_session_transfer(lathe_session *session, size_t index, lathe_transfer *out,
+                                    lathe_error *err)
+{
+    if (index >= lathe_session_transfer_count(session))
+        LT_FAIL(err, INVALID_ARGUMENT, "there is no transfer %zu in the last profiled run", index);
+    return lt_profile_transfer(&session->current->dispatch, index, out, err);
+}
+
 /* ---- Preparation and cost ---- */
 
 lathe_status lathe_session_prepare(lathe_session *session, lathe_preparation *out, lathe_error *err)
