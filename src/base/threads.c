@@ -13,22 +13,23 @@
 
 enum {
     MAX_THREADS = 256,
-    SPINS_PER_LOOK = 64, /* looks at the clock are not free */
-    SPIN_ROUNDS = 20000, /* of the caller, before it lets others run */
-    CHUNKS_PER_THREAD = 4,
+    SPINS_PER_LOOK = 64,   /* looks at the clock are not free */
+    SPIN_ROUNDS = 20000,   /* of the caller, before it lets others run */
+    UNITS_PER_THREAD = 32, /* that a job is cut into: enough to even out */
+    TAKEN_PART = 3,        /* of what is left in a queue, a thread takes one in so many units at a time */
     STACK_BYTES = 1 << 20, /* of a worker */
     WORK_BYTES = 192 << 10 /* of stack that work may use: small tiles of many operands */
 };
 
-_Static_assert(MAX_THREADS *CHUNKS_PER_THREAD <= UINT16_MAX, "a queue counts chunks in 16 bits");
+_Static_assert(MAX_THREADS *UNITS_PER_THREAD <= UINT16_MAX, "a queue counts units in 16 bits");
 
 /* How long a worker waits awake. Longer than the scheduler's tick: a worker that is woken on the caller's
  * processor must be seen beside it by the tick to be moved to an idle one; one that sleeps again before would
  * never take part. */
 #define SPIN_SECONDS 8e-3
 
-/* The chunks of a job that are meant for one thread and not yet taken: number of the job, first chunk, chunk
- * behind the last, in one word, so that a late thread never takes a chunk of one job with the particulars of
+/* The units of a job that are meant for one thread and not yet taken: number of the job, first unit, unit
+ * behind the last, in one word, so that a late thread never takes a unit of one job with the particulars of
  * another. */
 typedef _Atomic uint64_t lt_queue;
 
@@ -44,7 +45,7 @@ struct lt_pool {
     int threads;
     lt_worker workers[MAX_THREADS];
     atomic_uint generation; /* counts jobs; workers wait for it to change */
-    atomic_uint done;       /* chunks of the current job that are finished */
+    atomic_uint done;       /* units of the current job that are finished */
     atomic_int sleepers;
     int started; /* workers that are ready; under the mutex */
     atomic_bool stop;
@@ -52,7 +53,7 @@ struct lt_pool {
     pthread_cond_t wake;
     lt_work work;
     void *context;
-    int64_t count, chunk;          /* chunk: a multiple of the grain */
+    int64_t count, unit;           /* unit: a multiple of the grain */
     _Atomic(lt_pool_span *) spans; /* NULL: nobody wants them */
     atomic_uint n_spans;           /* wanted so far; those behind the room were not written */
     uint32_t room;
@@ -98,41 +99,49 @@ static uint64_t queue_of(uint32_t generation, uint32_t first, uint32_t end)
     return (uint64_t)generation << 32 | first << 16 | end;
 }
 
-/* Takes a chunk of job `generation`: of one's own queue the first, of another's the last. -1: there is none.
- */
-static int64_t take_chunk(lt_queue *queue, uint32_t generation, bool own)
+/* Units begin … end - 1. */
+typedef struct lt_units {
+    uint32_t begin, end;
+} lt_units;
+
+/* Takes units of job `generation`: of one's own queue the first, of another's the last. Large pieces stream
+ * through memory, and the last ones are small, so that all threads end at about the same time. Empty when
+ * there are none. */
+static lt_units take_units(lt_queue *queue, uint32_t generation, bool own)
 {
     uint64_t word = atomic_load_explicit(queue, memory_order_acquire);
     for (;;) {
         uint32_t first = (uint32_t)word >> 16, end = (uint32_t)word & UINT16_MAX;
-        if (word >> 32 != generation || first == end) return -1;
-        uint64_t rest = own ? queue_of(generation, first + 1, end) : queue_of(generation, first, end - 1);
+        if (word >> 32 != generation || first == end) return (lt_units){0};
+        uint32_t n = (end - first + TAKEN_PART - 1) / TAKEN_PART;
+        uint64_t rest = own ? queue_of(generation, first + n, end) : queue_of(generation, first, end - n);
         if (atomic_compare_exchange_weak_explicit(queue, &word, rest, memory_order_acq_rel,
                                                   memory_order_acquire))
-            return own ? first : end - 1;
+            return own ? (lt_units){first, first + n} : (lt_units){end - n, end};
     }
 }
 
-static void run_chunk(lt_pool *pool, int64_t chunk, int thread)
+static void run_units(lt_pool *pool, lt_units units, int thread)
 {
     bool traced = atomic_load_explicit(&pool->spans, memory_order_relaxed) != NULL;
-    int64_t begin = chunk * pool->chunk, end = lt_min_i64(begin + pool->chunk, pool->count);
     double start = traced ? lt_os_seconds() : 0;
-    pool->work(pool->context, begin, end);
+    pool->work(pool->context, units.begin * pool->unit, lt_min_i64(units.end * pool->unit, pool->count));
     if (traced) add_span(pool, thread, start);
-    atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
+    atomic_fetch_add_explicit(&pool->done, units.end - units.begin, memory_order_release);
 }
 
-/* A thread takes its own chunks first: the same part of every job, so that it meets again what it wrote in
+/* A thread takes its own units first: the same part of every job, so that it meets again what it wrote in
  * the job before, which may be far from other processors. Then it helps: a thread that the system keeps from
  * running holds nobody up. */
-static void run_chunks(lt_pool *pool, uint32_t generation, int thread)
+static void run_job(lt_pool *pool, uint32_t generation, int thread)
 {
     for (int i = 0; i < pool->threads; i++) {
-        int owner = (thread + i) % pool->threads;
-        int64_t chunk;
-        while ((chunk = take_chunk(&pool->workers[owner].queue, generation, i == 0)) >= 0)
-            run_chunk(pool, chunk, thread);
+        lt_queue *queue = &pool->workers[(thread + i) % pool->threads].queue;
+        for (;;) {
+            lt_units units = take_units(queue, generation, i == 0);
+            if (units.begin == units.end) break;
+            run_units(pool, units, thread);
+        }
     }
 }
 
@@ -176,7 +185,7 @@ static void *worker_main(void *argument)
     for (;;) {
         seen = wait_for_job(pool, seen);
         if (atomic_load(&pool->stop)) return NULL;
-        run_chunks(pool, seen, worker->index);
+        run_job(pool, seen, worker->index);
     }
 }
 
@@ -265,23 +274,22 @@ void lt_pool_run(lt_pool *pool, int64_t count, int64_t grain, lt_work work, void
         work(context, 0, count);
         return;
     }
-    /* Some chunks for each thread: few enough to stream through memory, enough to even out. */
     int64_t grains = (count + grain - 1) / grain,
-            parts = lt_min_i64(grains, (int64_t)pool->threads * CHUNKS_PER_THREAD);
+            most = lt_min_i64(grains, (int64_t)pool->threads * UNITS_PER_THREAD);
     uint32_t generation = atomic_load_explicit(&pool->generation, memory_order_relaxed) + 1;
     pool->work = work;
     pool->context = context;
     pool->count = count;
-    pool->chunk = (grains + parts - 1) / parts * grain;
-    uint32_t chunks = (uint32_t)((count + pool->chunk - 1) / pool->chunk), threads = (uint32_t)pool->threads;
+    pool->unit = (grains + most - 1) / most * grain;
+    uint32_t units = (uint32_t)((count + pool->unit - 1) / pool->unit), threads = (uint32_t)pool->threads;
     atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
     for (uint32_t i = 0; i < threads; i++)
         atomic_store_explicit(&pool->workers[i].queue,
-                              queue_of(generation, chunks * i / threads, chunks * (i + 1) / threads),
+                              queue_of(generation, units * i / threads, units * (i + 1) / threads),
                               memory_order_release);
     announce(pool);
-    run_chunks(pool, generation, 0);
-    for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != chunks; i++) {
+    run_job(pool, generation, 0);
+    for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != units; i++) {
         if (i < SPIN_ROUNDS) relax();
         else sched_yield();
     }
