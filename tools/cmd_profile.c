@@ -43,10 +43,13 @@ static const tool_command command = {
              "come to what the machine can do.",
     .arguments = {{"MODEL", TOOL_ONE(file)}},
     .options = options,
-    .notes = "Runs with and without the clock take turns; both figures are those of the fastest. Linear "
-             "layers that run as one job count as one step. Roof: the time that the bytes take to read, or "
-             "the products to multiply in float32, whichever is longer, as a part of the time that was "
-             "spent. Bytes that lie in a cache of the processor can come faster than memory is.",
+    .notes =
+        "Runs with and without the clock take turns; both figures are those of the fastest. Linear "
+        "layers that run as one job count as one step. Roof: the time that the bytes take to read, or "
+        "the products to multiply in float32, whichever is longer, as a part of the time that was "
+        "spent. Bytes that lie in a cache of the processor can come faster than memory is. Transfers are "
+        "what is carried between devices, in the time that the host sees it take; their bytes those that "
+        "are copied.",
     .status = "0 done, 1 a run failed",
 };
 
@@ -143,15 +146,40 @@ static lathe_status describe_steps(subject *s, profile *p, lathe_error *err)
     return LATHE_OK;
 }
 
-/* Keeps the times of a run if it is the fastest so far. */
-static void take_times(const subject *s, profile *p)
+/* What the run carried; *seconds: in what time. */
+static lathe_status get_transfers(const subject *s, lathe_transfer **out, size_t *n, double *seconds,
+                                  lathe_error *err)
 {
-    double sum = 0, begin, end;
+    *seconds = 0;
+    *n = lathe_session_transfer_count(s->session);
+    *out = calloc(*n + 1, sizeof **out);
+    if (!*out) return snprintf(err->message, sizeof err->message, "out of memory"), LATHE_NO_MEMORY;
+    for (size_t i = 0; i < *n; i++) {
+        lathe_status status = lathe_session_transfer(s->session, i, &(*out)[i], err);
+        if (status != LATHE_OK) return status;
+        *seconds += (*out)[i].end - (*out)[i].begin;
+    }
+    return LATHE_OK;
+}
+
+/* Keeps the times of a run if it is the fastest so far. */
+static lathe_status take_times(const subject *s, profile *p, lathe_error *err)
+{
+    double sum, begin, end;
+    lathe_transfer *transfers;
+    size_t n_transfers;
+    lathe_status status = get_transfers(s, &transfers, &n_transfers, &sum, err);
     for (size_t i = 0; i < p->n; i++) {
         lathe_session_step_time(s->session, p->steps[i].index, &begin, &end);
         sum += end - begin;
     }
-    if (p->profile_seconds > 0 && sum >= p->profile_seconds) return;
+    if (status != LATHE_OK || (p->profile_seconds > 0 && sum >= p->profile_seconds)) {
+        free(transfers);
+        return status;
+    }
+    free(p->transfers);
+    p->transfers = transfers;
+    p->n_transfers = n_transfers;
     p->profile_seconds = sum;
     for (size_t i = 0; i < p->n; i++) {
         profile_step *step = &p->steps[i];
@@ -159,6 +187,7 @@ static void take_times(const subject *s, profile *p)
         step->seconds = step->end - step->begin;
     }
     p->n_spans = lathe_session_spans(s->session, p->spans, PROFILE_MAX_SPANS);
+    return LATHE_OK;
 }
 
 static lathe_status measure_pair(const profile_options *o, subject *s, profile *p, profile_counters *counters,
@@ -171,9 +200,8 @@ static lathe_status measure_pair(const profile_options *o, subject *s, profile *
     if (p->plain_seconds == 0 || seconds < p->plain_seconds) p->plain_seconds = seconds;
     if (status == LATHE_OK) status = lathe_session_profile(s->session, 1, err);
     if (status == LATHE_OK) status = run_once(o, s, &seconds, err);
-    if (status != LATHE_OK) return status;
-    take_times(s, p);
-    return lathe_session_profile(s->session, 0, err);
+    if (status == LATHE_OK) status = take_times(s, p, err);
+    return status == LATHE_OK ? lathe_session_profile(s->session, 0, err) : status;
 }
 
 static lathe_status measure(const profile_options *o, subject *s, profile *p, profile_counters *counters,
@@ -225,9 +253,10 @@ static bool print_all(const profile_options *o, const profile *p, const profile_
 {
     for (int i = 0; i < o->tables.n; i++)
         if (!print_table(p, o->tables.word[i], o->top)) return false;
-    printf("steps: %zu, together %.3f ms; a run without profile: %.3f ms (%+.1f %%)\n", p->n,
-           p->profile_seconds * 1e3, p->plain_seconds * 1e3,
-           100 * (p->profile_seconds / p->plain_seconds - 1));
+    printf("steps: %zu, ", p->n);
+    if (p->n_transfers) printf("transfers: %zu, ", p->n_transfers);
+    printf("together %.3f ms; a run without profile: %.3f ms (%+.1f %%)\n", p->profile_seconds * 1e3,
+           p->plain_seconds * 1e3, 100 * (p->profile_seconds / p->plain_seconds - 1));
     printf("limits: %.1f GB/s read, %.1f GFLOP/s of float32 multiply-adds, %s, %d threads\n",
            p->limits.read_bytes_per_second / 1e9, p->limits.flops_per_second / 1e9, p->limits.level,
            p->limits.threads);
@@ -251,6 +280,7 @@ static int run_profile(const profile_options *o)
     profile_counters_close(&counters);
     free(p.steps);
     free(p.spans);
+    free(p.transfers);
     if (status != LATHE_OK) return tool_fail(&err);
     return good && fflush(stdout) == 0 ? EXIT_DONE : EXIT_DIFFERS;
 }

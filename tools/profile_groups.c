@@ -31,9 +31,20 @@ static int by_time(const void *a, const void *b)
     return order ? order : by_name(a, b);
 }
 
+/* What was carried, as one group; bytes are those that were copied. */
+static profile_group add_transfers(const profile *p)
+{
+    profile_group all = {.name = "transfers", .steps = (long)p->n_transfers};
+    for (size_t i = 0; i < p->n_transfers; i++) {
+        all.seconds += p->transfers[i].end - p->transfers[i].begin;
+        if (!p->transfers[i].shared) all.bytes += p->transfers[i].bytes;
+    }
+    return all;
+}
+
 profile_group *profile_groups(const profile *p, profile_key key, size_t *n)
 {
-    profile_group *groups = calloc(p->n + 1, sizeof *groups);
+    profile_group *groups = calloc(p->n + 2, sizeof *groups);
     size_t last = 0;
     if (!groups) return NULL;
     for (size_t i = 0; i < p->n; i++)
@@ -51,6 +62,7 @@ profile_group *profile_groups(const profile *p, profile_key key, size_t *n)
         groups[last].flops += groups[i].flops;
     }
     *n = p->n ? last + 1 : 0;
+    if (p->n_transfers) groups[(*n)++] = add_transfers(p);
     qsort(groups, *n, sizeof *groups, by_time);
     return groups;
 }
@@ -64,8 +76,9 @@ double profile_share_of_roof(const profile_group *group, const lathe_limits *lim
 
 /* ---- Trace ---- */
 
-/* Rows of a trace: a device's steps, then the threads, then other devices. */
-enum { STEP_ROW, THREAD_ROW, DEVICE_ROW = 1000, MAX_DEVICE_ROWS = 8 };
+/* Rows of a trace: a device's steps, then the threads, then other devices, and what is carried to and from
+ * each. */
+enum { STEP_ROW, THREAD_ROW, DEVICE_ROW = 1000, TRANSFER_ROW = 2000, MAX_DEVICE_ROWS = 8 };
 
 static json_t *make_event(const char *name, int row, double begin, double end)
 {
@@ -87,19 +100,53 @@ static const char *kernel_at(const profile *p, double seconds)
     return "work";
 }
 
-/* The row of a step's device, named when it is new. `devices`: those met so far. */
+/* The number of a device. `devices`: those met so far; *added: it is new. */
+static int number_of(const char *devices[MAX_DEVICE_ROWS], const char *device, bool *added)
+{
+    int i = 0;
+    while (i < MAX_DEVICE_ROWS - 1 && devices[i] && strcmp(devices[i], device) != 0) i++;
+    *added = !devices[i];
+    if (*added) devices[i] = device;
+    return i;
+}
+
+/* The row of a step's device, named when it is new. */
 static int row_of(json_t *events, const char *devices[MAX_DEVICE_ROWS], const char *device)
 {
     char name[64];
-    int i = 0;
-    while (i < MAX_DEVICE_ROWS - 1 && devices[i] && strcmp(devices[i], device) != 0) i++;
-    int row = i ? DEVICE_ROW + i : STEP_ROW;
-    if (!devices[i]) {
-        devices[i] = device;
-        snprintf(name, sizeof name, "steps on %s", device);
-        name_row(events, row, name);
-    }
+    bool added;
+    int i = number_of(devices, device, &added), row = i ? DEVICE_ROW + i : STEP_ROW;
+    snprintf(name, sizeof name, "steps on %s", device);
+    if (added) name_row(events, row, name);
     return row;
+}
+
+/* That of what is carried to and from it. */
+static int transfer_row_of(json_t *events, const char *devices[MAX_DEVICE_ROWS], const char *device)
+{
+    char name[64];
+    bool added;
+    int row = TRANSFER_ROW + number_of(devices, device, &added);
+    snprintf(name, sizeof name, "transfers of %s", device);
+    if (added) name_row(events, row, name);
+    return row;
+}
+
+static bool is_host(const char *device) { return strcmp(device, "cpu") == 0 || strcmp(device, "ref") == 0; }
+
+static void add_transfer(json_t *events, const lathe_transfer *t, const char *devices[MAX_DEVICE_ROWS])
+{
+    char name[300], direction[64];
+    const char *device = is_host(t->to) ? t->from : t->to;
+    double seconds = t->end - t->begin;
+    snprintf(direction, sizeof direction, "%s -> %s", t->from, t->to);
+    snprintf(name, sizeof name, "%s: %s", direction, *t->value ? t->value : "(none)");
+    json_t *event = make_event(name, transfer_row_of(events, devices, device), t->begin, t->end);
+    json_t *args = json_pack("{s:s, s:f, s:s, s:b}", "value", t->value, "bytes", t->bytes, "direction",
+                             direction, "shared", t->shared);
+    if (!t->shared && seconds > 0) json_object_set_new(args, "gb_per_s", json_real(t->bytes / seconds / 1e9));
+    json_object_set_new(event, "args", args);
+    json_array_append_new(events, event);
 }
 
 static void add_step(json_t *events, const profile_step *step, int row)
@@ -117,9 +164,10 @@ bool profile_write_trace(const profile *p, const char *path)
     char name[64];
     int threads = 0;
     json_t *events = json_array();
-    const char *devices[MAX_DEVICE_ROWS] = {0};
+    const char *devices[MAX_DEVICE_ROWS] = {0}, *carriers[MAX_DEVICE_ROWS] = {0};
     for (size_t i = 0; i < p->n; i++)
         add_step(events, &p->steps[i], row_of(events, devices, p->steps[i].info.device));
+    for (size_t i = 0; i < p->n_transfers; i++) add_transfer(events, &p->transfers[i], carriers);
     for (size_t i = 0; i < p->n_spans; i++) {
         const lathe_span *span = &p->spans[i];
         if (span->thread >= threads) threads = span->thread + 1;

@@ -22,10 +22,12 @@ typedef struct profile {
     profile_step *steps; /* [n] */
     size_t n;
     double plain_seconds;   /* of the fastest run that was not profiled */
-    double profile_seconds; /* sum of the steps of the fastest that was */
+    double profile_seconds; /* sum of the steps and transfers of the fastest that was */
     lathe_limits limits;
     lathe_span *spans; /* [n_spans], of that run */
     size_t n_spans;
+    lathe_transfer *transfers; /* [n_transfers], of that run */
+    size_t n_transfers;
 } profile;
 
 /* What steps are added up by. */
@@ -37,7 +39,7 @@ typedef struct profile_group {
     double seconds, bytes, flops;
 } profile_group;
 
-/* The groups, the longest first, to be freed; NULL: out of memory. */
+/* The groups, the longest first, to be freed; transfers are one of them. NULL: out of memory. */
 profile_group *profile_groups(const profile *p, profile_key key, size_t *n);
 
 /* The part of the roof that a group reaches: the time that its bytes or its products need at least, over its
@@ -57,8 +59,8 @@ void profile_counters_enable(profile_counters *counters, bool on);
 void profile_counters_print(const profile_counters *counters, FILE *to, long runs);
 void profile_counters_close(profile_counters *counters);
 
-/* A trace for Chrome's and Perfetto's viewers: steps in one row, what the threads did in others. False: said
- * on standard error why not. */
+/* A trace for Chrome's and Perfetto's viewers: the steps of each device in one row, what was carried to and
+ * from it and what the threads did in others. False: said on standard error why not. */
 bool profile_write_trace(const profile *p, const char *path);
 
 /* A chart of groups under the roofline, as chart_draw makes it. */

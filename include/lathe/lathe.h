@@ -372,6 +372,20 @@ typedef struct lathe_span {
 /* Writes up to `room` spans of the last profiled run, in no certain order. Returns how many. */
 LATHE_API size_t lathe_session_spans(const lathe_session *session, lathe_span *out, size_t room);
 
+/* A value that the last profiled run carried between the memories of two devices, in the seconds since it
+ * began that the host saw it take: until it was handed over, or was there. Texts are owned by the session. */
+typedef struct lathe_transfer {
+    const char *value;     /* the name that the file has for what makes it, or for itself; "" */
+    const char *from, *to; /* devices; the host's memory is "cpu" (or "ref") */
+    double bytes;
+    int shared; /* both have the same memory: nothing was copied, one waited for the other */
+    double begin, end;
+} lathe_transfer;
+
+LATHE_API size_t lathe_session_transfer_count(const lathe_session *session);
+LATHE_API LATHE_MUST_USE lathe_status lathe_session_transfer(lathe_session *session, size_t index,
+                                                             lathe_transfer *out, lathe_error *err);
+
 /* The machine's limits as `threads` of lathe's threads reach them together, measured now (some 0.3 s). */
 typedef struct lathe_limits {
     double read_bytes_per_second; /* over 1 GiB, or less where memory is short */

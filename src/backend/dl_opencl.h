@@ -21,6 +21,8 @@ typedef struct cl_event_s *cl_event;
 enum {
     CL_SUCCESS = 0,
     CL_DEVICE_NOT_FOUND = -1,
+    CL_MEM_OBJECT_ALLOCATION_FAILURE = -4,
+    CL_OUT_OF_HOST_MEMORY = -6,
     CL_DEVICE_TYPE_CPU = 2,
     CL_DEVICE_MAX_WORK_GROUP_SIZE = 0x1004,
     CL_DEVICE_GLOBAL_MEM_SIZE = 0x101F,

@@ -6,13 +6,16 @@
 #include "kernels/gpu/text.h"
 #include "ops/elementwise.h"
 
-/* The formulas as text: of floats, of integers; NULL: there is none. */
+/* The formulas as text: of floats, of integers; NULL: there is none. `wide`: they compute in double, whatever
+ * they read. */
 typedef struct formula {
     const char *floats, *integers;
+    bool wide;
 } formula;
 
 static const formula formulas[LT_OP_COUNT] = {
 #define LT_UNARY_FLOAT(ID, name, f) [LT_OP_##ID] = {#f, NULL},
+#define LT_UNARY_WIDE(ID, name, f) [LT_OP_##ID] = {#f, NULL, true},
 #define LT_UNARY(ID, name, f, i) [LT_OP_##ID] = {#f, #i},
 #define LT_TEST(ID, name, f, i) [LT_OP_##ID] = {#f, #i},
 #define LT_BINARY_FLOAT(ID, name, f) [LT_OP_##ID] = {#f, NULL},
@@ -151,10 +154,9 @@ bool lt_gpu_has_formulas(lt_gpu_lowering *lo, const lt_attrs_chain *chain)
         lt_dtype compute = (lt_dtype)step->compute;
         if (!lt_gpu_has(lo->gpu, compute) || !lt_gpu_has(lo->gpu, (lt_dtype)step->out))
             return lt_gpu_decline(lo, "float64, which the device does not compute in");
-        bool doubles = step->op == LT_OP_ERFINV || step->op == LT_OP_DIGAMMA;
-        if (doubles && !lt_gpu_has(lo->gpu, LATHE_F64))
-            return lt_gpu_decline(lo, "a function that is computed in float64");
         const formula *f = &formulas[step->op];
+        if (f->wide && !lt_gpu_has(lo->gpu, LATHE_F64))
+            return lt_gpu_decline(lo, "a function that is computed in float64");
         if (step->op != LT_OP_CAST && !(lt_dtype_is_float(compute) ? f->floats : f->integers))
             return lt_gpu_decline(lo, "a formula that is not for this type");
     }

@@ -1,5 +1,6 @@
 /* Devices of OpenCL 1.2 and later. The library is loaded at run time; a program of lathe's needs none to
  * start. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,19 +46,16 @@ static bool load_api(cl_api *cl, const char **why)
     return true;
 }
 
-static lathe_status fail(cl_int code, const char *what, lathe_error *err)
-{
-    lathe_status status = code == -4 || code == -5 || code == -6 ? LATHE_NO_MEMORY : LATHE_DEVICE;
-    return lt_error_set(err, status, "OpenCL: %s failed with error %d", what, code);
-}
-
-#define CL_TRY(call, what, err)                                     \
-    do {                                                            \
-        cl_int code_ = (call);                                      \
-        if (code_ != CL_SUCCESS) return fail(code_, (what), (err)); \
-    } while (0)
-
 /* ---- Devices ---- */
+
+enum { MAX_EVENTS = 16 }; /* of tickets that may be waited for without waiting for a later one */
+
+/* What the driver says beside its error codes, from any of its threads: the first words since they were last
+ * read. */
+typedef struct driver_words {
+    atomic_flag busy;
+    char text[256];
+} driver_words;
 
 /* A compiled kernel. */
 typedef struct built {
@@ -73,10 +71,48 @@ struct lathe_device {
     cl_command_queue queue;
     lathe_device_info info;
     char version[128];
+    driver_words words;
     built *kernels;
-    cl_event last; /* the end of what was flushed last; NULL: waited for */
-    uint64_t flushed;
+    cl_event events[MAX_EVENTS]; /* the ends of what was flushed, each at its ticket's place; NULL: none */
+    uint64_t flushed;            /* the last ticket */
 };
+
+static void hear(const char *text, const void *data, size_t bytes, void *device)
+{
+    driver_words *words = &((lathe_device *)device)->words;
+    (void)data, (void)bytes;
+    while (atomic_flag_test_and_set_explicit(&words->busy, memory_order_acquire)) {
+    }
+    if (!words->text[0]) snprintf(words->text, sizeof words->text, "%s", text);
+    atomic_flag_clear_explicit(&words->busy, memory_order_release);
+}
+
+/* Hands over the words and forgets them. */
+static void take_words(driver_words *words, char out[sizeof words->text])
+{
+    while (atomic_flag_test_and_set_explicit(&words->busy, memory_order_acquire)) {
+    }
+    memcpy(out, words->text, sizeof words->text);
+    words->text[0] = 0;
+    atomic_flag_clear_explicit(&words->busy, memory_order_release);
+}
+
+static lathe_status fail(lathe_device *d, cl_int code, const char *what, lathe_error *err)
+{
+    char words[sizeof d->words.text];
+    lathe_status status = code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY
+                              ? LATHE_NO_MEMORY
+                              : LATHE_DEVICE; /* -5, out of resources, is how drivers tell of a crash, too */
+    take_words(&d->words, words);
+    return lt_error_set(err, status, "OpenCL: %s failed with error %d%s%s", what, code, *words ? ": " : "",
+                        words);
+}
+
+#define CL_TRY(call, what, err)                                        \
+    do {                                                               \
+        cl_int code_ = (call);                                         \
+        if (code_ != CL_SUCCESS) return fail(d, code_, (what), (err)); \
+    } while (0)
 
 struct lathe_buffer {
     cl_mem memory;
@@ -160,7 +196,7 @@ static lathe_status open_device(lathe_device *d, uint32_t index, lathe_error *er
     if (index >= n) LT_FAIL(err, DEVICE, "OpenCL: there is no device %u: there are %u", index, n);
     d->id = ids[index];
     describe(d);
-    d->context = d->cl.clCreateContext(NULL, 1, &d->id, NULL, NULL, &code);
+    d->context = d->cl.clCreateContext(NULL, 1, &d->id, hear, d, &code);
     CL_TRY(code, "making a context", err);
     d->queue = d->cl.clCreateCommandQueue(d->context, d->id, 0, &code);
     CL_TRY(code, "making a queue", err);
@@ -171,7 +207,8 @@ static void opencl_close(lathe_device *d)
 {
     if (!d) return;
     if (d->queue) d->cl.clFinish(d->queue);
-    if (d->last) d->cl.clReleaseEvent(d->last);
+    for (int i = 0; i < MAX_EVENTS; i++)
+        if (d->events[i]) d->cl.clReleaseEvent(d->events[i]);
     for (built *b = d->kernels, *next; b; b = next) {
         next = b->next;
         d->cl.clReleaseProgram(b->program);
@@ -210,7 +247,7 @@ static lathe_status make_buffer(lathe_device *d, cl_bitfield flags, void *host, 
         d->cl.clCreateBuffer(d->context, CL_MEM_READ_WRITE | flags, bytes ? bytes : 1, host, &code);
     if (code != CL_SUCCESS) {
         lt_heap_free(buffer);
-        lathe_status status = fail(code, "allocating memory", err);
+        lathe_status status = fail(d, code, "allocating memory", err);
         return lt_error_note(err, status, "%zu bytes on %s", bytes, d->info.name);
     }
     *out = buffer;
@@ -402,26 +439,29 @@ static lathe_status opencl_submit(lathe_device *d, lathe_batch *batch, lathe_err
 
 static lathe_status opencl_flush(lathe_device *d, uint64_t *ticket, lathe_error *err)
 {
-    if (d->last) d->cl.clReleaseEvent(d->last);
-    d->last = NULL;
-    CL_TRY(d->cl.clEnqueueMarkerWithWaitList(d->queue, 0, NULL, &d->last), "marking the queue", err);
+    uint64_t next = d->flushed + 1;
+    cl_event *event = &d->events[next % MAX_EVENTS];
+    if (*event) d->cl.clReleaseEvent(*event);
+    *event = NULL;
+    CL_TRY(d->cl.clEnqueueMarkerWithWaitList(d->queue, 0, NULL, event), "marking the queue", err);
     CL_TRY(d->cl.clFlush(d->queue), "starting the queue", err);
-    *ticket = ++d->flushed;
+    *ticket = d->flushed = next;
     return LATHE_OK;
 }
 
-/* The queue runs in order: only the newest ticket has an event, and an older one waits for everything. */
+/* The event of an old ticket belongs to a later one by now: waiting for that is waiting for both. */
 static lathe_status opencl_wait(lathe_device *d, uint64_t ticket, lathe_error *err)
 {
     cl_int state = CL_SUCCESS;
-    if (ticket != d->flushed || !d->last) {
+    cl_event event = d->events[ticket % MAX_EVENTS];
+    if (!event) {
         CL_TRY(d->cl.clFinish(d->queue), "waiting for the device", err);
         return LATHE_OK;
     }
-    CL_TRY(d->cl.clWaitForEvents(1, &d->last), "waiting for the device", err);
-    CL_TRY(d->cl.clGetEventInfo(d->last, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL),
+    CL_TRY(d->cl.clWaitForEvents(1, &event), "waiting for the device", err);
+    CL_TRY(d->cl.clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL),
            "asking for the result", err);
-    if (state < 0) return fail(state, "running kernels", err);
+    if (state < 0) return fail(d, state, "running kernels", err);
     return LATHE_OK;
 }
 

@@ -1,6 +1,6 @@
-/* Makes chains of elementwise formulas: from each formula backwards, whatever only it and its chain read, of
- * the same shape, becomes part of the chain. A value that is an output or a state as well ends one, and so
- * does one that is computed once for all runs. */
+/* Makes chains of elementwise formulas, and takes them apart. From each formula backwards, whatever only it
+ * and its chain read, of the same shape, becomes part of the chain. A value that is an output or a state as
+ * well ends one, and so does one that is computed once for all runs. */
 #include <string.h>
 
 #include "ops/elementwise.h"
@@ -154,4 +154,31 @@ lathe_status lt_pass_chain(const lt_graph *from, lt_graph **out, lathe_error *er
     chains.fixed = fixed;
     LT_TRY(find_chains(&chains, err));
     return lt_rewrite_graph_with(from, build_chain, &chains, out, err);
+}
+
+/* ---- Apart again ---- */
+
+static bool take_apart(lt_rewrite *rw, const lt_node *node, lt_id *out)
+{
+    const lt_attrs_chain *chain = &node->attrs.chain;
+    lt_id made[LT_CHAIN_STEPS];
+    if (node->op != LT_OP_CHAIN) return false;
+    for (int i = 0; i < chain->n; i++) {
+        const lt_chain_step *step = &chain->step[i];
+        lt_id in[LT_CHAIN_ARGS];
+        int n = lt_chain_operands(step);
+        for (int k = 0; k < n; k++)
+            in[k] = step->arg[k] < LT_CHAIN_INPUTS ? rw->map[node->in[step->arg[k]]]
+                                                   : made[step->arg[k] - LT_CHAIN_INPUTS];
+        made[i] = step->op == LT_OP_CAST ? lt_build_cast(&rw->b, in[0], (lt_dtype)step->out)
+                                         : lt_build_formula(&rw->b, (lt_op)step->op, (lt_dtype)step->compute,
+                                                            (lt_dtype)step->out, in, n);
+    }
+    *out = made[chain->n - 1];
+    return true;
+}
+
+lathe_status lt_pass_unchain(const lt_graph *from, lt_graph **out, lathe_error *err)
+{
+    return lt_rewrite_graph(from, take_apart, out, err);
 }

@@ -111,6 +111,7 @@ static bool fold(lt_rewrite *rw, const lt_node *node, lt_id *out)
         if (in[2] != LT_NONE) in[2] = formula(rw, LT_OP_ADD, dtype, (lt_id[]){in[2], shift}, 2);
         else in[2] = for_all(rw, lt_build_cast(&rw->b, shift, dtype), type->dim[1]);
     }
+    rw->b.source = a.conv->source; /* devices and people know it by that */
     *out = lt_build(&rw->b, LT_OP_CONV, &a.conv->attrs, in, in[2] == LT_NONE ? 2 : 3);
     return true;
 }

@@ -76,7 +76,8 @@ static void find_needed(lt_splitter *s, lt_hoist *out)
             need(s, out, g->nodes[i].in[k]);
     for (uint32_t i = 0; i < g->n_outputs; i++)
         if (g->outputs[i] != LT_NONE) need(s, out, g->outputs[i]);
-    for (uint32_t i = 0; i < g->n_states; i++) need(s, out, g->states[i].after);
+    for (uint32_t i = 0; i < g->n_states; i++)
+        if (g->states[i].after != LT_NONE) need(s, out, g->states[i].after);
 }
 
 /* ---- Copying parts of a graph ---- */
@@ -96,11 +97,11 @@ static lathe_status copy_rest_values(lt_splitter *s)
     return LATHE_OK;
 }
 
-static lathe_status copy_ends(lt_splitter *s)
+static lathe_status copy_ends(lt_subgraph *s)
 {
     const lt_graph *g = s->from;
-    lt_graph *to = s->copy.to;
-    const lt_id *map = s->copy.map;
+    lt_graph *to = s->to;
+    const lt_id *map = s->map;
     to->n_inputs = g->n_inputs;
     to->n_outputs = g->n_outputs;
     LT_ALLOC(to->arena, to->inputs, g->n_inputs, s->err);
@@ -112,8 +113,8 @@ static lathe_status copy_ends(lt_splitter *s)
     for (uint32_t i = 0; i < g->n_states; i++) {
         lt_state state = g->states[i];
         uint32_t index;
-        state.before = map[state.before];
-        state.after = map[state.after];
+        if (state.before != LT_NONE) state.before = map[state.before];
+        if (state.after != LT_NONE) state.after = map[state.after];
         LT_TRY(lt_graph_add_state(to, &state, &index, s->err));
     }
     return LATHE_OK;
@@ -132,13 +133,13 @@ static lathe_status copy_rest(lt_splitter *s)
         if (s->fixed[node->out] ? there && is_free_view(g, node) : true)
             LT_TRY(lt_subgraph_node(&s->copy, node));
     }
-    return copy_ends(s);
+    return copy_ends(&s->copy);
 }
 
 lathe_status lt_hoist_split(const lt_graph *from, lt_hoist *out, lathe_error *err)
 {
     lt_splitter s = {.from = from, .err = err};
-    *out = (lt_hoist){0};
+    *out = (lt_hoist){.from = from};
     LT_TRY(lt_subgraph_start(&s.copy, from, err));
     LT_TRY(lt_hoist_fixed(from, &s.fixed, err));
     LT_ALLOC(from->arena, s.hoisted, from->n_values, err);
@@ -149,12 +150,12 @@ lathe_status lt_hoist_split(const lt_graph *from, lt_hoist *out, lathe_error *er
     return copy_rest(&s);
 }
 
-lathe_status lt_hoist_graph(const lt_graph *from, const lt_id *values, uint32_t n, lt_graph **out,
-                            lathe_error *err)
+/* Starts a graph with what makes these values. */
+static lathe_status copy_makers(lt_subgraph *s, const lt_graph *from, const lt_id *values, uint32_t n,
+                                lathe_error *err)
 {
-    lt_subgraph s;
     bool *wanted;
-    LT_TRY(lt_subgraph_start(&s, from, err));
+    LT_TRY(lt_subgraph_start(s, from, err));
     LT_ALLOC(from->arena, wanted, from->n_values, err);
     for (uint32_t i = 0; i < n; i++) wanted[values[i]] = true;
     for (uint32_t i = from->n_nodes; i-- > 0;) {
@@ -166,14 +167,43 @@ lathe_status lt_hoist_graph(const lt_graph *from, const lt_id *values, uint32_t 
     }
     for (uint32_t i = 0; i < from->n_values; i++)
         if (wanted[i] && from->values[i].kind != LT_VALUE_TEMP)
-            LT_TRY(lt_subgraph_value(&s, i, from->values[i]));
+            LT_TRY(lt_subgraph_value(s, i, from->values[i]));
     for (uint32_t i = 0; i < from->n_nodes; i++)
-        if (wanted[from->nodes[i].out]) LT_TRY(lt_subgraph_node(&s, &from->nodes[i]));
+        if (wanted[from->nodes[i].out]) LT_TRY(lt_subgraph_node(s, &from->nodes[i]));
+    return LATHE_OK;
+}
+
+lathe_status lt_hoist_graph(const lt_graph *from, const lt_id *values, uint32_t n, lt_graph **out,
+                            lathe_error *err)
+{
+    lt_subgraph s;
+    LT_TRY(copy_makers(&s, from, values, n, err));
     s.to->n_outputs = n;
     LT_ALLOC(from->arena, s.to->outputs, n, err);
     for (uint32_t i = 0; i < n; i++) s.to->outputs[i] = s.map[values[i]];
     *out = s.to;
     return LATHE_OK;
+}
+
+lathe_status lt_hoist_join(const lt_hoist *hoist, const lt_graph *part, lt_graph **out, lathe_error *err)
+{
+    lt_subgraph makers, s;
+    lt_id *values;
+    uint32_t n = 0;
+    LT_ALLOC(part->arena, values, part->n_values, err);
+    for (uint32_t i = 0; i < part->n_values; i++)
+        if (part->values[i].kind == LT_VALUE_HOISTED) values[n++] = hoist->values[part->values[i].index];
+    LT_TRY(copy_makers(&makers, hoist->from, values, n, err));
+    LT_TRY(lt_subgraph_start(&s, part, err));
+    s.to = makers.to;
+    for (uint32_t i = 0; i < part->n_values; i++) {
+        const lt_value *value = &part->values[i];
+        if (value->kind == LT_VALUE_HOISTED) s.map[i] = makers.map[hoist->values[value->index]];
+        else if (value->kind != LT_VALUE_TEMP) LT_TRY(lt_subgraph_value(&s, i, *value));
+    }
+    for (uint32_t i = 0; i < part->n_nodes; i++) LT_TRY(lt_subgraph_node(&s, &part->nodes[i]));
+    *out = s.to;
+    return copy_ends(&s);
 }
 
 /* ---- Keys ---- */

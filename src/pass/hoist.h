@@ -5,9 +5,10 @@
 #include "ir/graph.h"
 
 typedef struct lt_hoist {
-    lt_graph *rest; /* the graph, in which each hoisted value is a leaf of that kind and index */
+    const lt_graph *from; /* what was split */
+    lt_graph *rest;       /* the same, in which each hoisted value is a leaf of that kind and index */
     uint32_t n;
-    lt_id *values; /* [n], of the graph that was split */
+    lt_id *values; /* [n], of `from` */
 } lt_hoist;
 
 /* Which values, by id, are the same in every run and worth keeping. */
@@ -20,6 +21,10 @@ lathe_status lt_hoist_split(const lt_graph *from, lt_hoist *out, lathe_error *er
 /* The graph that computes these values as its outputs, without inputs. */
 lathe_status lt_hoist_graph(const lt_graph *from, const lt_id *values, uint32_t n, lt_graph **out,
                             lathe_error *err) LT_MUST_USE;
+
+/* A part of the rest, with what makes the hoisted values that it reads in their place. */
+lathe_status lt_hoist_join(const lt_hoist *hoist, const lt_graph *part, lt_graph **out,
+                           lathe_error *err) LT_MUST_USE;
 
 /* Appends bytes that tell how a hoisted value is made: values of one model with equal bytes are equal. False:
  * they are too many to be worth it. */

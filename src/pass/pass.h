@@ -7,18 +7,24 @@
 
 enum { LT_OPTIMIZE_MAX = 2 };
 
+/* Whose graphs a pass is for. */
+typedef enum lt_pass_target {
+    LT_TARGET_CPU = 1,    /* the CPU alone runs it */
+    LT_TARGET_SHARED = 2, /* other devices have a part in it: nothing in it may be the CPU's alone */
+    LT_TARGET_REGION = 4  /* a part of such a graph that fell to the CPU: it gets the CPU's forms late */
+} lt_pass_target;
+
 typedef struct lt_pass {
     const char *name, *text;
-    int level;  /* runs from this level of optimisation on */
-    bool whole; /* makes forms that the CPU alone runs: only for graphs that no other device has a part in */
+    int level;        /* runs from this level of optimisation on */
+    unsigned targets; /* lt_pass_target */
     lathe_status (*run)(const lt_graph *from, lt_graph **out, lathe_error *err);
 } lt_pass;
 
 extern const lt_pass lt_passes[]; /* in their order; the last has no name */
 
-/* Runs the passes of a level on *graph; `cpu`: those too whose results the CPU alone can run. With `dump`,
- * the graph after each pass is appended. */
-lathe_status lt_passes_run(lt_graph **graph, int level, bool cpu, lt_text *dump,
+/* Runs the passes of a level for that target on *graph. With `dump`, the graph after each is appended. */
+lathe_status lt_passes_run(lt_graph **graph, int level, lt_pass_target target, lt_text *dump,
                            lathe_error *err) LT_MUST_USE;
 
 lathe_status lt_pass_simplify(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
@@ -35,5 +41,6 @@ lathe_status lt_pass_layout(const lt_graph *from, lt_graph **out, lathe_error *e
 lathe_status lt_pass_conv_epilogue(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_linear_weights(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_chain(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_unchain(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 
 #endif

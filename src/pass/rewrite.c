@@ -18,7 +18,8 @@ lathe_status lt_rewrite_uses(const lt_graph *graph, uint32_t **out, lathe_error 
     LT_ALLOC(graph->arena, uses, graph->n_values, err);
     for (uint32_t i = 0; i < graph->n_outputs; i++)
         if (graph->outputs[i] != LT_NONE) uses[graph->outputs[i]]++;
-    for (uint32_t i = 0; i < graph->n_states; i++) uses[graph->states[i].after]++;
+    for (uint32_t i = 0; i < graph->n_states; i++)
+        if (graph->states[i].after != LT_NONE) uses[graph->states[i].after]++;
     for (uint32_t i = graph->n_nodes; i-- > 0;)
         if (is_live(&graph->nodes[i], uses))
             for (uint32_t k = 0; k < graph->nodes[i].n_in; k++) uses[graph->nodes[i].in[k]]++;
@@ -96,8 +97,8 @@ static lathe_status copy_ends(lt_rewrite *rw, lathe_error *err)
     for (uint32_t i = 0; i < g->n_states; i++) {
         lt_state state = g->states[i];
         uint32_t index;
-        state.before = rw->map[state.before];
-        state.after = rw->map[state.after];
+        if (state.before != LT_NONE) state.before = rw->map[state.before];
+        if (state.after != LT_NONE) state.after = rw->map[state.after];
         LT_TRY(lt_graph_add_state(to, &state, &index, err));
     }
     return LATHE_OK;

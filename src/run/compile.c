@@ -78,7 +78,8 @@ lathe_status lt_model_graph(const lathe_model *model, const lt_graph_request *re
     LT_TRY(status);
     if (passes) lt_text_printf(passes, "# as imported\n");
     if (passes) lt_graph_print(*out, passes);
-    LT_TRY(lt_passes_run(out, optimize, !request->portable, passes, err));
+    lt_pass_target target = request->portable ? LT_TARGET_SHARED : LT_TARGET_CPU;
+    LT_TRY(lt_passes_run(out, optimize, target, passes, err));
     return request->stateless ? LATHE_OK : set_cache_type(model, passes, out, err);
 }
 

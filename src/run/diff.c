@@ -113,6 +113,7 @@ static lathe_status no_weights(void *context, uint32_t weight, int64_t *stride, 
 static lathe_status run_in_arena(lt_differ *d, int side, const lt_node *node, lt_arena *arena, void **results)
 {
     lt_graph *graph = NULL;
+    lt_partition *partition;
     lt_id ids[MAX_NODE_INPUTS];
     void *inputs[MAX_NODE_INPUTS];
     uint32_t n, source;
@@ -120,11 +121,12 @@ static lathe_status run_in_arena(lt_differ *d, int side, const lt_node *node, lt
     lt_weight_layout layout = {.strides = no_weights};
     lt_dispatch dispatch = {0};
     LT_TRY(single_graph(d, node, arena, &graph, ids, &n));
+    LT_TRY(lt_devices_partition(&d->sides[side], graph, &partition, d->err));
     for (uint32_t k = 0; k < n; k++) inputs[k] = d->data[ids[k]];
     lt_dispatch_setup setup = {.arena = arena,
                                .devices = &d->sides[side],
                                .states = &states,
-                               .graph = graph,
+                               .partition = partition,
                                .inputs = inputs,
                                .layout = &layout};
     lathe_status status = lt_dispatch_create(&dispatch, &setup, d->err);
@@ -306,7 +308,7 @@ static lathe_status make_graph(lt_differ *d)
     lt_import_options options = {.bindings = bindings, .table = d->model->table};
     LT_TRY(lt_import(x, &options, d->arena, &d->graph, NULL, d->err));
     int optimize = d->options->optimize ? d->options->optimize - 1 : LT_OPTIMIZE_MAX;
-    LT_TRY(lt_passes_run(&d->graph, optimize, false, NULL, d->err));
+    LT_TRY(lt_passes_run(&d->graph, optimize, LT_TARGET_SHARED, NULL, d->err));
     LT_ALLOC(d->arena, d->data, d->graph->n_values, d->err);
     LT_ALLOC(d->arena, d->last_use, d->graph->n_values, d->err);
     for (uint32_t i = 0; i < d->graph->n_values; i++) d->last_use[i] = LT_NONE;

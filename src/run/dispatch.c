@@ -94,7 +94,7 @@ static lathe_status make_stage(lt_dispatch *d, const lt_dispatch_setup *setup, u
     lt_exec_buffers buffers = {.inputs = d->inputs,
                                .states = d->states->data,
                                .weights = d->devices->model->weights,
-                               .hoisted = d->hoisted,
+                               .hoisted = d->hoisted ? d->hoisted[i] : NULL,
                                .outputs = d->results,
                                .wires = d->results + d->graph->n_outputs};
     return lt_exec_create(&stage->exec, stage->program, d->devices->cpu, &buffers, d->arena, err);
@@ -102,16 +102,15 @@ static lathe_status make_stage(lt_dispatch *d, const lt_dispatch_setup *setup, u
 
 lathe_status lt_dispatch_create(lt_dispatch *d, const lt_dispatch_setup *setup, lathe_error *err)
 {
-    lt_partition *partition;
+    const lt_partition *partition = setup->partition;
     *d = (lt_dispatch){.arena = setup->arena,
                        .devices = setup->devices,
                        .states = setup->states,
-                       .graph = setup->graph,
+                       .graph = partition->whole,
+                       .partition = partition,
                        .inputs = setup->inputs,
                        .hoisted = setup->hoisted,
                        .n_hoisted = setup->n_hoisted};
-    LT_TRY(lt_devices_partition(d->devices, d->graph, &partition, err));
-    d->partition = partition;
     LT_TRY(lt_states_need(d->states, d->graph, err));
     LT_TRY(find_inputs(d, err));
     LT_TRY(allocate_results(d, err));
@@ -119,6 +118,7 @@ lathe_status lt_dispatch_create(lt_dispatch *d, const lt_dispatch_setup *setup, 
     LT_ALLOC(d->arena, d->stages, partition->n_regions, err);
     LT_ALLOC(d->arena, d->programs, partition->n_regions, err);
     for (uint32_t i = 0; i < partition->n_regions; i++) LT_TRY(make_stage(d, setup, i, err));
+    LT_TRY(lt_carry_create(d, err));
     return lt_boards_create(d, err);
 }
 
@@ -169,78 +169,6 @@ bool lt_dispatch_reads_weight(const lt_dispatch *d, uint32_t weight)
 
 /* ---- Running ---- */
 
-/* States go to the devices that keep them; old values that others read are saved first. */
-static lathe_status start_states(lt_dispatch *d, lathe_error *err)
-{
-    for (uint32_t w = 0; w < d->partition->n_wires; w++) {
-        const lt_wire *wire = &d->partition->wires[w];
-        if (wire->state == LT_NONE) continue;
-        LT_TRY(lt_states_read(d->states, wire->state, err));
-        memcpy(d->results[d->graph->n_outputs + w], d->states->data[wire->state], lt_type_bytes(&wire->type));
-    }
-    for (uint32_t i = 0; i < d->graph->n_states; i++)
-        LT_TRY(lt_states_move(d->states, i, d->partition->state_on[i], err));
-    return LATHE_OK;
-}
-
-static lathe_status upload(lt_dispatch *d, uint32_t device, lathe_buffer *to, const void *host,
-                           const lt_type *type, lathe_error *err)
-{
-    const lt_gpu *gpu = d->devices->gpus[device];
-    return to ? gpu->backend->write(gpu->device, to, 0, host, lt_type_bytes(type), err) : LATHE_OK;
-}
-
-static lathe_status start_inputs(lt_dispatch *d, lathe_error *err)
-{
-    for (uint32_t g = 0; g < d->devices->n; g++) {
-        const lt_board *board = &d->boards[g];
-        for (uint32_t i = 0; board->used && i < d->n_inputs; i++)
-            LT_TRY(upload(d, g, board->inputs[i], d->inputs[i], &d->input_types[i], err));
-        for (uint32_t w = 0; board->used && w < d->partition->n_wires; w++)
-            if (d->partition->wires[w].state != LT_NONE)
-                LT_TRY(upload(d, g, board->results[d->graph->n_outputs + w],
-                              d->results[d->graph->n_outputs + w], &d->partition->wires[w].type, err));
-    }
-    return LATHE_OK;
-}
-
-/* Hands what a region made on the host to the devices that read it. */
-static lathe_status upload_wires(lt_dispatch *d, uint32_t region, lathe_error *err)
-{
-    for (uint32_t w = 0; w < d->partition->n_wires; w++) {
-        const lt_wire *wire = &d->partition->wires[w];
-        uint32_t result = d->graph->n_outputs + w;
-        for (uint32_t g = 0; wire->from == region && g < d->devices->n; g++)
-            if ((wire->readers >> g & 1) && g != d->stages[region].device)
-                LT_TRY(upload(d, g, d->boards[g].results[result], d->results[result], &wire->type, err));
-    }
-    return LATHE_OK;
-}
-
-static lathe_status download(lt_dispatch *d, uint32_t device, uint32_t result, const lt_type *type,
-                             lathe_error *err)
-{
-    const lt_gpu *gpu = d->devices->gpus[device];
-    return gpu->backend->read(gpu->device, d->boards[device].results[result], 0, d->results[result],
-                              lt_type_bytes(type), err);
-}
-
-/* Asks for what a device's region makes and others read, and for what its kernels could not return: an index
- * that was out of range. */
-static lathe_status download_results(lt_dispatch *d, uint32_t region, lathe_error *err)
-{
-    lt_stage *stage = &d->stages[region];
-    for (uint32_t i = 0; i < stage->program->n_outputs; i++) {
-        const lt_wire *wire = i < d->graph->n_outputs ? NULL : &d->partition->wires[i - d->graph->n_outputs];
-        if (stage->program->outputs[i].rank < 0 || (wire && wire->readers == 1u << stage->device)) continue;
-        LT_TRY(download(d, stage->device, i, &stage->program->outputs[i], err));
-    }
-    const lt_gpu *gpu = d->devices->gpus[stage->device];
-    if (!stage->checks) return LATHE_OK;
-    return gpu->backend->read(gpu->device, d->boards[stage->device].flag, 0, &stage->flag, sizeof stage->flag,
-                              err);
-}
-
 static uint32_t source_of(const lt_stage *stage, uint32_t step)
 {
     return step < stage->program->n_steps ? stage->program->steps[step].source : LT_NONE;
@@ -255,7 +183,7 @@ static lathe_status run_on_host(lt_dispatch *d, uint32_t region, uint32_t *sourc
     lathe_status status = lt_exec_run(&stage->exec, d->devices->cpu, &failed, err);
     stage->end = lt_os_seconds();
     if (status != LATHE_OK) *source = source_of(stage, failed);
-    else status = upload_wires(d, region, err);
+    else status = lt_carry_wires(d, region, err);
     d->progress[region].phase = LT_DONE;
     return status;
 }
@@ -266,7 +194,8 @@ static lathe_status start_on_device(lt_dispatch *d, uint32_t region, lathe_error
     const lt_gpu *gpu = d->devices->gpus[stage->device];
     stage->begin = lt_os_seconds();
     LT_TRY(gpu->backend->submit(gpu->device, stage->batch, err));
-    LT_TRY(download_results(d, region, err));
+    if (d->timed) LT_TRY(gpu->backend->flush(gpu->device, &stage->computed, err));
+    LT_TRY(lt_carry_results(d, region, err));
     LT_TRY(gpu->backend->flush(gpu->device, &stage->ticket, err));
     d->progress[region].phase = LT_RUNNING;
     return LATHE_OK;
@@ -286,11 +215,13 @@ static lathe_status finish_on_device(lt_dispatch *d, uint32_t region, uint32_t *
 {
     lt_stage *stage = &d->stages[region];
     const lt_gpu *gpu = d->devices->gpus[stage->device];
-    LT_TRY(gpu->backend->wait(gpu->device, stage->ticket, err));
+    if (d->timed) LT_TRY(gpu->backend->wait(gpu->device, stage->computed, err));
     stage->end = lt_os_seconds();
+    if (d->timed) LT_TRY(lt_carry_time(d, region, err));
+    LT_TRY(gpu->backend->wait(gpu->device, stage->ticket, err));
     d->progress[region].phase = LT_DONE;
     LT_TRY(check_flag(d, stage, source, err));
-    return upload_wires(d, region, err);
+    return lt_carry_wires(d, region, err);
 }
 
 static lathe_status run_in_order(lt_dispatch *d, uint32_t *source, lathe_error *err)
@@ -350,9 +281,10 @@ lathe_status lt_dispatch_run(lt_dispatch *d, bool dag, uint32_t *source, lathe_e
     *source = LT_NONE;
     d->start = lt_os_seconds();
     for (uint32_t r = 0; r < d->partition->n_regions; r++) d->progress[r].phase = LT_WAITING;
-    lathe_status status = start_states(d, err);
+    d->n_transfers = 0;
+    lathe_status status = lt_carry_states(d, err);
     if (status == LATHE_OK) status = lt_boards_refresh(d, err);
-    if (status == LATHE_OK) status = start_inputs(d, err);
+    if (status == LATHE_OK) status = lt_carry_inputs(d, err);
     if (status == LATHE_OK) status = dag ? run_as_ready(d, source, err) : run_in_order(d, source, err);
     if (status != LATHE_OK) drain(d);
     return status;

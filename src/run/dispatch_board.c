@@ -19,18 +19,21 @@ static lathe_status need_result(lt_dispatch *d, uint32_t g, uint32_t i, lathe_er
     lt_type type = i < n_outputs ? lt_dispatch_output(d, i) : d->partition->wires[i - n_outputs].type;
     lathe_buffer **buffer = &d->boards[g].results[i];
     if (*buffer) return LATHE_OK;
-    return lt_devices_share(d->devices->gpus[g], d->results[i], lt_type_bytes(&type), buffer, NULL, err);
+    return lt_devices_share(d->devices->gpus[g], d->results[i], lt_type_bytes(&type), buffer,
+                            &d->boards[g].shared[i], err);
 }
 
 /* Hoisted values are contiguous, but an operand may be a view: the size is that of the value. */
-static lathe_status need_hoisted(lt_dispatch *d, uint32_t g, uint32_t i, lathe_error *err)
+static lathe_status need_hoisted(lt_dispatch *d, const lt_stage *stage, uint32_t i, lathe_error *err)
 {
+    uint32_t g = stage->device;
     lathe_buffer **buffer = &d->boards[g].hoisted[i];
+    const void *data = d->hoisted[stage - d->stages][i];
     for (uint32_t v = 0; v < d->graph->n_values && !*buffer; v++) {
         const lt_value *value = &d->graph->values[v];
         if (value->kind != LT_VALUE_HOISTED || value->index != i) continue;
-        LT_TRY(lt_devices_share(d->devices->gpus[g], (void *)(uintptr_t)d->hoisted[i],
-                                lt_type_bytes(&value->type), buffer, NULL, err));
+        LT_TRY(lt_devices_share(d->devices->gpus[g], (void *)(uintptr_t)data, lt_type_bytes(&value->type),
+                                buffer, NULL, err));
     }
     return LATHE_OK;
 }
@@ -64,7 +67,7 @@ static lathe_status resolve(lt_dispatch *d, lt_stage *stage, const lt_operand *o
         *out = board->results[d->graph->n_outputs + i];
         return LATHE_OK;
     case LT_BUFFER_HOISTED:
-        LT_TRY(need_hoisted(d, g, i, err));
+        LT_TRY(need_hoisted(d, stage, i, err));
         *out = board->hoisted[i];
         return LATHE_OK;
     case LT_BUFFER_CONST:
@@ -132,6 +135,7 @@ static lathe_status create_board(lt_dispatch *d, uint32_t g, size_t arena_bytes,
     static const int32_t clear[4];
     LT_ALLOC(d->arena, board->inputs, d->n_inputs, err);
     LT_ALLOC(d->arena, board->results, d->graph->n_outputs + d->partition->n_wires, err);
+    LT_ALLOC(d->arena, board->shared, d->graph->n_outputs + d->partition->n_wires, err);
     LT_ALLOC(d->arena, board->hoisted, d->n_hoisted, err);
     board->used = true;
     LT_TRY(need_memory(d, g, &board->arena, arena_bytes, err));

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "pass/hoist.h"
-
 struct lt_hoisted {
     struct lt_hoisted *next;
     lt_text key;    /* how it is made; empty: shared by nobody */
@@ -23,11 +21,11 @@ static struct lt_hoisted *find(const lathe_model *model, const lt_text *key, boo
 }
 
 /* Takes value `i` of the set from the model, or adds it without its data. */
-static lathe_status take(lt_hoisted_set *set, const lt_graph *from, lt_id value, uint32_t i, bool reference,
-                         lathe_error *err)
+static lathe_status take(lt_hoisted_set *set, uint32_t i, lathe_error *err)
 {
     lt_text key = {0};
-    bool shared = lt_hoist_key(from, value, &key);
+    bool reference = set->cpu == NULL;
+    bool shared = lt_hoist_key(set->split.from, set->split.values[i], &key);
     lathe_status status = lt_text_status(&key, err);
     if (status != LATHE_OK) {
         lt_text_free(&key);
@@ -48,21 +46,22 @@ static lathe_status take(lt_hoisted_set *set, const lt_graph *from, lt_id value,
     return LATHE_OK;
 }
 
-static lathe_status compute(lt_hoisted_set *set, const lt_cpu *cpu, const lt_graph *from,
-                            const lt_hoist *hoist, lathe_error *err)
+static lathe_status compute(lt_hoisted_set *set, lathe_error *err)
 {
+    const lt_graph *from = set->split.from;
+    const lt_cpu *cpu = set->cpu;
     lt_id *missing;
     uint32_t *place; /* of each missing value in the set */
     lt_graph *graph;
     lt_program *program;
     lt_exec exec = {0};
     uint32_t n = 0, failed;
-    LT_ALLOC(from->arena, missing, hoist->n, err);
-    LT_ALLOC(from->arena, place, hoist->n, err);
-    for (uint32_t i = 0; i < hoist->n; i++)
-        if (!set->values[i]->data) {
+    LT_ALLOC(from->arena, missing, set->split.n, err);
+    LT_ALLOC(from->arena, place, set->split.n, err);
+    for (uint32_t i = 0; i < set->split.n; i++)
+        if (set->values[i] && !set->values[i]->data) {
             place[n] = i;
-            missing[n++] = hoist->values[i];
+            missing[n++] = set->split.values[i];
         }
     if (n == 0) return LATHE_OK;
     lt_weight_source source = {.model = set->model, .pool = cpu ? cpu->pool : NULL, .reference = cpu == NULL};
@@ -93,16 +92,30 @@ lathe_status lt_hoisted_split(lt_hoisted_set *set, lathe_model *model, const lt_
                               lathe_error *err)
 {
     const lt_graph *from = *graph;
-    lt_hoist hoist;
-    *set = (lt_hoisted_set){.model = model};
-    LT_TRY(lt_hoist_split(from, &hoist, err));
-    LT_ALLOC(from->arena, set->values, hoist.n, err);
-    LT_ALLOC(from->arena, set->data, hoist.n, err);
-    for (uint32_t i = 0; i < hoist.n; i++, set->n++)
-        LT_TRY(take(set, from, hoist.values[i], i, cpu == NULL, err));
-    LT_TRY(compute(set, cpu, from, &hoist, err));
-    for (uint32_t i = 0; i < hoist.n; i++) set->data[i] = set->values[i]->data;
-    *graph = hoist.rest;
+    *set = (lt_hoisted_set){.model = model, .cpu = cpu};
+    LT_TRY(lt_hoist_split(from, &set->split, err));
+    LT_ALLOC(from->arena, set->values, set->split.n, err);
+    LT_ALLOC(from->arena, set->data, set->split.n, err);
+    *graph = set->split.rest;
+    return LATHE_OK;
+}
+
+lathe_status lt_hoisted_need(lt_hoisted_set *set, const lt_graph *reader, lathe_error *err)
+{
+    for (uint32_t i = 0; i < reader->n_values; i++) {
+        const lt_value *value = &reader->values[i];
+        if (value->kind == LT_VALUE_HOISTED && !set->values[value->index])
+            LT_TRY(take(set, value->index, err));
+    }
+    return LATHE_OK;
+}
+
+lathe_status lt_hoisted_compute(lt_hoisted_set *set, lathe_error *err)
+{
+    if (!set->split.n) return LATHE_OK;
+    LT_TRY(compute(set, err));
+    for (uint32_t i = 0; i < set->split.n; i++)
+        if (set->values[i]) set->data[i] = set->values[i]->data;
     return LATHE_OK;
 }
 
@@ -129,7 +142,7 @@ static void drop(lathe_model *model, struct lt_hoisted *hoisted)
 
 void lt_hoisted_release(lt_hoisted_set *set)
 {
-    for (uint32_t i = 0; i < set->n; i++)
-        if (--set->values[i]->users == 0) drop(set->model, set->values[i]);
+    for (uint32_t i = 0; set->values && i < set->split.n; i++)
+        if (set->values[i] && --set->values[i]->users == 0) drop(set->model, set->values[i]);
     *set = (lt_hoisted_set){0};
 }

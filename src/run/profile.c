@@ -77,3 +77,26 @@ size_t lt_profile_spans(const lt_dispatch *d, const lt_pool_span *spans, lathe_s
             out[n++] = (lathe_span){spans[i].thread, spans[i].begin - d->start, spans[i].end - d->start};
     return n;
 }
+
+/* By the node that makes it, or its own name. */
+static const char *value_name(const lt_dispatch *d, lt_id value)
+{
+    const lt_xgraph *graph = &d->devices->model->exported->graph;
+    const lt_node *node = value == LT_NONE ? NULL : lt_graph_producer(d->graph, value);
+    const char *name = value == LT_NONE ? NULL : d->graph->values[value].name;
+    if (node && node->source < graph->n_nodes) name = graph->nodes[node->source].name;
+    return name ? name : "";
+}
+
+lathe_status lt_profile_transfer(const lt_dispatch *d, size_t index, lathe_transfer *out, lathe_error *err)
+{
+    const lt_transfer *t = &d->transfers[index];
+    *out = (lathe_transfer){.value = value_name(d, t->value),
+                            .from = lt_devices_name(d->devices, t->from, d->arena),
+                            .to = lt_devices_name(d->devices, t->to, d->arena),
+                            .bytes = (double)t->bytes,
+                            .shared = t->shared,
+                            .begin = t->begin - d->start,
+                            .end = t->end - d->start};
+    return out->from && out->to ? LATHE_OK : lt_out_of_memory(err, 1, 1);
+}

@@ -17,4 +17,8 @@ void lt_profile_time(const lt_dispatch *dispatch, size_t index, double *begin, d
 /* What the threads did in that run. */
 size_t lt_profile_spans(const lt_dispatch *dispatch, const lt_pool_span *spans, lathe_span *out, size_t room);
 
+/* Of what was carried in that run, the one with that number; texts as those of steps. */
+lathe_status lt_profile_transfer(const lt_dispatch *dispatch, size_t index, lathe_transfer *out,
+                                 lathe_error *err) LT_MUST_USE;
+
 #endif

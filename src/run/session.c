@@ -6,8 +6,8 @@
 #include "ops/convert.h"
 #include "pass/pass.h"
 #include "run/dispatch.h"
-#include "run/hoisted.h"
 #include "run/profile.h"
+#include "run/region_forms.h"
 
 typedef struct lt_entry {
     struct lt_entry *next;
@@ -15,7 +15,7 @@ typedef struct lt_entry {
     int64_t *bindings; /* [n_symbols] */
     lt_graph *graph;   /* what runs each time */
     lt_dispatch dispatch;
-    lt_hoisted_set hoisted;
+    lt_region_forms forms;
     uint32_t row_output; /* the output that has one row; LT_NONE */
 } lt_entry;
 
@@ -45,7 +45,7 @@ struct lathe_session {
 static void entry_destroy(lt_entry *entry)
 {
     lt_dispatch_destroy(&entry->dispatch);
-    lt_hoisted_release(&entry->hoisted);
+    lt_region_forms_release(&entry->forms);
     lt_arena_destroy(entry->arena);
     lt_heap_free(entry);
 }
@@ -262,35 +262,44 @@ static lathe_status select_row(const lathe_session *session, lt_graph *graph, la
     return b.status;
 }
 
+/* The graph of an entry, optimised for the session's devices. */
+static lathe_status make_graph(lathe_session *session, lt_entry *entry, lt_graph **graph, lathe_error *err)
+{
+    LT_TRY(import(session, entry, graph, err));
+    entry->row_output = session->row_output;
+    if (entry->row_output != LT_NONE) LT_TRY(select_row(session, *graph, err));
+    lt_pass_target target = session->devices.n ? LT_TARGET_SHARED : LT_TARGET_CPU;
+    LT_TRY(lt_passes_run(graph, session->optimize, target, NULL, err));
+    if (session->kv_type == LATHE_DTYPE_COUNT) return LATHE_OK;
+    return lt_pass_cache_type(*graph, session->kv_type, graph, err);
+}
+
 static lathe_status fill_entry(lathe_session *session, lt_entry *entry, lathe_error *err)
 {
     lathe_model *model = session->model;
-    const lt_cpu *cpu = session->devices.cpu;
+    lt_devices *devices = &session->devices;
+    const lt_cpu *cpu = devices->cpu;
     lt_graph *graph;
+    lt_partition *partition;
     double start = lt_os_seconds();
-    LT_TRY(import(session, entry, &graph, err));
-    entry->row_output = session->row_output;
-    if (entry->row_output != LT_NONE) LT_TRY(select_row(session, graph, err));
-    LT_TRY(lt_passes_run(&graph, session->optimize, session->devices.n == 0, NULL, err));
-    if (session->kv_type != LATHE_DTYPE_COUNT)
-        LT_TRY(lt_pass_cache_type(graph, session->kv_type, &graph, err));
-    double middle = lt_os_seconds();
-    if (session->optimize) LT_TRY(lt_hoisted_split(&entry->hoisted, model, cpu, &graph, err));
-    double hoisted = lt_os_seconds() - middle;
+    LT_TRY(make_graph(session, entry, &graph, err));
+    if (session->optimize) LT_TRY(lt_region_forms_start(&entry->forms, model, cpu, &graph, err));
+    LT_TRY(lt_devices_partition(devices, graph, &partition, err));
+    LT_TRY(lt_region_forms_make(&entry->forms, partition, devices->n, session->optimize, err));
     lt_weight_source source = {.model = model, .pool = cpu ? cpu->pool : NULL, .reference = cpu == NULL};
     lt_weight_layout layout = lt_model_layout(&source);
     entry->graph = graph;
     lt_dispatch_setup setup = {.arena = entry->arena,
-                               .devices = &session->devices,
+                               .devices = devices,
                                .states = &session->states,
-                               .graph = graph,
+                               .partition = partition,
                                .inputs = session->input_data,
-                               .hoisted = entry->hoisted.data,
-                               .n_hoisted = entry->hoisted.n,
+                               .hoisted = entry->forms.hoisted,
+                               .n_hoisted = entry->forms.shared.split.n,
                                .layout = &layout};
     LT_TRY(lt_dispatch_create(&entry->dispatch, &setup, err));
-    lt_hoisted_finish(&entry->hoisted, &entry->dispatch);
-    double packing = hoisted + source.seconds;
+    lt_region_forms_finish(&entry->forms, &entry->dispatch);
+    double packing = entry->forms.seconds + source.seconds;
     session->spent.pack_seconds += packing;
     session->spent.compile_seconds += lt_os_seconds() - start - packing;
     return LATHE_OK;
@@ -479,6 +488,19 @@ void lathe_session_step_time(const lathe_session *session, size_t index, double 
 size_t lathe_session_spans(const lathe_session *session, lathe_span *out, size_t room)
 {
     return session->traced ? lt_profile_spans(&session->current->dispatch, session->traced, out, room) : 0;
+}
+
+size_t lathe_session_transfer_count(const lathe_session *session)
+{
+    return session->current ? session->current->dispatch.n_transfers : 0;
+}
+
+lathe_status lathe_session_transfer(lathe_session *session, size_t index, lathe_transfer *out,
+                                    lathe_error *err)
+{
+    if (index >= lathe_session_transfer_count(session))
+        LT_FAIL(err, INVALID_ARGUMENT, "there is no transfer %zu in the last profiled run", index);
+    return lt_profile_transfer(&session->current->dispatch, index, out, err);
 }
 
 /* ---- Preparation and cost ---- */

@@ -21,7 +21,10 @@ void lt_states_free(lt_states *s)
         drop_buffers(s, i);
         lt_os_free(s->data[i]);
     }
-    for (uint32_t g = 0; s->devices && g < s->devices->n; g++) lt_heap_free(s->buffers[g]);
+    for (uint32_t g = 0; s->devices && g < s->devices->n; g++) {
+        lt_heap_free(s->buffers[g]);
+        lt_heap_free(s->shared[g]);
+    }
     lt_heap_free(s->data);
     lt_heap_free(s->types);
     lt_heap_free(s->home);
@@ -54,7 +57,8 @@ static lathe_status make_lists(lt_states *s, uint32_t n, lathe_error *err)
     s->made = s->data && s->types && s->home;
     for (uint32_t g = 0; g < devices->n && s->made; g++) {
         s->buffers[g] = lt_heap_alloc(n, sizeof *s->buffers[g]);
-        s->made = s->buffers[g] != NULL;
+        s->shared[g] = lt_heap_alloc(n, sizeof *s->shared[g]);
+        s->made = s->buffers[g] && s->shared[g];
     }
     return s->made ? LATHE_OK : lt_out_of_memory(err, n, sizeof *s->types);
 }
@@ -82,6 +86,11 @@ lathe_status lt_states_need(lt_states *s, const lt_graph *graph, lathe_error *er
     return LATHE_OK;
 }
 
+bool lt_states_shared(const lt_states *s, uint32_t i, uint32_t device)
+{
+    return device == s->devices->n || s->shared[device][i];
+}
+
 lathe_status lt_states_read(lt_states *s, uint32_t i, lathe_error *err)
 {
     if (s->home[i] == s->devices->n) return LATHE_OK;
@@ -103,7 +112,7 @@ lathe_status lt_states_move(lt_states *s, uint32_t i, uint32_t device, lathe_err
     if (*buffer) {
         LT_TRY(gpu->backend->write(gpu->device, *buffer, 0, s->data[i], bytes, err));
     } else {
-        LT_TRY(lt_devices_share(gpu, s->data[i], bytes, buffer, NULL, err));
+        LT_TRY(lt_devices_share(gpu, s->data[i], bytes, buffer, &s->shared[device][i], err));
         s->changes++;
     }
     s->home[i] = device;

@@ -11,6 +11,7 @@ typedef struct lt_states {
     lt_type *types;                             /* [n] */
     uint32_t *home;                             /* [n]: a device; devices->n: the host */
     lathe_buffer **buffers[LT_MAX_DEVICES - 1]; /* per device [n]; NULL: not there */
+    bool *shared[LT_MAX_DEVICES - 1];           /* per device [n]: its buffer is the host's memory */
     uint32_t n;
     uint32_t changes; /* counts whenever a buffer becomes another one */
     bool made;
@@ -25,6 +26,9 @@ lathe_status lt_states_init(lt_states *s, uint32_t i, uint32_t weight, lathe_err
 
 /* Moves a state home to a device (its buffer is there then), or to the host. */
 lathe_status lt_states_move(lt_states *s, uint32_t i, uint32_t device, lathe_error *err) LT_MUST_USE;
+
+/* Whether a state is in the host's memory when a device has it. */
+bool lt_states_shared(const lt_states *s, uint32_t i, uint32_t device);
 
 /* Brings the present value to the host for reading; its home stays. */
 lathe_status lt_states_read(lt_states *s, uint32_t i, lathe_error *err) LT_MUST_USE;

@@ -41,7 +41,7 @@ static lathe_status dump(lathe_model *model, int level, char **args, int n, lt_a
     LT_TRY(lt_model_find_pairs(model, &pairs, &options.n_pairs, err));
     options.pairs = pairs;
     lathe_status status = lt_import(model->exported, &options, arena, &graph, NULL, err);
-    if (status == LATHE_OK) status = lt_passes_run(&graph, level, true, NULL, err);
+    if (status == LATHE_OK) status = lt_passes_run(&graph, level, LT_TARGET_CPU, NULL, err);
     if (status == LATHE_OK) lt_graph_print(graph, &text);
     if (status == LATHE_OK) fputs(text.data, stdout);
     lt_text_free(&text);

@@ -380,6 +380,19 @@ class two_branches(nn.Module):
         return x.exp().tanh() + y.sin().cos()
 
 
+@case(core=False)
+class two_towers(nn.Module):
+    """The same with work in it: products, which are not joined to one chain."""
+
+    args = [lambda: torch.randn(48, 48) / 8, lambda: torch.randn(48, 48) / 8]
+
+    def forward(self, x, y):
+        for _ in range(4):
+            x = (x @ x).tanh()
+            y = (y @ y).sigmoid()
+        return x + y
+
+
 def values(makers):
     return tuple(make() for make in makers)
 

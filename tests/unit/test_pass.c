@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "aten/builder.h"
+#include "pass/hoist.h"
 #include "pass/pass.h"
 
 typedef struct fixture {
@@ -151,10 +152,70 @@ static void test_layout(void **state)
            "return %5, %7, w2\n");
 }
 
+/* States that belong to another region stay where they are not. */
+static void test_foreign_states(void **state)
+{
+    (void)state;
+    fixture f;
+    uint32_t index;
+    start(&f);
+    lt_graph *graph = f.b.graph;
+    lt_id kept = add_leaf(&f, LT_VALUE_STATE, LATHE_F32, 2, dims);
+    graph->values[kept].index = 1;
+    lt_id next = lt_build_unary(&f.b, LT_OP_NEG, kept);
+    const lt_state states[] = {{.before = LT_NONE, .after = LT_NONE},
+                               {.before = kept, .after = next},
+                               {.before = LT_NONE, .after = next}};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(lt_graph_add_state(graph, &states[i], &index, &f.err), LATHE_OK);
+    lt_hoist hoist;
+    assert_int_equal(lt_pass_unchain(graph, &graph, &f.err), LATHE_OK);
+    assert_int_equal(lt_hoist_split(graph, &hoist, &f.err), LATHE_OK);
+    assert_int_equal(lt_hoist_join(&hoist, hoist.rest, &graph, &f.err), LATHE_OK);
+    assert_int_equal(graph->n_states, 3);
+    assert_int_equal(graph->states[0].before, LT_NONE);
+    assert_int_equal(graph->states[0].after, LT_NONE);
+    assert_int_equal(graph->values[graph->states[1].before].kind, LT_VALUE_STATE);
+    assert_int_equal(graph->states[2].before, LT_NONE);
+    assert_int_equal(graph->states[2].after, graph->states[1].after);
+    lt_arena_destroy(f.arena);
+}
+
+/* Taken apart and joined again, a chain is what it was. */
+static void test_unchain(void **state)
+{
+    (void)state;
+    fixture f;
+    start(&f);
+    lt_id x = add_input(&f, LATHE_BF16, 2, dims), w = add_input(&f, LATHE_F32, 1, dims + 1);
+    lt_id wide = lt_build_cast(&f.b, lt_build_unary(&f.b, LT_OP_SILU, x), LATHE_F32);
+    f.outputs[f.n++] = lt_build_mul(&f.b, w, lt_build_add(&f.b, wide, wide));
+    lt_graph *graph = f.b.graph, *apart;
+    graph->outputs = f.outputs;
+    graph->n_outputs = 1;
+    lt_text whole = {0}, again = {0}, written = {0}, formulas = {0};
+    lt_graph_print(graph, &written);
+    assert_int_equal(lt_pass_chain(graph, &graph, &f.err), LATHE_OK);
+    assert_int_equal(graph->n_nodes, 1);
+    lt_graph_print(graph, &whole);
+    assert_int_equal(lt_pass_unchain(graph, &apart, &f.err), LATHE_OK);
+    lt_graph_print(apart, &formulas);
+    assert_string_equal(formulas.data, written.data);
+    assert_int_equal(lt_pass_chain(apart, &graph, &f.err), LATHE_OK);
+    lt_graph_print(graph, &again);
+    assert_string_equal(again.data, whole.data);
+    lt_text_free(&whole);
+    lt_text_free(&again);
+    lt_text_free(&written);
+    lt_text_free(&formulas);
+    lt_arena_destroy(f.arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_joins), cmocka_unit_test(test_keeps_outputs),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_joins),   cmocka_unit_test(test_keeps_outputs),
                                        cmocka_unit_test(test_borders), cmocka_unit_test(test_limits),
-                                       cmocka_unit_test(test_layout)};
+                                       cmocka_unit_test(test_layout),  cmocka_unit_test(test_foreign_states),
+                                       cmocka_unit_test(test_unchain)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
