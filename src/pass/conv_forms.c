@@ -6,7 +6,12 @@
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
-enum { MAX_STRIDE = 64, MAX_GROWTH = 4 /* of the weights of a transposed convolution, by taps of zeros */ };
+enum {
+    MAX_STRIDE = 64,
+    MAX_GROWTH = 4,      /* of the weights of a transposed convolution, by taps of zeros */
+    MAX_DEPTH_TAPS = 16, /* each is a convolution of its own */
+    MAX_PADDED = 8       /* times the depth: what padding it may add */
+};
 
 /* A convolution to be built: values of the new graph; bias may be LT_NONE. */
 typedef struct lt_new_conv {
@@ -82,6 +87,13 @@ static lt_attrs_conv two_dims(const lt_attrs_conv *a, int first, int second)
                            .padding_after = {a->padding_after[first], a->padding_after[second]},
                            .dilation = {a->dilation[first], a->dilation[second]},
                            .groups = a->groups};
+}
+
+static bool fits_volume(const lt_attrs_conv *a, const lt_type *x, const lt_type *w)
+{
+    int64_t most = x->dim[2] * MAX_PADDED;
+    return is_depth_only(a, w->dim) ||
+           (w->dim[2] <= MAX_DEPTH_TAPS && a->padding[0] <= most && a->padding_after[0] <= most);
 }
 
 static lt_id convolve_depth(lt_rewrite *rw, const lt_new_conv *c)
@@ -230,7 +242,9 @@ static bool conv(lt_rewrite *rw, const lt_node *node, lt_id *out)
         !is_fixed(rw, node->in[1]) || (node->n_in > 2 && !is_fixed(rw, node->in[2])) ||
         lt_type_count(&type) == 0 || lt_type_count(&x) == 0)
         return false;
-    if (c.a.transposed && !find_phases(&c, &x, &w, &type, phases)) return false;
+    if (c.a.transposed ? !find_phases(&c, &x, &w, &type, phases)
+                       : c.a.spatial == 3 && !fits_volume(&c.a, &x, &w))
+        return false;
     c.x = lt_build_cast(&rw->b, c.x, LATHE_F32);
     c.w = lt_build_cast(&rw->b, c.w, LATHE_F32);
     if (node->n_in > 2) c.bias = lt_build_cast(&rw->b, rw->map[node->in[2]], LATHE_F32);
