@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* Names and texts in turns, each with a separator behind it, as a deflate stream, and room for them and a zero.
+/* Names and texts in turns, each with a separator behind it, as a deflate stream, and room for them and a
+ * zero.
  */
 typedef struct lt_gpu_texts {
     const unsigned char *deflated;
