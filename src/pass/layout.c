@@ -256,7 +256,7 @@ static bool to_blocks(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
     return lt_layout_conv(rw, node, out) || pool(rw, node, out) || mean(rw, node, out) ||
            channel_factor(rw, node, out) || elementwise(rw, node, out) || cat(rw, node, out) ||
-           slice(rw, node, out) || resample(rw, node, out);
+           slice(rw, node, out) || resample(rw, node, out) || lt_layout_view(rw, node, out);
 }
 
 lathe_status lt_pass_layout(const lt_graph *from, lt_graph **out, lathe_error *err)

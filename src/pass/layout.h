@@ -17,6 +17,8 @@ lt_id lt_layout_no_bias(lt_rewrite *rw, int64_t channels);
 
 /* The rule for convolutions. */
 bool lt_layout_conv(lt_rewrite *rw, const lt_node *node, lt_id *out);
+/* And for reshapes and permutes. */
+bool lt_layout_view(lt_rewrite *rw, const lt_node *node, lt_id *out);
 
 /* Whether a convolution with these weights and this result is computed by Winograd's filtering, and its
  * weights for that. */

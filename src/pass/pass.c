@@ -13,6 +13,7 @@ const lt_pass lt_passes[] = {
      lt_pass_conv_norm},
     {"unchain", "the formulas of chains one by one, as the passes that follow know them", 2, LT_TARGET_REGION,
      lt_pass_unchain},
+    {"conv_forms", "convolutions transposed, of three dims, of half precision", 2, CPU, lt_pass_conv_forms},
     {"layout", "channels in blocks for convolutions and what lies between them", 2, CPU, lt_pass_layout},
     {"conv_epilogue", "sums and activations into the convolution before them", 2, CPU, lt_pass_conv_epilogue},
     {"tidy", "what the fusions left to simplify", 2, ALL, lt_pass_simplify},

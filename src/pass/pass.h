@@ -37,6 +37,7 @@ lathe_status lt_pass_prune(const lt_graph *from, lt_graph **out, lathe_error *er
 lathe_status lt_pass_attention(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_fuse(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_conv_norm(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
+lathe_status lt_pass_conv_forms(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_layout(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_conv_epilogue(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;
 lathe_status lt_pass_linear_weights(const lt_graph *from, lt_graph **out, lathe_error *err) LT_MUST_USE;

@@ -152,6 +152,43 @@ def named(cases):
         cases.write("given_weight", GivenWeight(), torch.randn(1, 20, 6, 6), torch.randn(8, 20, 3, 3), exact=True)
 
 
+def unet_3d(m, x):
+    a = F.relu(m.a(x))
+    b = F.relu(m.b(F.max_pool3d(a, 2)))
+    return m.c(torch.cat([a, m.up(b)], 1))
+
+
+def forms(cases):
+    """What is rewritten before it is laid out: transposed convolutions, those of three dims and of half precision."""
+    seq, up1, up2, up3 = nn.Sequential, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d
+    c1, c2, c3 = nn.Conv1d, nn.Conv2d, nn.Conv3d
+    x = torch.randn
+    table = {
+        "up_1d": (seq(up1(20, 32, 16, 8, padding=4), nn.LeakyReLU(0.1), up1(32, 16, 7, 3, padding=2, output_padding=1), nn.LeakyReLU(0.1), up1(16, 5, 4, 2, padding=1)), x(2, 20, 7)),
+        "up_2d": (seq(up2(6, 32, 3, 2, padding=1, output_padding=1), nn.ReLU(), up2(32, 16, 4, 2, padding=1, bias=False), nn.SiLU(), conv(16, 3)), x(2, 6, 5, 4)),
+        "up_2d_uneven": (seq(up2(3, 17, (3, 5), (1, 3), padding=(0, 2), output_padding=(0, 2)), nn.ReLU(), up2(17, 4, (2, 1), (2, 1))), x(1, 3, 4, 6)),
+        "up_2d_no_taps": (Net(lambda m, x: (m.a(x), m.b(x), m.c(x), m.d(x)), a=up2(3, 16, 2, 3), b=up2(3, 16, (1, 3), (3, 2)), c=up2(3, 4, 1, 2, output_padding=1), d=up2(3, 4, 2, 2, padding=2)), x(1, 3, 4, 5)),
+        "up_2d_declined": (Net(lambda m, x: (m.a(x), m.b(x)), a=up2(6, 8, 3, 2, groups=2), b=up2(6, 8, 3, 2, dilation=2)), x(1, 6, 4, 5)),
+        "up_3d": (seq(up3(4, 16, 2, 2), nn.ReLU(), up3(16, 3, 3, (1, 2, 2), padding=1, output_padding=(0, 1, 1))), x(2, 4, 3, 2, 3)),
+        "volume": (seq(c3(3, 16, 3, padding=1), nn.ReLU(), c3(16, 20, 3, stride=2, padding=1, bias=False), nn.BatchNorm3d(20), nn.ReLU(), c3(20, 7, (2, 3, 1), dilation=(2, 1, 1))), x(1, 3, 7, 9, 8)),
+        "volume_batch": (seq(c3(3, 16, (3, 5, 5), padding=(1, 2, 2), stride=(1, 2, 2)), nn.ReLU(), c3(16, 16, (3, 3, 2), stride=(2, 1, 2), padding=(2, 0, 1)), nn.Sigmoid(), nn.AvgPool3d(2)), x(3, 3, 5, 9, 10)),
+        "volume_separable": (seq(c3(3, 24, (1, 7, 7), stride=(1, 2, 2), padding=(0, 3, 3)), nn.BatchNorm3d(24), nn.ReLU(), c3(24, 24, (3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0)), nn.ReLU(), nn.MaxPool3d((1, 3, 3), 2, (0, 1, 1)), c3(24, 5, 1)), x(2, 3, 6, 11, 13)),
+        "volume_groups": (seq(c3(3, 20, 2, padding="same"), c3(20, 20, 3, padding=1, groups=20, stride=(1, 2, 2)), nn.Hardswish(), c3(20, 10, 3, groups=5)), x(1, 3, 4, 8, 7)),
+        "volume_patches": (Net(lambda m, x: m.c(x).flatten(2).transpose(1, 2), c=c3(3, 40, (2, 4, 4), (2, 4, 4))), x(2, 3, 4, 9, 8)),
+        "volume_pools": (Net(lambda m, x: (y := m.c(x), F.max_pool3d(y, 3, 2, 1, ceil_mode=True), F.max_pool3d(y, (1, 2, 3), dilation=(1, 2, 1)), F.avg_pool3d(y, 3, 2, 1), F.avg_pool3d(y, (3, 2, 2), 1, 1, count_include_pad=False), F.avg_pool3d(y, 3, 2, ceil_mode=True), F.avg_pool3d(y, 2, divisor_override=3), F.adaptive_avg_pool3d(y, (2, 3, 1)), F.adaptive_max_pool3d(y, (3, 1, 4)))[1:], c=c3(3, 16, 1)), x(1, 3, 4, 6, 5)),
+        "unet_3d": (Net(unet_3d, a=c3(1, 16, 3, padding=1), b=c3(16, 32, 3, padding=1), up=up3(32, 16, 2, 2), c=c3(32, 2, 1)), x(1, 1, 4, 6, 8)),
+    }
+    for dtype, short in ((torch.bfloat16, "bf16"), (torch.float16, "f16")):
+        table[f"half_{short}"] = (seq(conv(3, 20), nn.ReLU(), conv(20, 20, groups=20, stride=2), nn.Hardtanh(-1, 0.8), nn.MaxPool2d(2), conv(20, 33, 1, bias=False)).to(dtype), x(2, 3, 9, 12).to(dtype))
+        table[f"half_{short}_1d"] = (seq(c1(5, 16, 4, stride=3), nn.ReLU(), c1(16, 16, 3, dilation=2)).to(dtype), x(1, 5, 40).to(dtype))
+        table[f"half_{short}_volume"] = (seq(c3(3, 16, 3, padding=1), nn.ReLU(), c3(16, 8, (3, 1, 1))).to(dtype), x(1, 3, 5, 6, 7).to(dtype))
+    for name, (module, args) in table.items():
+        if cases.wants(name):
+            for p in module.parameters():
+                p.data = torch.randn(p.shape).to(p.dtype) / max(1, p[0].numel()) ** 0.5
+            cases.write(name, trained(module), args, exact=args.dtype == torch.float32, core=False)
+
+
 def layer(r, channels):
     """A random layer and how many channels it gives."""
     kind = r.choice(["conv", "conv", "conv", "conv_norm", "conv_norm", "depthwise", "groups", "pool", "act", "residual"])
@@ -197,5 +234,6 @@ def at_random(cases, count=60):
 if __name__ == "__main__":
     cases = Cases(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "")
     named(cases)
+    forms(cases)
     at_random(cases)
     print(f"{cases.written} cases")
