@@ -11,6 +11,9 @@ lt_cpu_run lt_bind_packed(const lt_step *step, size_t *scratch); /* linear layer
 lt_cpu_run lt_bind_sdpa(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_block(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_unblock(const lt_step *step, size_t *scratch);
+/* Whether the rows of the first input (behind dims 0, 1 and 2) are contiguous, wherever they are, and so is
+ * all else. */
+bool lt_bind_rows(const lt_step *step);
 lt_cpu_run lt_bind_blocked_conv(const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_winograd_conv(const lt_cpu *cpu, const lt_step *step, size_t *scratch);
 lt_cpu_run lt_bind_blocked_pool(const lt_step *step, size_t *scratch);

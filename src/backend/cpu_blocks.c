@@ -144,12 +144,13 @@ static void pool_work(void *context, int64_t begin, int64_t end)
 {
     const lt_pool_job *job = context;
     const lt_attrs_pool *a = job->attrs;
-    int64_t height = job->in->dim[2], width = job->in->dim[3], rows = job->out->dim[2],
-            columns = job->out->dim[3], blocks = job->out->dim[1];
+    int64_t row = job->in->stride[2], rows = job->out->dim[2], columns = job->out->dim[3],
+            blocks = job->out->dim[1];
     int64_t down = a->adaptive ? 1 : a->dilation[0], along = a->adaptive ? 1 : a->dilation[1];
     for (int64_t i = begin; i < end; i++) {
-        int64_t at = i / blocks % rows, plane = i / blocks / rows * blocks + i % blocks;
-        const float *from = (const float *)job->in->data + plane * height * width * LT_BLOCK;
+        int64_t at = i / blocks % rows, image = i / blocks / rows, plane = image * blocks + i % blocks;
+        const float *from =
+            (const float *)job->in->data + image * job->in->stride[0] + i % blocks * job->in->stride[1];
         float *to = (float *)job->out->data + (plane * rows + at) * columns * LT_BLOCK;
         lt_cover y = cover(job, 0, at);
         for (int64_t column = 0; column < columns; column++) {
@@ -157,9 +158,9 @@ static void pool_work(void *context, int64_t begin, int64_t end)
             int64_t count = y.count * x.count;
             if (a->divisor) count = a->divisor;
             else if (a->count_include_pad) count = y.padded * x.padded;
-            lt_pool_window w = {.x = from + (y.first * width + x.first) * LT_BLOCK,
+            lt_pool_window w = {.x = from + y.first * row + x.first * LT_BLOCK,
                                 .rows = y.count,
-                                .row_step = down * width * LT_BLOCK,
+                                .row_step = down * row,
                                 .columns = x.count,
                                 .column_step = along * LT_BLOCK,
                                 .divisor = x.count && y.count ? (float)count : 1};
@@ -181,5 +182,6 @@ static void run_pool(const lt_cpu *cpu, const lt_op_call *call)
 
 lt_cpu_run lt_bind_blocked_pool(const lt_step *step, size_t *scratch)
 {
-    return lt_bind_unblock(step, scratch) ? run_pool : NULL;
+    (void)scratch;
+    return is_f32_step(step) && lt_bind_rows(step) ? run_pool : NULL;
 }

@@ -31,6 +31,7 @@ typedef struct lt_arrangement {
     float *to;
     int64_t unit;                          /* floats of a position: LT_BLOCK, planar 1 */
     int64_t images, blocks, height, width; /* of the input: batch, blocks (channels), rows, positions */
+    int64_t image, block, row;             /* floats between these in the input */
     int64_t rows, row_stride, first; /* of the copy; its row r is row r * row_stride + first of the input */
     int64_t stride, padding;         /* along the row */
     int64_t parts, part;             /* parts of a row, positions in each */
@@ -47,6 +48,9 @@ static lt_arrangement arrange(const lt_attrs_conv *a, const lt_tensor *x, const 
                         .blocks = x->dim[1],
                         .height = x->dim[2],
                         .width = x->dim[3],
+                        .image = x->stride[0],
+                        .block = x->stride[1],
+                        .row = x->stride[2],
                         .rows = x->dim[2],
                         .row_stride = 1,
                         .stride = a->stride[1],
@@ -96,9 +100,9 @@ static void arrange_work(void *context, int64_t begin, int64_t end)
     int64_t row_floats = r->parts * r->part * r->unit;
     for (int64_t i = begin; i < end; i++) {
         int64_t at = i / r->blocks % r->rows, row = at * r->row_stride + r->first;
-        int64_t plane = i / r->blocks / r->rows * r->blocks + i % r->blocks;
-        float *to = r->to + (plane * r->rows + at) * row_floats;
-        const float *from = r->x + (plane * r->height + row) * r->width * r->unit;
+        int64_t image = i / r->blocks / r->rows, block = i % r->blocks;
+        float *to = r->to + ((image * r->blocks + block) * r->rows + at) * row_floats;
+        const float *from = r->x + image * r->image + block * r->block + row * r->row;
         if (row < 0 || row >= r->height) memset(to, 0, (size_t)row_floats * sizeof *to);
         else
             for (int64_t p = 0; p < r->parts; p++) arrange_part(r, from, p, to + p * r->part * r->unit);
@@ -187,7 +191,7 @@ static lt_conv describe(const lt_op_call *call, const lt_arrangement *r, int64_t
                  .dilation = a->conv.dilation[0],
                  .out_width = out->dim[3],
                  .x = r->needed ? r->to : x->data,
-                 .x_row = (r->needed ? r->parts * r->part : x->dim[3]) * r->unit,
+                 .x_row = r->needed ? r->parts * r->part * r->unit : r->row,
                  .tap = tap,
                  .w = w->data,
                  .chunk = CHUNK,
@@ -195,7 +199,7 @@ static lt_conv describe(const lt_op_call *call, const lt_arrangement *r, int64_t
                  .add = call->n_in > 3 ? call->in[3].data : NULL,
                  .out = out->data,
                  .out_block = out->dim[2] * out->dim[3] * LT_BLOCK};
-    c.x_block = c.x_row * r->rows;
+    c.x_block = r->needed ? c.x_row * r->rows : r->block;
     for (int64_t k = 0; k < w->dim[3]; k++) {
         int64_t at = k * a->conv.dilation[1];
         tap[k] = (at % a->conv.stride[1] * r->part + at / a->conv.stride[1]) * r->unit;
@@ -222,8 +226,8 @@ static void run_dense(const lt_cpu *cpu, const lt_op_call *call)
                        .rows = out->dim[2]};
     job.activate = lt_conv_activation(cpu, a);
     lt_conv *c = &job.conv;
-    job.x_image = c->x_block * x->dim[1];
-    job.x_group = job.x_image / a->conv.groups;
+    job.x_image = r.needed ? c->x_block * x->dim[1] : r.image;
+    job.x_group = x->dim[1] / a->conv.groups * c->x_block;
     job.w_group = lathe_tensor_count(w) / a->conv.groups;
     job.out_group = c->out_block * job.blocks;
     job.out_image = c->out_block * out->dim[1];
@@ -249,6 +253,7 @@ typedef struct lt_depthwise_job {
     const lt_cpu *cpu;
     lt_depthwise task; /* of the first image and block */
     lt_row_function activate;
+    int64_t x_image, x_block;    /* floats */
     int64_t blocks, rows, plane; /* plane: floats of a block of the output */
 } lt_depthwise_job;
 
@@ -257,9 +262,9 @@ static void depthwise_work(void *context, int64_t begin, int64_t end)
     const lt_depthwise_job *job = context;
     for (int64_t i = begin; i < end; i++) {
         int64_t block = i % job->blocks, y = i / job->blocks % job->rows;
-        int64_t plane = i / job->blocks / job->rows * job->blocks + block;
+        int64_t image = i / job->blocks / job->rows, plane = image * job->blocks + block;
         lt_depthwise task = job->task;
-        task.x += plane * task.height * task.width * LT_BLOCK;
+        task.x += image * job->x_image + block * job->x_block;
         task.w += block * task.kernel[0] * task.kernel[1] * LT_BLOCK;
         task.bias += block * LT_BLOCK;
         task.out += plane * job->plane;
@@ -279,10 +284,13 @@ static void run_depthwise(const lt_cpu *cpu, const lt_op_call *call)
                                      .width = x->dim[3],
                                      .out_width = out->dim[3],
                                      .x = x->data,
+                                     .x_row = x->stride[2],
                                      .w = w->data,
                                      .bias = call->in[2].data,
                                      .add = call->n_in > 3 ? call->in[3].data : NULL,
                                      .out = out->data},
+                            .x_image = x->stride[0],
+                            .x_block = x->stride[1],
                             .blocks = out->dim[1],
                             .rows = out->dim[2],
                             .plane = out->dim[2] * out->dim[3] * LT_BLOCK};
@@ -297,10 +305,18 @@ static void run_depthwise(const lt_cpu *cpu, const lt_op_call *call)
     lt_pool_run(cpu->pool, out->dim[0] * job.rows * job.blocks, 1, depthwise_work, &job);
 }
 
+bool lt_bind_rows(const lt_step *step)
+{
+    lt_tensor row = step->args[0].tensor;
+    row.dim[0] = row.dim[1] = row.dim[2] = 1;
+    for (uint32_t i = 1; i <= step->n_in; i++)
+        if (!lt_tensor_is_contiguous(&step->args[i].tensor)) return false;
+    return lt_tensor_is_contiguous(&row);
+}
+
 lt_cpu_run lt_bind_blocked_conv(const lt_step *step, size_t *scratch)
 {
-    for (uint32_t i = 0; i <= step->n_in; i++)
-        if (!lt_tensor_is_contiguous(&step->args[i].tensor)) return NULL;
+    if (!lt_bind_rows(step)) return NULL;
     const lt_tensor *x = &step->args[0].tensor, *w = &step->args[1].tensor,
                     *out = &step->args[step->n_in].tensor;
     if (w->rank == 4) return run_depthwise;

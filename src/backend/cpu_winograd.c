@@ -40,6 +40,7 @@ typedef struct lt_winograd_job {
     atomic_bool *taken; /* apart: which of them */
     int64_t memory_floats, slots;
     int64_t begin, count; /* not apart: tiles of the strip */
+    int64_t x_block;      /* floats between blocks of the input */
 } lt_winograd_job;
 
 static int64_t most_tiles(const lt_winograd_plan *p) { return (p->tiles + p->strips - 1) / p->strips; }
@@ -85,7 +86,7 @@ static void transform_input(const lt_winograd_job *job, float *memory, int64_t t
                             int64_t first, int64_t count, int64_t block)
 {
     lt_winograd t = job->task;
-    t.x += block * t.height * t.width * LT_BLOCK;
+    t.x += block * job->x_block;
     t.positions = memory + (block * tiles + at) * LT_BLOCK;
     t.position_step = position_step(job->plan.in_blocks, tiles);
     job->cpu->kernels.winograd_input(&t, first, count);
@@ -228,11 +229,13 @@ static void describe(lt_winograd_job *job, const lt_op_call *call, const float *
                               .out_height = out->dim[2],
                               .out_width = out->dim[3],
                               .x = x->data,
+                              .x_row = x->stride[2],
                               .x_image = x->stride[0],
                               .out_image = out->stride[0],
                               .bias = call->in[2].data,
                               .add = call->n_in > 3 ? call->in[3].data : NULL,
                               .out = out->data};
+    job->x_block = x->stride[1];
     lt_conv_bounds(a, &job->task.low, &job->task.high);
     job->products = (lt_conv){.channels = a->channels,
                               .kernel = {1, 1},
@@ -273,8 +276,7 @@ static void run_winograd(const lt_cpu *cpu, const lt_op_call *call)
 
 lt_cpu_run lt_bind_winograd_conv(const lt_cpu *cpu, const lt_step *step, size_t *scratch)
 {
-    for (uint32_t i = 0; i <= step->n_in; i++)
-        if (!lt_tensor_is_contiguous(&step->args[i].tensor)) return NULL;
+    if (!lt_bind_rows(step)) return NULL;
     lt_winograd_plan p =
         make_plan(&step->args[0].tensor, &step->args[1].tensor, &step->args[step->n_in].tensor);
     size_t slots = p.apart ? (size_t)lt_pool_threads(cpu->pool) : 1;

@@ -273,17 +273,55 @@ static bool pool(lt_rewrite *rw, const lt_node *node, lt_id *out)
     if (a->spatial != 3 || x.rank != 5 || x.dtype != LATHE_F32 || lt_type_count(&type) == 0 ||
         (largest ? rw->uses[node->out + 1] > 0 : !is_average_of_averages(a)))
         return false;
-    lt_attrs planes = two_windows(a, 1, 2, 0), depth = two_windows(a, 0, -1, type.dim[3] * type.dim[4]);
-    lt_id y = merge_depth(rw, rw->map[node->in[0]]);
-    y = flatten_planes(rw, split_depth(rw, lt_build(&rw->b, node->op, &planes, &y, 1), x.dim[0]));
-    y = lt_build(&rw->b, node->op, &depth, &y, 1);
-    *out = unflatten_planes(rw, y, type.dim[3], type.dim[4]);
+    lt_attrs depth = two_windows(a, 0, -1, x.dim[3] * x.dim[4]), planes = two_windows(a, 1, 2, 0);
+    lt_id y = rw->map[node->in[0]];
+    if (a->adaptive || a->kernel[0] > 1 || a->stride[0] > 1) {
+        y = flatten_planes(rw, y);
+        y = unflatten_planes(rw, lt_build(&rw->b, node->op, &depth, &y, 1), x.dim[3], x.dim[4]);
+    }
+    y = merge_depth(rw, y);
+    *out = split_depth(rw, lt_build(&rw->b, node->op, &planes, &y, 1), x.dim[0]);
+    return true;
+}
+
+/* ---- Activations ---- */
+
+/* `value` again, a view of the new graph, with `from` in the place of what it shows. */
+static lt_id view_again(lt_rewrite *rw, lt_id value, lt_id shown, lt_id from)
+{
+    if (value == shown) return from;
+    const lt_node view = *lt_graph_producer(rw->b.graph, value);
+    lt_id in = view_again(rw, view.in[0], shown, from);
+    return lt_build(&rw->b, view.op, &view.attrs, &in, 1);
+}
+
+/* A function of one tensor and numbers goes before the views that end a convolution: the kernel that computes
+ * it can take it in. */
+static bool activation(lt_rewrite *rw, const lt_node *node, lt_id *out)
+{
+    enum { MAX_IN = 3 };
+    lt_id in[MAX_IN];
+    const lt_type *type = lt_rewrite_type(rw, node->out);
+    if (!(lt_op_get(node->op)->flags & LT_OP_ELEMENTWISE) || node->n_in > MAX_IN ||
+        !lt_rewrite_sole(rw, node->in[0], LT_OP_CONV) ||
+        !lt_type_equal(type, lt_rewrite_type(rw, node->in[0])))
+        return false;
+    for (uint32_t k = 0; k < node->n_in; k++) {
+        in[k] = rw->map[node->in[k]];
+        if (k > 0 && lt_rewrite_type(rw, node->in[k])->rank > 0) return false;
+    }
+    lt_id value = in[0];
+    const lt_node *view;
+    while ((view = lt_graph_producer(rw->b.graph, in[0])) && (lt_op_get(view->op)->flags & LT_OP_VIEW))
+        in[0] = view->in[0];
+    if (in[0] == value) return false;
+    *out = view_again(rw, value, in[0], lt_build(&rw->b, node->op, &node->attrs, in, (int)node->n_in));
     return true;
 }
 
 static bool rewrite(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
-    return conv(rw, node, out) || pool(rw, node, out);
+    return conv(rw, node, out) || pool(rw, node, out) || activation(rw, node, out);
 }
 
 lathe_status lt_pass_conv_forms(const lt_graph *from, lt_graph **out, lathe_error *err)

@@ -169,7 +169,7 @@ static void compare_depthwise(const lt_depthwise *t, int64_t rows)
                         int64_t iy = y * t->stride[0] - t->padding[0] + j * t->dilation[0],
                                 ix = x * t->stride[1] - t->padding[1] + i * t->dilation[1];
                         if (iy < 0 || iy >= t->height || ix < 0 || ix >= t->width) continue;
-                        double product = (double)t->x[(iy * t->width + ix) * LT_BLOCK + lane] *
+                        double product = (double)t->x[iy * t->x_row + ix * LT_BLOCK + lane] *
                                          (double)t->w[(j * t->kernel[1] + i) * LT_BLOCK + lane];
                         sum += product;
                         magnitude += fabs(product);
@@ -182,7 +182,8 @@ static void compare_depthwise(const lt_depthwise *t, int64_t rows)
 
 static void check_depthwise(const lt_cpu_kernels *kernels, int64_t width)
 {
-    lt_depthwise t = {.height = check_range(1, 6), .width = width};
+    lt_depthwise t = {
+        .height = check_range(1, 6), .width = width, .x_row = (width + check_range(0, 2)) * LT_BLOCK};
     int64_t size[2] = {t.height, t.width}, out[2];
     for (int i = 0; i < 2; i++) {
         t.kernel[i] = check_range(1, 5);
@@ -199,7 +200,7 @@ static void check_depthwise(const lt_cpu_kernels *kernels, int64_t width)
                (long long)t.height, (long long)width, (long long)t.kernel[0], (long long)t.kernel[1],
                (long long)t.stride[0], (long long)t.stride[1], (long long)t.padding[0],
                (long long)t.padding[1], (long long)t.dilation[0], (long long)t.dilation[1]);
-    t.x = check_float_buffer(t.height * t.width * LT_BLOCK);
+    t.x = check_float_buffer(t.height * t.x_row);
     t.w = check_float_buffer(t.kernel[0] * t.kernel[1] * LT_BLOCK);
     t.bias = check_float_buffer(LT_BLOCK);
     t.add = check_range(0, 1) ? check_float_buffer(out[0] * out[1] * LT_BLOCK) : NULL;

@@ -34,7 +34,8 @@ static void choose(winograd_case *t, int64_t height, int64_t width)
     t->first = check_range(0, tiles - 1);
     t->count = check_range(1, tiles - t->first);
     w->position_step = (t->count + check_range(0, 1)) * LT_BLOCK;
-    w->x_image = height * width * LT_BLOCK;
+    w->x_row = (width + check_range(0, 2)) * LT_BLOCK;
+    w->x_image = height * w->x_row;
     w->out_image = w->out_height * w->out_width * LT_BLOCK;
     w->low = check_range(0, 1) ? -INFINITY : 0;
     w->high = check_range(0, 1) ? INFINITY : 1;
@@ -79,8 +80,7 @@ static void compare_input(const winograd_case *t, int64_t i, int lane)
         for (int64_t k = 0; k < IN; k++) {
             int64_t y = at[1] - w->padding[0] + j, column = at[2] - w->padding[1] + k;
             bool inside = y >= 0 && y < w->height && column >= 0 && column < w->width;
-            x[j][k] =
-                inside ? (double)w->x[at[0] * w->x_image + (y * w->width + column) * LT_BLOCK + lane] : 0;
+            x[j][k] = inside ? (double)w->x[at[0] * w->x_image + y * w->x_row + column * LT_BLOCK + lane] : 0;
         }
     for (int p = 0; p < POSITIONS; p++) {
         double magnitude = 0, want = element(input_matrix, p / IN, p % IN, x, &magnitude);
@@ -217,6 +217,7 @@ static void bench_one(const lt_cpu_kernels *kernels, int64_t size, int64_t block
                           .across = across,
                           .height = size,
                           .width = size,
+                          .x_row = size * LT_BLOCK,
                           .padding = {1, 1},
                           .out_height = size,
                           .out_width = size,

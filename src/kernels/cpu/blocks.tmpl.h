@@ -35,7 +35,7 @@ LT_INLINE void depthwise_tile(const lt_depthwise *t, int64_t y, int64_t x, int p
         for (int64_t i = columns.begin; i < columns.end; i++) {
             const float *w = t->w + (j * t->kernel[1] + i) * LT_BLOCK;
             const float *at =
-                t->x + ((top + j * t->dilation[0]) * t->width + left + i * t->dilation[1]) * LT_BLOCK;
+                t->x + (top + j * t->dilation[0]) * t->x_row + (left + i * t->dilation[1]) * LT_BLOCK;
 #pragma GCC unroll 8
             for (int p = 0; p < pixels; p++)
 #pragma GCC unroll 4

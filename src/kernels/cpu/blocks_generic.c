@@ -13,7 +13,7 @@ static void depthwise(const lt_depthwise *t, int64_t y)
                     int64_t iy = y * t->stride[0] - t->padding[0] + j * t->dilation[0],
                             ix = x * t->stride[1] - t->padding[1] + i * t->dilation[1];
                     if (iy < 0 || iy >= t->height || ix < 0 || ix >= t->width) continue;
-                    sum += t->x[(iy * t->width + ix) * LT_BLOCK + lane] *
+                    sum += t->x[iy * t->x_row + ix * LT_BLOCK + lane] *
                            t->w[(j * t->kernel[1] + i) * LT_BLOCK + lane];
                 }
             int64_t to = (y * t->out_width + x) * LT_BLOCK + lane;

@@ -168,6 +168,7 @@ typedef struct lt_depthwise {
     int64_t height, width, out_width;
     int64_t kernel[2], stride[2], padding[2], dilation[2];
     const float *x;    /* [height][width][LT_BLOCK] */
+    int64_t x_row;     /* floats between rows of x */
     const float *w;    /* [kernel[0]][kernel[1]][LT_BLOCK] */
     const float *bias; /* [LT_BLOCK] */
     const float *add;  /* as of lt_conv */
@@ -184,10 +185,11 @@ typedef struct lt_winograd {
     int64_t out_height, out_width;     /* of the output */
     const float *x;                    /* the block of image 0: [height][width][LT_BLOCK] */
     float *positions;                  /* [LT_WINOGRAD_POSITIONS] times [tiles of the call][LT_BLOCK] */
-    int64_t x_image, out_image, position_step; /* floats between images and between positions */
-    const float *bias;                         /* [LT_BLOCK] */
-    const float *add;                          /* as of lt_conv */
-    float *out;                                /* the block of image 0: [out_height][out_width][LT_BLOCK] */
+    int64_t x_row, x_image;            /* floats between rows and between images of x */
+    int64_t out_image, position_step;  /* floats between images and between positions */
+    const float *bias;                 /* [LT_BLOCK] */
+    const float *add;                  /* as of lt_conv */
+    float *out;                        /* the block of image 0: [out_height][out_width][LT_BLOCK] */
     float low, high;
 } lt_winograd;
 

@@ -23,7 +23,7 @@ static inline const float *lt_winograd_tile_input(const lt_winograd *w, const lt
 {
     int64_t top = tile->y - w->padding[0], left = tile->x - w->padding[1];
     const float *x = w->x + tile->image * w->x_image;
-    *row = w->width * LT_BLOCK;
+    *row = w->x_row;
     if (top >= 0 && left >= 0 && top + LT_WINOGRAD_IN <= w->height && left + LT_WINOGRAD_IN <= w->width)
         return x + top * *row + left * LT_BLOCK;
     for (int64_t i = 0; i < LT_WINOGRAD_POSITIONS; i++) {
