@@ -35,7 +35,7 @@ static const tool_option options[] = {
     {"--mode MODE", TOOL_CHOICE(mode, executor_words), "executor (default), dag, or both: a series for each"},
     TOOL_SHARED(weights, tool_activations_options),
     TOOL_SHARED(kv_type, tool_kv_options),
-    {"--threads N", TOOL_INTEGER(threads, 1, 256), "(default: all that the process may use)"},
+    TOOL_SHARED(threads, tool_threads_options),
     {"--seed N", TOOL_COUNT(seed, 0), "of random weights, prompt and caches (default: 0)"},
     {"--json F", TOOL_TEXT(json), "write the results there, anew after each position"},
     {"--resume", TOOL_FLAG(resume), "go on with what F has; nothing in it is measured again"},
@@ -141,7 +141,7 @@ static lathe_status create_generator(decode_run *r, timeline *t, const tool_word
     return lathe_generator_create(r->model, NULL, NULL,
                                   &(lathe_generator_options){.context = o->cache,
                                                              .chunk = 512,
-                                                             .threads = (int)o->threads,
+                                                             .threads = o->threads,
                                                              .activations = o->weights.activations,
                                                              .kv_type = o->kv_type,
                                                              .placement = placement},
@@ -244,7 +244,7 @@ static lathe_status measure_run(decode_run *r, lathe_error *err)
     r->steps_left = missing * (o->repeats + o->warmup) * o->executors.n;
     lathe_status status = LATHE_OK;
     /* Before a model takes the memory. */
-    if (!r->limits->threads) status = lathe_measure_limits((int)o->threads, r->limits, err);
+    if (!r->limits->threads) status = lathe_measure_limits(o->threads, r->limits, err);
     bench_reset_peak_memory();
     if (status == LATHE_OK) status = open_model(r, err);
     if (status == LATHE_OK) status = measure_all(r, err);

@@ -13,7 +13,8 @@ typedef struct eval_options {
     const char *model[2], *kv_type[2], *text, *tokenizer;
     tool_weights weights[2];
     tool_placement placement; /* of both */
-    long context, stride, tokens, threads;
+    long context, stride, tokens;
+    int threads;
     int json;
 } eval_options;
 
@@ -33,7 +34,7 @@ static const tool_option options[] = {
      "tokens from window to window (default: those of a window): the tokens that two windows share are "
      "judged in the first"},
     {"-n, --tokens N", TOOL_COUNT(tokens, 2), "only so many tokens of the text"},
-    {"-t, --threads N", TOOL_COUNT(threads, 1), "threads (default: all that the process may use)"},
+    TOOL_SHARED(threads, tool_threads_options),
     TOOL_SHARED(placement, tool_placement_options),
     {"-o text|json", TOOL_CHOICE(json, form_words), "form of the output (default: text)"},
     {0},
@@ -159,7 +160,7 @@ static lathe_status open_models(eval *e, lathe_error *err)
     for (int i = 0; i < e->n_models && status == LATHE_OK; i++) {
         lathe_generator_options how = {.context = o->context,
                                        .chunk = BLOCK,
-                                       .threads = (int)o->threads,
+                                       .threads = o->threads,
                                        .activations = o->weights[i].activations,
                                        .kv_type = o->kv_type[i],
                                        .placement = o->placement.lathe};

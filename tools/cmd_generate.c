@@ -19,6 +19,7 @@ typedef struct generate_options {
     tool_placement placement;
     bool chat, interactive, raw;
     int64_t context, chunk, seed; /* seed: negative: from the clock */
+    int threads;
     lathe_generation how;
     json_t *manifest;                /* owns names taken from it */
     char *names[TOOL_MAX_TEXTS + 8]; /* paths made here: malloc */
@@ -57,6 +58,7 @@ static const tool_option options[] = {
     TOOL_SHARED(kv_type, tool_kv_options),
     {"--kv-mapping F", TOOL_TEXT(kv_mapping), "JSON that pairs the caches of PREFILL and DECODE by name"},
     TOOL_SHARED(placement, tool_placement_options),
+    TOOL_SHARED(threads, tool_threads_options),
     {0},
 };
 
@@ -212,6 +214,7 @@ static lathe_status need_generator(const generate_options *o, engine *e, size_t 
     if (e->generator) return LATHE_OK;
     lathe_generator_options how = {.context = o->context,
                                    .chunk = o->chunk,
+                                   .threads = o->threads,
                                    .kv_mapping = o->kv_mapping,
                                    .kv_type = o->kv_type,
                                    .activations = o->weights.activations,

@@ -10,7 +10,8 @@ typedef struct profile_options {
     const char *file, *kv_type, *trace, *roofline;
     tool_weights weights;
     tool_placement placement;
-    long depth, prompt, context, threads, runs, top;
+    long depth, prompt, context, runs, top;
+    int threads;
     tool_words tables;
 } profile_options;
 
@@ -25,7 +26,7 @@ static const tool_option options[] = {
     {"-d N", TOOL_COUNT(depth, 0), "language models: a decode step behind N positions (default: 128)"},
     {"-p N", TOOL_COUNT(prompt, 1), "language models: the prefill of a prompt of N tokens instead"},
     {"-c N", TOOL_COUNT(context, 2), "positions of the caches, where the model leaves them open"},
-    {"-t N", TOOL_INTEGER(threads, 1, 256), "threads (default: all that the process may use)"},
+    TOOL_SHARED(threads, tool_threads_options),
     {"-r N", TOOL_INTEGER(runs, 1, BENCH_MAX_RUNS), "runs (default: 7)"},
     TOOL_SHARED(placement, tool_placement_options),
     {"--by KEYS", TOOL_WORDS(tables, table_words),
@@ -72,7 +73,7 @@ static lathe_status open_subject(const profile_options *o, subject *s, lathe_err
                                               : last < 2 ? 2
                                                          : last,
                                    .chunk = o->prompt ? o->prompt : 1,
-                                   .threads = (int)o->threads,
+                                   .threads = o->threads,
                                    .activations = o->weights.activations,
                                    .kv_type = o->kv_type,
                                    .placement = o->placement.lathe};
@@ -212,7 +213,7 @@ static lathe_status measure(const profile_options *o, subject *s, profile *p, pr
     if (status == LATHE_OK) status = describe_steps(s, p, err);
     for (long run = 0; run < o->runs && status == LATHE_OK; run++)
         status = measure_pair(o, s, p, counters, err);
-    return status == LATHE_OK ? lathe_measure_limits((int)o->threads, &p->limits, err) : status;
+    return status == LATHE_OK ? lathe_measure_limits(o->threads, &p->limits, err) : status;
 }
 
 /* ---- Printing ---- */

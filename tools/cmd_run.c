@@ -15,6 +15,7 @@ typedef struct run_options {
     tool_texts inputs;
     tool_weights weights;
     tool_placement placement;
+    int optimize, threads; /* as in lathe_session_options */
 } run_options;
 
 static const tool_option options[] = {
@@ -27,6 +28,8 @@ static const tool_option options[] = {
     {"--output Y.npy", TOOL_TEXT(output), "the first output as a NumPy file"},
     {"--outputs F", TOOL_TEXT(outputs), "all outputs as a safetensors file, as output.K"},
     TOOL_SHARED(placement, tool_placement_options),
+    TOOL_SHARED(optimize, tool_optimize_options),
+    TOOL_SHARED(threads, tool_threads_options),
     {0},
 };
 
@@ -185,10 +188,12 @@ static int run_model(const run_options *o)
     lathe_status status = tool_open_model(o->file, &o->weights, &model, &err);
     if (status == LATHE_OK) tool_device_of(model, &o->placement);
     if (status == LATHE_OK)
-        status = lathe_session_create(
-            model,
-            &(lathe_session_options){.activations = o->weights.activations, .placement = o->placement.lathe},
-            &session, &err);
+        status = lathe_session_create(model,
+                                      &(lathe_session_options){.optimize = o->optimize,
+                                                               .threads = o->threads,
+                                                               .activations = o->weights.activations,
+                                                               .placement = o->placement.lathe},
+                                      &session, &err);
     int code = status == LATHE_OK ? run_session(model, session, o) : tool_fail(&err);
     lathe_session_close(session);
     lathe_model_close(model);

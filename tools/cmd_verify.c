@@ -16,7 +16,7 @@ typedef struct verify_options {
     tool_weights weights;
     double rtol, atol; /* negative: not given */
     tool_placement placement;
-    int optimize; /* as in lathe_session_options */
+    int optimize, threads; /* as in lathe_session_options */
 } verify_options;
 
 static const tool_option options[] = {
@@ -31,6 +31,7 @@ static const tool_option options[] = {
     {"--atol A", TOOL_REAL(atol, 0, INT64_MAX), "absolute tolerance (likewise)"},
     TOOL_SHARED(placement, tool_placement_options),
     TOOL_SHARED(optimize, tool_optimize_options),
+    TOOL_SHARED(threads, tool_threads_options),
     {0},
 };
 
@@ -209,7 +210,8 @@ static lathe_status verify_opened(lathe_model *model, lathe_tensors *golden, con
                                   const verify_options *o, verify_result *result, lathe_error *err)
 {
     lathe_session *session;
-    lathe_session_options how = {.optimize = o->optimize, .placement = o->placement.lathe};
+    lathe_session_options how = {
+        .optimize = o->optimize, .threads = o->threads, .placement = o->placement.lathe};
     lathe_status status = lathe_session_create(model, &how, &session, err);
     if (status != LATHE_OK) return status;
     status = set_inputs(model, session, golden, err);

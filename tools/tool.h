@@ -44,10 +44,10 @@ typedef struct tool_weights {
     int activations; /* as in lathe_session_options */
 } tool_weights;
 
-/* Options that commands share: of a tool_weights; of a const char * what caches are stored as; of an int as
+/* Options that commands share: of a tool_weights; of a const char * what caches are stored as; of ints as
  * in lathe_session_options. */
 extern const tool_option tool_weights_options[], tool_random_options[], tool_quantize_options[],
-    tool_kv_options[], tool_optimize_options[], tool_tokenizer_options[];
+    tool_kv_options[], tool_optimize_options[], tool_threads_options[], tool_tokenizer_options[];
 #define tool_activations_options (tool_quantize_options + 1) /* without --quantize */
 extern const tool_word tool_kv_words[], tool_graph_words[];
 

@@ -17,7 +17,8 @@ typedef struct decode_options {
     int n_devices;
     tool_words executors, quantizations;
     tool_list positions; /* empty: 1, 2, 4 … and the last that the cache has */
-    long cache, prefill, prompt, repeats, warmup, threads;
+    long cache, prefill, prompt, repeats, warmup;
+    int threads;
     uint64_t seed;
     int mode;
     bool resume;

@@ -47,6 +47,13 @@ const tool_option tool_optimize_options[] = {
     {0},
 };
 
+const tool_option tool_threads_options[] = {
+    {"-t, --threads N",
+     {.kind = TOOL_KIND_INTEGER, .size = sizeof(int), .as.range = {1, 256}},
+     "threads (default: all that the process may use)"},
+    {0},
+};
+
 const tool_option tool_tokenizer_options[] = {
     {"--tokenizer F",
      {.kind = TOOL_KIND_TEXT},

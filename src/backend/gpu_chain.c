@@ -14,16 +14,16 @@ typedef struct formula {
 } formula;
 
 static const formula formulas[LT_OP_COUNT] = {
-#define LT_UNARY_FLOAT(ID, name, f) [LT_OP_##ID] = {#f, NULL},
-#define LT_UNARY_WIDE(ID, name, f) [LT_OP_##ID] = {#f, NULL, true},
-#define LT_UNARY(ID, name, f, i) [LT_OP_##ID] = {#f, #i},
-#define LT_TEST(ID, name, f, i) [LT_OP_##ID] = {#f, #i},
-#define LT_BINARY_FLOAT(ID, name, f) [LT_OP_##ID] = {#f, NULL},
-#define LT_BINARY(ID, name, f, i) [LT_OP_##ID] = {#f, #i},
-#define LT_COMPARE(ID, name, f) [LT_OP_##ID] = {#f, #f},
-#define LT_BITWISE(ID, name, i) [LT_OP_##ID] = {NULL, #i},
-#define LT_TERNARY_FLOAT(ID, name, f) [LT_OP_##ID] = {#f, NULL},
-#define LT_TERNARY(ID, name, f) [LT_OP_##ID] = {#f, #f},
+#define LT_UNARY_FLOAT(ID, name, f) [LT_OP_##ID] = {.floats = #f},
+#define LT_UNARY_WIDE(ID, name, f) [LT_OP_##ID] = {.floats = #f, .wide = true},
+#define LT_UNARY(ID, name, f, i) [LT_OP_##ID] = {.floats = #f, .integers = #i},
+#define LT_TEST(ID, name, f, i) [LT_OP_##ID] = {.floats = #f, .integers = #i},
+#define LT_BINARY_FLOAT(ID, name, f) [LT_OP_##ID] = {.floats = #f},
+#define LT_BINARY(ID, name, f, i) [LT_OP_##ID] = {.floats = #f, .integers = #i},
+#define LT_COMPARE(ID, name, f) [LT_OP_##ID] = {.floats = #f, .integers = #f},
+#define LT_BITWISE(ID, name, i) [LT_OP_##ID] = {.integers = #i},
+#define LT_TERNARY_FLOAT(ID, name, f) [LT_OP_##ID] = {.floats = #f},
+#define LT_TERNARY(ID, name, f) [LT_OP_##ID] = {.floats = #f, .integers = #f},
 #include "ops/scalar.def"
 };
 

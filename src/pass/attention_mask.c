@@ -376,7 +376,7 @@ static lt_id as_four_dims(lt_rewrite *rw, lt_id new_mask, const lt_type *scores,
     lt_builder *b = &rw->b;
     lt_type type = *lt_build_type(b, new_mask);
     int missing = scores->rank - type.rank, heads_from = scores->rank - 2;
-    int64_t own[LT_MAX_RANK], full[2] = {1, 1}, lead[2] = {1, 1};
+    int64_t own[LT_MAX_RANK] = {0}, full[2] = {1, 1}, lead[2] = {1, 1};
     for (int i = 0; i < scores->rank; i++) {
         own[i] = i < missing ? 1 : type.dim[i - missing];
         if (i >= scores->rank - 2) continue;

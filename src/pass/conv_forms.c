@@ -146,7 +146,7 @@ static bool find_phases(const lt_new_conv *c, const lt_type *x, const lt_type *w
         f.count = (p + out->dim[i + 2] + s - 1) / s - f.first;
         taps *= (double)kernel;
         wanted *= (double)(f.taps * s);
-        fits = f.first + f.count >= x->dim[i + 2];
+        fits = f.first + f.count >= x->dim[i + 2] && (c->a.spatial < 3 || f.taps <= MAX_DEPTH_TAPS);
         phases[i] = f;
     }
     return fits && wanted <= MAX_GROWTH * taps;
