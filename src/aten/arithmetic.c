@@ -42,8 +42,7 @@ static void div_mode(lt_call *c)
     lt_op op = LT_OP_DIV;
     if (lt_call_has(c, "rounding_mode"))
         op = strcmp(lt_call_string(c, "rounding_mode"), "floor") == 0 ? LT_OP_DIV_FLOOR : LT_OP_DIV_TRUNC;
-    bool twice =
-        op == LT_OP_DIV_TRUNC && lt_build_rank(c->b, y) > 0 && (dtype == LATHE_BF16 || dtype == LATHE_F16);
+    bool twice = op == LT_OP_DIV_TRUNC && lt_build_rank(c->b, y) > 0 && lt_dtype_is_half(dtype);
     lt_id quotient = lt_build_binary(c->b, twice ? LT_OP_DIV : op, x, y);
     lt_call_return(c, twice ? lt_build_unary(c->b, LT_OP_TRUNC, quotient) : quotient);
 }
@@ -140,7 +139,7 @@ static void nextafter_tensor(lt_call *c)
 {
     lt_id x = lt_call_tensor(c, "self"), y = lt_call_tensor(c, "other");
     lt_dtype dtype = lt_build_promote(c->b, (lt_id[]){x, y}, 2);
-    if (dtype == LATHE_BF16 || dtype == LATHE_F16) {
+    if (lt_dtype_is_half(dtype)) {
         x = lt_build_cast(c->b, x, dtype);
         y = lt_build_cast(c->b, y, dtype);
         lt_call_return(c, half_neighbour(c->b, x, y, dtype));
@@ -235,7 +234,7 @@ static void addc(lt_call *c)
     lt_dtype dtype = lt_build_promote(b, in, 3);
     for (int i = 0; i < 3; i++) in[i] = lt_build_operand(b, in[i], dtype);
     if (!equals(lt_call_float(c, "value"), 1)) {
-        lt_dtype wide = dtype == LATHE_BF16 || dtype == LATHE_F16 ? LATHE_F32 : dtype;
+        lt_dtype wide = lt_dtype_is_half(dtype) ? LATHE_F32 : dtype;
         in[1] = lt_build_formula(b, LT_OP_MUL, wide, wide, (lt_id[]){lt_call_scalar(c, "value"), in[1]}, 2);
     }
     lt_call_return(c, lt_build_formula(b, c->row->op, dtype, dtype, in, 3));

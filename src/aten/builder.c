@@ -180,7 +180,7 @@ lt_id lt_build_operand(lt_builder *b, lt_id x, lt_dtype dtype)
 {
     if (x == LT_NONE) return x;
     lt_dtype own = lt_build_dtype(b, x);
-    bool half = dtype == LATHE_BF16 || dtype == LATHE_F16;
+    bool half = lt_dtype_is_half(dtype);
     if (lt_build_rank(b, x) > 0) /* the formula converts it, from a float exactly */
         return half && lt_dtype_is_int(own) && lathe_dtype_size(own) > 1 ? lt_build_cast(b, x, dtype) : x;
     bool wraps = lt_dtype_is_int(dtype) && lathe_dtype_size(own) > lathe_dtype_size(dtype);
@@ -211,7 +211,7 @@ lt_id lt_build_ternary(lt_builder *b, lt_op op, lt_id x, lt_id y, lt_id z)
 lt_id lt_build_wide(lt_builder *b, lt_id x)
 {
     lt_dtype dtype = lt_build_dtype(b, x);
-    return dtype == LATHE_BF16 || dtype == LATHE_F16 ? lt_build_cast(b, x, LATHE_F32) : x;
+    return lt_dtype_is_half(dtype) ? lt_build_cast(b, x, LATHE_F32) : x;
 }
 
 lt_id lt_build_where(lt_builder *b, lt_id condition, lt_id x, lt_id y)

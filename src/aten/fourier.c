@@ -124,7 +124,7 @@ static lt_spectrum take_input(lt_call *c)
     if (lt_build_is_complex(c->b, x))
         return (lt_spectrum){lt_build_part(c->b, x, 0), lt_build_part(c->b, x, 1)};
     lt_dtype dtype = lt_build_dtype(c->b, x);
-    if (dtype == LATHE_F16 || dtype == LATHE_BF16)
+    if (lt_dtype_is_half(dtype))
         lt_build_fail(c->b, LATHE_TYPE, "a Fourier transform of %s", lathe_dtype_name(dtype));
     return (lt_spectrum){lt_dtype_is_float(dtype) ? x : lt_build_cast(c->b, x, LATHE_F32), LT_NONE};
 }

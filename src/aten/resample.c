@@ -45,7 +45,7 @@ static void resize(lt_call *c, lt_resize how)
     lt_dtype dtype = lt_build_dtype(b, x);
     bool blends = how.mode > LT_RESAMPLE_NEAREST_EXACT;
     output_sizes(c, x, how.spatial, size, scale);
-    if (blends && (dtype == LATHE_BF16 || dtype == LATHE_F16)) x = lt_build_cast(b, x, LATHE_F32);
+    if (blends && lt_dtype_is_half(dtype)) x = lt_build_cast(b, x, LATHE_F32);
     for (int i = how.spatial - 1; i >= 0; i--) {
         int64_t in = lt_build_size(b, x, i + 2);
         /* PyTorch's kernel for images keeps and doubles sizes exactly, whatever the scale that led to them.

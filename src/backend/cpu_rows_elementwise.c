@@ -46,8 +46,7 @@ static void load_row(const lt_cpu_kernels *kernels, lt_dtype dtype, const char *
     lt_gemm_type type;
     switch (class) {
     case LT_CLASS_F32:
-        if (step == sizeof(uint16_t) && (dtype == LATHE_BF16 || dtype == LATHE_F16) &&
-            lt_float_type(dtype, &type))
+        if (step == sizeof(uint16_t) && lt_dtype_is_half(dtype) && lt_float_type(dtype, &type))
             kernels->widen[type](from, to, n);
         else lt_load_f32(dtype, from, step, n, to);
         break;

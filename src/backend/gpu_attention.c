@@ -205,7 +205,7 @@ static bool fits_fragments(const lt_gpu *gpu, const sdpa *it)
     int size = dtype == LATHE_BF16 && gpu->info.local_bytes < 48 << 10 ? 4 : 2;
     int tile = FRAG_TEAM / 2 * p->width * size,
         scores = size == 4 ? FRAG_TEAM / 2 * (FRAG_TEAM / 4) * 8 : SCORES;
-    return (gpu->info.features & LATHE_DEVICE_FRAGMENTS) && (dtype == LATHE_BF16 || dtype == LATHE_F16) &&
+    return (gpu->info.features & LATHE_DEVICE_FRAGMENTS) && lt_dtype_is_half(dtype) &&
            it->step->args[1].tensor.dtype == dtype && !it->step->attrs.sdpa.rounds &&
            p->length >= FRAG_ROWS && p->width == p->value_width && p->width % 16 == 0 && p->width <= 128 &&
            p->q.stride[3] == 1 && p->k.stride[3] == 1 && p->v.stride[3] == 1 &&

@@ -8,7 +8,7 @@
 /* The operands of an elementwise step, seen from the product before it. */
 typedef struct lt_operands {
     int more[LT_CHAIN_INPUTS]; /* which of the buffers besides; PRODUCT: the product itself */
-    bool one[LT_CHAIN_INPUTS]; /* one element for all */
+    bool one[LT_GPU_MORE];     /* of such a buffer: one element for all */
 } lt_operands;
 enum { PRODUCT = -1 };
 
@@ -36,7 +36,8 @@ static bool find_operands(const lt_step *next, lt_gpu_product *it, lt_operands *
         const lt_operand *operand = &next->args[k];
         o->more[k] = PRODUCT;
         if (lt_operand_equal(operand, it->out)) reads = true;
-        else if (it->n_more < LT_GPU_MORE && lies_beside(operand, out, &o->one[k], &it->p.more[it->n_more])) {
+        else if (it->n_more < LT_GPU_MORE &&
+                 lies_beside(operand, out, &o->one[it->n_more], &it->p.more[it->n_more])) {
             o->more[k] = it->n_more;
             it->more[it->n_more++] = operand;
         } else return false;
@@ -66,18 +67,15 @@ static void append_finish(lt_text *text, const lt_attrs_chain *chain, const lt_s
                    chain->n - 1);
 }
 
-static void append_macros(lt_text *text, const lt_step *next, const lt_gpu_product *it, const lt_operands *o)
+static void append_macros(lt_text *text, const lt_gpu_product *it, const lt_operands *o)
 {
-    bool one[LT_GPU_MORE] = {false};
-    for (uint32_t k = 0; k < next->n_in; k++)
-        if (o->more[k] != PRODUCT) one[o->more[k]] = o->one[k];
     lt_text_printf(text, "#define LT_N_MORE %d\n#define LT_MORE_BUFS(n)", it->n_more);
     for (int m = 0; m < it->n_more; m++)
         lt_text_printf(text, " LT_BUF(n + %d, const LT_S(%s), more%d),", m,
                        lt_gpu_dtype(it->more[m]->tensor.dtype), m);
     lt_text_printf(text, "\n#define LT_FINISH(class, i, x) lt_finish(out, i, x");
     for (int m = 0; m < it->n_more; m++)
-        lt_text_printf(text, one[m] ? ", more%d, p.more[%d]" : ", more%d, (i) + p.more[%d]", m, m);
+        lt_text_printf(text, o->one[m] ? ", more%d, p.more[%d]" : ", more%d, (i) + p.more[%d]", m, m);
     lt_text_printf(text, ")\n");
 }
 
@@ -94,7 +92,7 @@ void lt_gpu_add_epilogue(lt_gpu_lowering *lo, lt_gpu_product *product)
                   strcmp(lt_gpu_class(out->tensor.dtype), "f32") == 0;
     if (!floats || !lt_gpu_has_formulas(lo, &chain) || !find_operands(next, &it, &operands)) return;
     append_finish(&text, &chain, next, &it, &operands);
-    append_macros(&text, next, &it, &operands);
+    append_macros(&text, &it, &operands);
     lo->status = lt_text_status(&text, lo->err);
     it.epilogue = lo->status == LATHE_OK ? lt_arena_strdup(lo->arena, text.data) : NULL;
     lt_text_free(&text);

@@ -44,8 +44,8 @@ static const tile *fits_fragments(const lt_gpu *gpu, const lt_gpu_product *it)
     const lt_product_params *p = &it->p;
     lt_dtype dtype = it->a->tensor.dtype;
     bool fits = (gpu->info.features & LATHE_DEVICE_FRAGMENTS) && dtype == it->b->tensor.dtype &&
-                (dtype == LATHE_BF16 || dtype == LATHE_F16) && p->a_step[1] == 1 &&
-                (p->b_step[1] == 1 || p->b_step[0] == 1) && p->n >= FRAGMENT && p->k >= FRAGMENT;
+                lt_dtype_is_half(dtype) && p->a_step[1] == 1 && (p->b_step[1] == 1 || p->b_step[0] == 1) &&
+                p->n >= FRAGMENT && p->k >= FRAGMENT;
     return fits ? choose_tile(gpu, p) : NULL;
 }
 

@@ -56,6 +56,26 @@ lathe_status lt_graph_add_state(lt_graph *graph, const lt_state *state, uint32_t
     return LATHE_OK;
 }
 
+static lt_id mapped(lt_id id, const lt_id *map) { return id == LT_NONE ? LT_NONE : map[id]; }
+
+lathe_status lt_graph_copy_ends(lt_graph *graph, const lt_graph *from, const lt_id *map, lathe_error *err)
+{
+    graph->n_inputs = from->n_inputs;
+    graph->n_outputs = from->n_outputs;
+    LT_ALLOC(graph->arena, graph->inputs, from->n_inputs, err);
+    LT_ALLOC(graph->arena, graph->outputs, from->n_outputs, err);
+    for (uint32_t i = 0; i < from->n_inputs; i++) graph->inputs[i] = mapped(from->inputs[i], map);
+    for (uint32_t i = 0; i < from->n_outputs; i++) graph->outputs[i] = mapped(from->outputs[i], map);
+    for (uint32_t i = 0; i < from->n_states; i++) {
+        lt_state state = from->states[i];
+        uint32_t index;
+        state.before = mapped(state.before, map);
+        state.after = mapped(state.after, map);
+        LT_TRY(lt_graph_add_state(graph, &state, &index, err));
+    }
+    return LATHE_OK;
+}
+
 const lt_node *lt_graph_producer(const lt_graph *graph, lt_id value)
 {
     const lt_value *v = &graph->values[value];

@@ -64,6 +64,10 @@ lathe_status lt_graph_add_node(lt_graph *graph, lt_op op, const lt_attrs *attrs,
 lathe_status lt_graph_add_state(lt_graph *graph, const lt_state *state, uint32_t *index,
                                 lathe_error *err) LT_MUST_USE;
 
+/* Gives a graph the inputs, outputs and states of another one; `map`: its values for those of `from`. */
+lathe_status lt_graph_copy_ends(lt_graph *graph, const lt_graph *from, const lt_id *map,
+                                lathe_error *err) LT_MUST_USE;
+
 /* The node that makes a value; NULL for inputs, weights, states and constants. */
 const lt_node *lt_graph_producer(const lt_graph *graph, lt_id value);
 

@@ -20,13 +20,11 @@ typedef struct lt_type {
 } lt_type;
 
 static inline bool lt_dtype_is_float(lt_dtype dtype) { return dtype >= LATHE_F16 && dtype <= LATHE_F64; }
+static inline bool lt_dtype_is_half(lt_dtype dtype) { return dtype == LATHE_BF16 || dtype == LATHE_F16; }
 static inline bool lt_dtype_is_int(lt_dtype dtype) { return dtype >= LATHE_U8 && dtype <= LATHE_I64; }
 
 /* The type that PyTorch's kernels for half-precision tensors compute in. */
-static inline lt_dtype lt_dtype_wide(lt_dtype dtype)
-{
-    return dtype == LATHE_BF16 || dtype == LATHE_F16 ? LATHE_F32 : dtype;
-}
+static inline lt_dtype lt_dtype_wide(lt_dtype dtype) { return lt_dtype_is_half(dtype) ? LATHE_F32 : dtype; }
 
 /* PyTorch's type promotion lattice (c10::promoteTypes). */
 lt_dtype lt_dtype_promote(lt_dtype a, lt_dtype b);

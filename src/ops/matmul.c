@@ -8,7 +8,7 @@
 
 static lt_dtype result_dtype(const lt_attrs *attrs, lt_dtype dtype)
 {
-    bool half = dtype == LATHE_BF16 || dtype == LATHE_F16;
+    bool half = lt_dtype_is_half(dtype);
     return half && attrs->matmul.wide ? LATHE_F32 : dtype;
 }
 
@@ -80,8 +80,7 @@ lathe_status lt_infer_linear(LT_INFER_ARGS)
     if (n_in < 2 || n_in > 3) LT_FAIL(err, INTERNAL, "%d inputs, expected 2 or 3", n_in);
     /* Weights may be of half precision beside float32: graphs traced on the meta device have that, and a
      * weight is too large to be converted in each run. */
-    bool dtypes =
-        x->dtype == w->dtype || (x->dtype == LATHE_F32 && (w->dtype == LATHE_BF16 || w->dtype == LATHE_F16));
+    bool dtypes = x->dtype == w->dtype || (x->dtype == LATHE_F32 && lt_dtype_is_half(w->dtype));
     if (x->rank < 1 || w->rank != 2 || !dtypes || x->dim[x->rank - 1] != w->dim[1])
         LT_FAIL(err, TYPE, "input %s, weight %s", lt_type_print(x, a), lt_type_print(w, b));
     if (n_in == 3 && (in[2].rank != 1 || in[2].dim[0] != w->dim[0]))

@@ -35,7 +35,7 @@ size_t lt_scratch_rope(const lt_attrs *attrs, const lt_type *in, int n_in)
     static void round_##suffix(lt_dtype dtype, int64_t n, T *x)                                              \
     {                                                                                                        \
         uint16_t half;                                                                                       \
-        bool rounds = dtype == LATHE_BF16 || dtype == LATHE_F16;                                             \
+        bool rounds = lt_dtype_is_half(dtype);                                                               \
         for (int64_t i = 0; rounds && i < n; i++) {                                                          \
             lt_store_##suffix(dtype, &half, sizeof half, 1, x + i);                                          \
             lt_load_##suffix(dtype, &half, sizeof half, 1, x + i);                                           \

@@ -85,7 +85,6 @@ typedef struct lt_written_attention {
     lt_dtype pending; /* while reading: what a cast rounds the next step to; LATHE_DTYPE_COUNT: nothing */
 } lt_written_attention;
 
-bool lt_is_half(lt_dtype dtype);
 /* Notes that a step gives this type; false when others were rounded to another one. */
 bool lt_note_rounding(lt_written_attention *a, lt_dtype dtype, unsigned where);
 /* From the softmax's operand to the product of queries and keys. */

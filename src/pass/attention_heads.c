@@ -98,7 +98,7 @@ static bool peel_node(const lt_rewrite *rw, const lt_node *node, int64_t heads, 
     case LT_OP_MUL:
     case LT_OP_DIV:
         if (!(what & LT_PEEL_FACTOR) || !lt_split_factor(rw, node, &in, &factor)) return false;
-        if (to->dtype == LATHE_BF16 || to->dtype == LATHE_F16) return false; /* it rounds */
+        if (lt_dtype_is_half(to->dtype)) return false; /* it rounds */
         p->factor *= factor;
         break;
     default: return false;

@@ -4,11 +4,9 @@
 
 #include "pass/attention.h"
 
-bool lt_is_half(lt_dtype dtype) { return dtype == LATHE_BF16 || dtype == LATHE_F16; }
-
 bool lt_note_rounding(lt_written_attention *a, lt_dtype dtype, unsigned where)
 {
-    if (!lt_is_half(dtype)) return true;
+    if (!lt_dtype_is_half(dtype)) return true;
     if (a->rounds && a->rounded != dtype) return false;
     a->rounded = dtype;
     a->rounds |= where;
@@ -18,7 +16,7 @@ bool lt_note_rounding(lt_written_attention *a, lt_dtype dtype, unsigned where)
 /* What a step of this type is rounded to: its own half precision, or that of a cast behind it. */
 static lt_dtype take_rounding(lt_written_attention *a, lt_dtype dtype)
 {
-    lt_dtype to = lt_is_half(dtype) ? dtype : a->pending;
+    lt_dtype to = lt_dtype_is_half(dtype) ? dtype : a->pending;
     a->pending = LATHE_DTYPE_COUNT;
     return to;
 }
@@ -46,7 +44,7 @@ static bool find_added(const lt_rewrite *rw, const lt_node *add, lt_written_atte
     lt_dtype to = take_rounding(a, type->dtype);
     for (int k = 0; k < 2; k++) {
         lt_written_attention attempt = *a;
-        lt_mask_term term = {.value = add->in[1 - k], .shape = *type, .rounded = lt_is_half(to)};
+        lt_mask_term term = {.value = add->in[1 - k], .shape = *type, .rounded = lt_dtype_is_half(to)};
         if (!lt_dtype_is_float(lt_rewrite_type(rw, term.value)->dtype) || !add_term(&attempt, term) ||
             !lt_note_rounding(&attempt, to, 0) || !find_scores(rw, add->in[k], &attempt))
             continue;
@@ -82,7 +80,7 @@ static bool find_capped(const lt_rewrite *rw, const lt_node *mul, lt_id x, doubl
         return false;
     bool same = fabs(factor * cap - 1) < 1e-6;
     if (!(cap > 0) || a->cap > 0 || a->q_factor != LT_NONE || !is_one(a->scale) ||
-        a->pending != LATHE_DTYPE_COUNT || (lt_is_half(dtype) && !same))
+        a->pending != LATHE_DTYPE_COUNT || (lt_dtype_is_half(dtype) && !same))
         return false;
     a->cap = cap;
     if (!same) a->scale = factor * cap;
@@ -93,7 +91,7 @@ static bool find_capped(const lt_rewrite *rw, const lt_node *mul, lt_id x, doubl
 static bool find_head_factor(const lt_rewrite *rw, const lt_node *mul, lt_written_attention *a)
 {
     const lt_type *type = lt_rewrite_type(rw, mul->out);
-    if (mul->op != LT_OP_MUL || lt_is_half(type->dtype) || a->pending != LATHE_DTYPE_COUNT ||
+    if (mul->op != LT_OP_MUL || lt_dtype_is_half(type->dtype) || a->pending != LATHE_DTYPE_COUNT ||
         a->q_factor != LT_NONE)
         return false;
     a->factored = type;
@@ -116,7 +114,7 @@ static bool find_factor(const lt_rewrite *rw, const lt_node *node, lt_written_at
     if (!lt_split_factor(rw, node, &scores, &factor)) return find_head_factor(rw, node, a);
     if (lt_rewrite_made_by(rw, scores, LT_OP_TANH)) return find_capped(rw, node, scores, factor, a);
     lt_dtype to = take_rounding(a, dtype);
-    if (lt_is_half(to) && (a->rounds & LT_ROUND_SCALED)) return false;
+    if (lt_dtype_is_half(to) && (a->rounds & LT_ROUND_SCALED)) return false;
     a->scale *= factor;
     return lt_note_rounding(a, to, LT_ROUND_SCALED) && find_scores(rw, scores, a);
 }
@@ -125,11 +123,11 @@ static bool find_factor(const lt_rewrite *rw, const lt_node *node, lt_written_at
 static bool find_cast(const lt_rewrite *rw, const lt_node *cast, lt_written_attention *a)
 {
     lt_dtype from = lt_rewrite_type(rw, cast->in[0])->dtype, to = cast->attrs.dtype.dtype;
-    if (lt_is_half(from) &&
-        ((lt_is_half(to) && to != from) || (a->pending != LATHE_DTYPE_COUNT && a->pending != from)))
+    if (lt_dtype_is_half(from) &&
+        ((lt_dtype_is_half(to) && to != from) || (a->pending != LATHE_DTYPE_COUNT && a->pending != from)))
         return false;
-    if (lt_is_half(from)) a->pending = LATHE_DTYPE_COUNT;
-    else if (lt_is_half(to)) a->pending = to;
+    if (lt_dtype_is_half(from)) a->pending = LATHE_DTYPE_COUNT;
+    else if (lt_dtype_is_half(to)) a->pending = to;
     return find_scores(rw, cast->in[0], a);
 }
 
@@ -168,7 +166,7 @@ static lt_id behind_shift(const lt_rewrite *rw, lt_id value, lt_written_attentio
     for (int i = 0; i < last; i++)
         if (most->attrs.reduce.dims[i]) return value;
     lt_dtype dtype = lt_rewrite_type(rw, value)->dtype;
-    bool fits = !lt_is_half(dtype) || ((a->rounds & LT_ROUND_WEIGHTS) && a->rounded == dtype);
+    bool fits = !lt_dtype_is_half(dtype) || ((a->rounds & LT_ROUND_WEIGHTS) && a->rounded == dtype);
     if (fits) lt_note_rounding(a, dtype, LT_ROUND_SHIFTED);
     return fits ? sub->in[0] : value;
 }

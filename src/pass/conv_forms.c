@@ -2,7 +2,6 @@
  * those of half precision, which are summed in float32 and rounded once; transposed ones as one convolution
  * with an output for each remainder of the position; those of three dims as sums over the taps of the depth.
  * And pools of three dims as one over the planes and one over the depth. */
-#include "pass/hoist.h"
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
@@ -226,10 +225,6 @@ static lt_id convolve_phases(lt_rewrite *rw, const lt_new_conv *c, const lt_type
 
 /* ---- Rules ---- */
 
-static bool is_fixed(const lt_rewrite *rw, lt_id value) { return ((const bool *)rw->context)[value]; }
-
-static bool is_half(lt_dtype dtype) { return dtype == LATHE_BF16 || dtype == LATHE_F16; }
-
 static bool conv(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
     if (node->op != LT_OP_CONV) return false;
@@ -238,8 +233,8 @@ static bool conv(lt_rewrite *rw, const lt_node *node, lt_id *out)
     lt_new_conv c = {node->attrs.conv, rw->map[node->in[0]], rw->map[node->in[1]], LT_NONE};
     lt_phases phases[LT_MAX_SPATIAL];
     bool known = !c.a.transposed && c.a.spatial < 3;
-    if ((x.dtype != LATHE_F32 && !is_half(x.dtype)) || (known && !is_half(x.dtype)) ||
-        !is_fixed(rw, node->in[1]) || (node->n_in > 2 && !is_fixed(rw, node->in[2])) ||
+    if ((x.dtype != LATHE_F32 && !lt_dtype_is_half(x.dtype)) || (known && !lt_dtype_is_half(x.dtype)) ||
+        !lt_rewrite_is_fixed(rw, node->in[1]) || (node->n_in > 2 && !lt_rewrite_is_fixed(rw, node->in[2])) ||
         lt_type_count(&type) == 0 || lt_type_count(&x) == 0)
         return false;
     if (c.a.transposed ? !find_phases(&c, &x, &w, &type, phases)
@@ -340,7 +335,5 @@ static bool rewrite(lt_rewrite *rw, const lt_node *node, lt_id *out)
 
 lathe_status lt_pass_conv_forms(const lt_graph *from, lt_graph **out, lathe_error *err)
 {
-    bool *fixed;
-    LT_TRY(lt_hoist_fixed(from, &fixed, err));
-    return lt_rewrite_graph_with(from, rewrite, fixed, out, err);
+    return lt_rewrite_graph_fixed(from, rewrite, out, err);
 }

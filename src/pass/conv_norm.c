@@ -1,7 +1,6 @@
 /* A convolution whose result is multiplied by a fixed number for each channel, or has one added, as by a
  * batch norm with running statistics: the numbers go into its weights and bias. Float32 and float64 only,
  * where nothing is rounded in between. */
-#include "pass/hoist.h"
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
@@ -12,21 +11,21 @@ typedef struct lt_affine {
     bool negative; /* minus the shift */
 } lt_affine;
 
-static bool is_fixed(const lt_rewrite *rw, lt_id value) { return ((const bool *)rw->context)[value]; }
-
 static const lt_node *sole_conv(const lt_rewrite *rw, lt_id value)
 {
     const lt_node *conv = lt_rewrite_sole(rw, value, LT_OP_CONV);
-    if (!conv || !is_fixed(rw, conv->in[1]) || (conv->attrs.conv.transposed && conv->attrs.conv.groups > 1))
+    if (!conv || !lt_rewrite_is_fixed(rw, conv->in[1]) ||
+        (conv->attrs.conv.transposed && conv->attrs.conv.groups > 1))
         return NULL;
-    return conv->n_in < 3 || is_fixed(rw, conv->in[2]) ? conv : NULL;
+    return conv->n_in < 3 || lt_rewrite_is_fixed(rw, conv->in[2]) ? conv : NULL;
 }
 
 /* Whether a fixed value is one number for each channel of `like`, or one for all. */
 static bool is_per_channel(const lt_rewrite *rw, lt_id value, const lt_type *like)
 {
     const lt_type *type = lt_rewrite_type(rw, value);
-    if (!is_fixed(rw, value) || !lt_dtype_is_float(type->dtype) || type->rank > like->rank) return false;
+    if (!lt_rewrite_is_fixed(rw, value) || !lt_dtype_is_float(type->dtype) || type->rank > like->rank)
+        return false;
     for (int i = 0; i < type->rank; i++) {
         int at = i + like->rank - type->rank;
         if (type->dim[i] != 1 && (at != 1 || type->dim[i] != like->dim[1])) return false;
@@ -118,7 +117,5 @@ static bool fold(lt_rewrite *rw, const lt_node *node, lt_id *out)
 
 lathe_status lt_pass_conv_norm(const lt_graph *from, lt_graph **out, lathe_error *err)
 {
-    bool *fixed;
-    LT_TRY(lt_hoist_fixed(from, &fixed, err));
-    return lt_rewrite_graph_with(from, fold, fixed, out, err);
+    return lt_rewrite_graph_fixed(from, fold, out, err);
 }

@@ -97,29 +97,6 @@ static lathe_status copy_rest_values(lt_splitter *s)
     return LATHE_OK;
 }
 
-static lathe_status copy_ends(lt_subgraph *s)
-{
-    const lt_graph *g = s->from;
-    lt_graph *to = s->to;
-    const lt_id *map = s->map;
-    to->n_inputs = g->n_inputs;
-    to->n_outputs = g->n_outputs;
-    LT_ALLOC(to->arena, to->inputs, g->n_inputs, s->err);
-    LT_ALLOC(to->arena, to->outputs, g->n_outputs, s->err);
-    for (uint32_t i = 0; i < g->n_inputs; i++)
-        to->inputs[i] = g->inputs[i] == LT_NONE ? LT_NONE : map[g->inputs[i]];
-    for (uint32_t i = 0; i < g->n_outputs; i++)
-        to->outputs[i] = g->outputs[i] == LT_NONE ? LT_NONE : map[g->outputs[i]];
-    for (uint32_t i = 0; i < g->n_states; i++) {
-        lt_state state = g->states[i];
-        uint32_t index;
-        if (state.before != LT_NONE) state.before = map[state.before];
-        if (state.after != LT_NONE) state.after = map[state.after];
-        LT_TRY(lt_graph_add_state(to, &state, &index, s->err));
-    }
-    return LATHE_OK;
-}
-
 /* Nodes of the rest: those that change from run to run, and views of what does not. */
 static lathe_status copy_rest(lt_splitter *s)
 {
@@ -133,7 +110,7 @@ static lathe_status copy_rest(lt_splitter *s)
         if (s->fixed[node->out] ? there && is_free_view(g, node) : true)
             LT_TRY(lt_subgraph_node(&s->copy, node));
     }
-    return copy_ends(&s->copy);
+    return lt_graph_copy_ends(s->copy.to, s->from, s->copy.map, s->err);
 }
 
 lathe_status lt_hoist_split(const lt_graph *from, lt_hoist *out, lathe_error *err)
@@ -203,7 +180,7 @@ lathe_status lt_hoist_join(const lt_hoist *hoist, const lt_graph *part, lt_graph
     }
     for (uint32_t i = 0; i < part->n_nodes; i++) LT_TRY(lt_subgraph_node(&s, &part->nodes[i]));
     *out = s.to;
-    return copy_ends(&s);
+    return lt_graph_copy_ends(s.to, part, s.map, err);
 }
 
 /* ---- Keys ---- */

@@ -3,7 +3,6 @@
  * that the UNBLOCKs inside a region are read by nobody. Float32 only. */
 #include "pass/layout.h"
 #include "base/block.h"
-#include "pass/hoist.h"
 #include "pass/pass.h"
 
 lt_id lt_layout_blocked(const lt_rewrite *rw, lt_id value)
@@ -34,8 +33,7 @@ lt_id lt_layout_unblock(lt_rewrite *rw, lt_id value, int64_t channels)
     return lt_build(&rw->b, LT_OP_UNBLOCK, &(lt_attrs){.unblock = {.channels = channels}}, &value, 1);
 }
 
-/* Whether an old value is in blocks. */
-static bool is_blocked(const lt_rewrite *rw, lt_id value)
+bool lt_layout_is_blocked(const lt_rewrite *rw, lt_id value)
 {
     return lt_layout_blocked(rw, rw->map[value]) != LT_NONE;
 }
@@ -81,7 +79,7 @@ static bool pool(lt_rewrite *rw, const lt_node *node, lt_id *out)
     const lt_type *type = lt_rewrite_type(rw, node->in[0]);
     if (!largest && node->op != LT_OP_AVG_POOL) return false;
     if (!is_f32(rw, node->in[0]) || a->spatial > 2 || type->rank != a->spatial + 2 ||
-        (largest && rw->uses[node->out + 1]) || !is_blocked(rw, node->in[0]))
+        (largest && rw->uses[node->out + 1]) || !lt_layout_is_blocked(rw, node->in[0]))
         return false;
     int64_t channels = type->dim[1];
     int rank = type->rank + 1;
@@ -99,7 +97,7 @@ static bool mean(lt_rewrite *rw, const lt_node *node, lt_id *out)
     const lt_type *type = lt_rewrite_type(rw, node->in[0]);
     const bool *dims = node->attrs.reduce.dims;
     if (type->rank != 4 || dims[0] || dims[1] || !dims[2] || !dims[3] || !is_f32(rw, node->out) ||
-        !is_blocked(rw, node->in[0]) || type->dim[2] * type->dim[3] == 0)
+        !lt_layout_is_blocked(rw, node->in[0]) || type->dim[2] * type->dim[3] == 0)
         return false;
     int64_t batch = type->dim[0], channels = type->dim[1];
     lt_attrs attrs = {.pool = {.spatial = 2, .adaptive = true, .size = {1, 1}}};
@@ -150,8 +148,8 @@ static bool elementwise(lt_rewrite *rw, const lt_node *node, lt_id *out)
     for (uint32_t k = 0; k < node->n_in; k++) {
         form[k] = form_of(rw, node->in[k], &type);
         if (form[k] == FORM_NONE) return false;
-        worth =
-            worth || (is_blocked(rw, node->in[k]) && lt_type_equal(lt_rewrite_type(rw, node->in[k]), &type));
+        worth = worth || (lt_layout_is_blocked(rw, node->in[k]) &&
+                          lt_type_equal(lt_rewrite_type(rw, node->in[k]), &type));
     }
     if (!worth) return false;
     for (uint32_t k = 0; k < node->n_in; k++) in[k] = operand(rw, node->in[k], &type, form[k]);
@@ -182,7 +180,7 @@ static bool channel_factor(lt_rewrite *rw, const lt_node *node, lt_id *out)
         (plus && !is_channels(rw, node->in[0], &type)))
         return false;
     int k = is_channels(rw, in[0], &type) ? 1 : 0;
-    if (!is_channels(rw, in[1 - k], &type) || !is_blocked(rw, in[k]) ||
+    if (!is_channels(rw, in[1 - k], &type) || !lt_layout_is_blocked(rw, in[k]) ||
         !lt_type_equal(lt_rewrite_type(rw, in[k]), &type))
         return false;
     int64_t blocks = lt_blocks(type.dim[1]);
@@ -208,7 +206,7 @@ static bool cat(lt_rewrite *rw, const lt_node *node, lt_id *out)
     bool worth = false;
     if (type.rank < 3 || type.rank == LT_MAX_RANK) return false;
     for (uint32_t k = 0; k < node->n_in; k++) {
-        worth = worth || is_blocked(rw, node->in[k]);
+        worth = worth || lt_layout_is_blocked(rw, node->in[k]);
         if (node->attrs.dim.dim == 1 && k + 1 < node->n_in && !fills_blocks(lt_rewrite_type(rw, node->in[k])))
             return false;
     }
@@ -227,7 +225,7 @@ static bool cat(lt_rewrite *rw, const lt_node *node, lt_id *out)
 /* Whole blocks of channels, or a part of an image. */
 static bool slice(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
-    if (node->op != LT_OP_SLICE || !is_blocked(rw, node->in[0])) return false;
+    if (node->op != LT_OP_SLICE || !lt_layout_is_blocked(rw, node->in[0])) return false;
     lt_attrs attrs = node->attrs;
     lt_attrs_slice *s = &attrs.slice;
     int64_t channels = lt_rewrite_type(rw, node->out)->dim[1];
@@ -244,7 +242,7 @@ static bool slice(lt_rewrite *rw, const lt_node *node, lt_id *out)
 
 static bool resample(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {
-    if (node->op != LT_OP_RESAMPLE || node->attrs.resample.dim < 2 || !is_blocked(rw, node->in[0]))
+    if (node->op != LT_OP_RESAMPLE || node->attrs.resample.dim < 2 || !lt_layout_is_blocked(rw, node->in[0]))
         return false;
     int64_t channels = lt_rewrite_type(rw, node->out)->dim[1];
     lt_id x = lt_layout_block(rw, rw->map[node->in[0]]);
@@ -261,7 +259,5 @@ static bool to_blocks(lt_rewrite *rw, const lt_node *node, lt_id *out)
 
 lathe_status lt_pass_layout(const lt_graph *from, lt_graph **out, lathe_error *err)
 {
-    bool *fixed;
-    LT_TRY(lt_hoist_fixed(from, &fixed, err));
-    return lt_rewrite_graph_with(from, to_blocks, fixed, out, err);
+    return lt_rewrite_graph_fixed(from, to_blocks, out, err);
 }

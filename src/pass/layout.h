@@ -7,6 +7,9 @@
 /* The blocked form of a value of the new graph that has one; LT_NONE. */
 lt_id lt_layout_blocked(const lt_rewrite *rw, lt_id value);
 
+/* Whether an old value has one. */
+bool lt_layout_is_blocked(const lt_rewrite *rw, lt_id value);
+
 /* The blocked form of any value of the new graph. */
 lt_id lt_layout_block(lt_rewrite *rw, lt_id value);
 lt_id lt_layout_unblock(lt_rewrite *rw, lt_id value, int64_t channels);

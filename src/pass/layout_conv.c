@@ -17,21 +17,19 @@ static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : a; }
 /* How many groups together fill whole blocks. */
 static int64_t merged_groups(int64_t in, int64_t out) { return LT_BLOCK / gcd(LT_BLOCK, gcd(in, out)); }
 
-static bool is_fixed(const lt_rewrite *rw, lt_id value) { return ((const bool *)rw->context)[value]; }
-
 static lt_conv_form form_of(const lt_rewrite *rw, const lt_node *node)
 {
     const lt_attrs_conv *a = &node->attrs.conv;
     const lt_type *x = lt_rewrite_type(rw, node->in[0]), *w = lt_rewrite_type(rw, node->in[1]);
-    if (x->dtype != LATHE_F32 || a->spatial > 2 || a->transposed || !is_fixed(rw, node->in[1]) ||
+    if (x->dtype != LATHE_F32 || a->spatial > 2 || a->transposed || !lt_rewrite_is_fixed(rw, node->in[1]) ||
         lt_type_count(x) == 0 || lt_type_count(w) == 0)
         return CONV_PLAIN;
     if (node->n_in > 2 &&
-        (lt_rewrite_type(rw, node->in[2])->dtype != LATHE_F32 || !is_fixed(rw, node->in[2])))
+        (lt_rewrite_type(rw, node->in[2])->dtype != LATHE_F32 || !lt_rewrite_is_fixed(rw, node->in[2])))
         return CONV_PLAIN;
     int64_t out = w->dim[0] / a->groups;
     if (a->groups == 1) {
-        bool blocked = lt_layout_blocked(rw, rw->map[node->in[0]]) != LT_NONE;
+        bool blocked = lt_layout_is_blocked(rw, node->in[0]);
         if (!blocked && w->dim[1] <= PLANAR_CHANNELS) return CONV_PLANAR;
         return lt_layout_winograd_wins(a, w, lt_rewrite_type(rw, node->out)) ? CONV_WINOGRAD : CONV_DENSE;
     }

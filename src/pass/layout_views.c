@@ -18,11 +18,6 @@ static int64_t count_before(const lt_type *type, int end)
     return n;
 }
 
-static bool is_blocked(const lt_rewrite *rw, lt_id value)
-{
-    return lt_layout_blocked(rw, rw->map[value]) != LT_NONE;
-}
-
 static bool trace(const lt_rewrite *rw, const lt_node *node, lt_block_view *v)
 {
     *v = (lt_block_view){.from = node->out};
@@ -32,12 +27,14 @@ static bool trace(const lt_rewrite *rw, const lt_node *node, lt_block_view *v)
         v->from = node->in[0];
     }
     v->moved = *lt_rewrite_type(rw, v->from);
-    v->permute = v->last && is_blocked(rw, v->from) ? NULL : lt_rewrite_made_by(rw, v->from, LT_OP_PERMUTE);
+    v->permute =
+        v->last && lt_layout_is_blocked(rw, v->from) ? NULL : lt_rewrite_made_by(rw, v->from, LT_OP_PERMUTE);
     if (v->permute) v->from = v->permute->in[0];
     v->split = *lt_rewrite_type(rw, v->from);
-    if (v->permute && !is_blocked(rw, v->from)) v->first = lt_rewrite_made_by(rw, v->from, LT_OP_RESHAPE);
+    if (v->permute && !lt_layout_is_blocked(rw, v->from))
+        v->first = lt_rewrite_made_by(rw, v->from, LT_OP_RESHAPE);
     if (v->first) v->from = v->first->in[0];
-    return is_blocked(rw, v->from) && v->split.rank < LT_MAX_RANK &&
+    return lt_layout_is_blocked(rw, v->from) && v->split.rank < LT_MAX_RANK &&
            lt_rewrite_type(rw, node->out)->rank < LT_MAX_RANK;
 }
 

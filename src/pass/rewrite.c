@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/convert.h"
+#include "pass/hoist.h"
 
 static bool is_live(const lt_node *node, const uint32_t *uses)
 {
@@ -82,28 +83,6 @@ static lathe_status rewrite_node(lt_rewrite *rw, const lt_node *node, lt_rewrite
     return LATHE_OK;
 }
 
-static lathe_status copy_ends(lt_rewrite *rw, lathe_error *err)
-{
-    const lt_graph *g = rw->from;
-    lt_graph *to = rw->b.graph;
-    to->n_inputs = g->n_inputs;
-    to->n_outputs = g->n_outputs;
-    LT_ALLOC(to->arena, to->inputs, g->n_inputs, err);
-    LT_ALLOC(to->arena, to->outputs, g->n_outputs, err);
-    for (uint32_t i = 0; i < g->n_inputs; i++)
-        to->inputs[i] = g->inputs[i] == LT_NONE ? LT_NONE : rw->map[g->inputs[i]];
-    for (uint32_t i = 0; i < g->n_outputs; i++)
-        to->outputs[i] = g->outputs[i] == LT_NONE ? LT_NONE : rw->map[g->outputs[i]];
-    for (uint32_t i = 0; i < g->n_states; i++) {
-        lt_state state = g->states[i];
-        uint32_t index;
-        if (state.before != LT_NONE) state.before = rw->map[state.before];
-        if (state.after != LT_NONE) state.after = rw->map[state.after];
-        LT_TRY(lt_graph_add_state(to, &state, &index, err));
-    }
-    return LATHE_OK;
-}
-
 lathe_status lt_rewrite_graph_with(const lt_graph *from, lt_rewrite_node rule, void *context, lt_graph **out,
                                    lathe_error *err)
 {
@@ -113,7 +92,7 @@ lathe_status lt_rewrite_graph_with(const lt_graph *from, lt_rewrite_node rule, v
     LT_TRY(lt_rewrite_uses(from, &rw.uses, err));
     LT_TRY(copy_leaves(&rw, err));
     for (uint32_t i = 0; i < from->n_nodes; i++) LT_TRY(rewrite_node(&rw, &from->nodes[i], rule));
-    LT_TRY(copy_ends(&rw, err));
+    LT_TRY(lt_graph_copy_ends(rw.b.graph, from, rw.map, err));
     *out = rw.b.graph;
     return LATHE_OK;
 }
@@ -122,6 +101,16 @@ lathe_status lt_rewrite_graph(const lt_graph *from, lt_rewrite_node rule, lt_gra
 {
     return lt_rewrite_graph_with(from, rule, NULL, out, err);
 }
+
+lathe_status lt_rewrite_graph_fixed(const lt_graph *from, lt_rewrite_node rule, lt_graph **out,
+                                    lathe_error *err)
+{
+    bool *fixed;
+    LT_TRY(lt_hoist_fixed(from, &fixed, err));
+    return lt_rewrite_graph_with(from, rule, fixed, out, err);
+}
+
+bool lt_rewrite_is_fixed(const lt_rewrite *rw, lt_id value) { return ((const bool *)rw->context)[value]; }
 
 static bool keep(lt_rewrite *rw, const lt_node *node, lt_id *out)
 {

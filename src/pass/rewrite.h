@@ -24,6 +24,11 @@ lathe_status lt_rewrite_graph(const lt_graph *from, lt_rewrite_node rule, lt_gra
 lathe_status lt_rewrite_graph_with(const lt_graph *from, lt_rewrite_node rule, void *context, lt_graph **out,
                                    lathe_error *err) LT_MUST_USE;
 
+/* The same, where the rule asks which old values are fixed (pass/hoist.h). */
+lathe_status lt_rewrite_graph_fixed(const lt_graph *from, lt_rewrite_node rule, lt_graph **out,
+                                    lathe_error *err) LT_MUST_USE;
+bool lt_rewrite_is_fixed(const lt_rewrite *rw, lt_id value);
+
 /* How many readers each value has that lead to an output or a state. */
 lathe_status lt_rewrite_uses(const lt_graph *graph, uint32_t **out, lathe_error *err) LT_MUST_USE;
 
